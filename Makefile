@@ -1,0 +1,50 @@
+# make demo   fit an example room, from a bare machine to a report
+# make test   lint, types and all tests
+# Everything happens in .venv; constraints.txt pins the one package whose builds differ between machines.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
+DEMO_ROOM := data/lecture_room.wav
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types tests format wheel clean
+
+help:
+	@sed -n '1,2s/^# //p' Makefile
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) -e '.[test,lint]'
+	touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/fdnlearn fit $(DEMO_ROOM) -o demo --model homogeneous --force
+
+test: lint types tests
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+tests: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+wheel: $(VENV)/.installed-dev
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
