@@ -1,0 +1,71 @@
+"""fdnlearn: a measured room goes in, a small stable Feedback Delay Network comes out.
+
+The public names below are imported when they are first used, so that ``import fdnlearn`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+# GNU OpenMP's workers spin for milliseconds at every barrier: beside another busy process a gradient step of 3 ms took
+# 30 to 60. A short spin costs nothing on an idle machine. The library reads this once, when torch or Numba loads it.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from fdnlearn.acoustics.parameters import room_parameters
+    from fdnlearn.errors import FdnlearnError, UsageError
+    from fdnlearn.examples import example_path
+    from fdnlearn.fdn import FDN, load_fdn, save_fdn
+    from fdnlearn.fitting import FitConfig, FitResult, solve
+    from fdnlearn.jobs import fit_recording
+    from fdnlearn.render import impulse_response
+    from fdnlearn.rir import Target, load_target
+
+#: Public name -> module that defines it.
+_PUBLIC = {
+    "FDN": "fdnlearn.fdn",
+    "FdnlearnError": "fdnlearn.errors",
+    "FitConfig": "fdnlearn.fitting",
+    "FitResult": "fdnlearn.fitting",
+    "Target": "fdnlearn.rir",
+    "UsageError": "fdnlearn.errors",
+    "example_path": "fdnlearn.examples",
+    "fit_recording": "fdnlearn.jobs",
+    "impulse_response": "fdnlearn.render",
+    "load_fdn": "fdnlearn.fdn",
+    "load_target": "fdnlearn.rir",
+    "room_parameters": "fdnlearn.acoustics.parameters",
+    "save_fdn": "fdnlearn.fdn",
+    "solve": "fdnlearn.fitting",
+}
+
+__all__ = [
+    "FDN",
+    "FdnlearnError",
+    "FitConfig",
+    "FitResult",
+    "Target",
+    "UsageError",
+    "example_path",
+    "fit_recording",
+    "impulse_response",
+    "load_fdn",
+    "load_target",
+    "room_parameters",
+    "save_fdn",
+    "solve",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,29 @@
+"""What a user can cause: every failure is one line that names the thing, the problem and the remedy."""
+
+from __future__ import annotations
+
+
+class FdnlearnError(Exception):
+    """A refused input or failed resource, told in one line.
+
+    Parameters
+    ----------
+    subject : str
+        What the failure is about: a file, a field, a folder.
+    problem : str
+        What is wrong with it.
+    remedy : str
+        What the user can do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, subject: str, problem: str, remedy: str) -> None:
+        self.subject, self.problem, self.remedy = subject, problem, remedy
+        super().__init__(" ".join(f"{subject}: {problem}; {remedy}".split()))
+
+
+class UsageError(FdnlearnError):
+    """Options that are unknown, contradictory or out of range (exit code 2)."""
+
+    exit_code = 2

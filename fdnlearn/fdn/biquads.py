@@ -1,0 +1,84 @@
+"""Second-order sections of the contract: the output equaliser and the low-pass above the fit's own Nyquist."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from fdnlearn.fdn.contract import ToneSection
+
+FloatArray = npt.NDArray[np.float64]
+
+#: Order (even) and stop-band attenuation of the low-pass, normative.
+LOWPASS_ORDER = 24
+LOWPASS_STOPBAND_DB = 90.0
+#: Rates closer to the fit's than this factor need no low-pass.
+LOWPASS_FROM_RATIO = 1.0001
+
+
+def tone_sos(sections: Iterable[ToneSection], sample_rate_hz: float) -> FloatArray:
+    """Sections of the output equaliser at a rate, shape (T, 6), rows ``b0 b1 b2 1 a1 a2``.
+
+    R. Bristow-Johnson, "Cookbook formulae for audio EQ biquad filter coefficients", peakingEQ, lowShelf and
+    highShelf with Q. A section at or above half the rate acts by what it does far below its frequency:
+    peaking and high shelf by nothing, a low shelf by its gain.
+    """
+    rows = [_cookbook(section, sample_rate_hz) for section in sections]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), 6)
+
+
+def _cookbook(section: ToneSection, sample_rate_hz: float) -> list[float]:
+    a = 10.0 ** (section.gain_db / 40.0)
+    if section.frequency_hz >= sample_rate_hz / 2:
+        return [a * a if section.type == "low_shelf" else 1.0, 0.0, 0.0, 1.0, 0.0, 0.0]
+    w = 2.0 * math.pi * section.frequency_hz / sample_rate_hz
+    cos, alpha = math.cos(w), math.sin(w) / (2.0 * section.q)
+    if section.type == "peaking":
+        b = [1.0 + alpha * a, -2.0 * cos, 1.0 - alpha * a]
+        den = [1.0 + alpha / a, -2.0 * cos, 1.0 - alpha / a]
+    else:
+        k = 2.0 * math.sqrt(a) * alpha
+        t = 1.0 if section.type == "low_shelf" else -1.0  # high shelf: the low shelf mirrored about fs/4
+        b = [
+            a * ((a + 1.0) - t * (a - 1.0) * cos + k),
+            t * 2.0 * a * ((a - 1.0) - t * (a + 1.0) * cos),
+            a * ((a + 1.0) - t * (a - 1.0) * cos - k),
+        ]
+        den = [
+            (a + 1.0) + t * (a - 1.0) * cos + k,
+            -t * 2.0 * ((a - 1.0) + t * (a + 1.0) * cos),
+            (a + 1.0) + t * (a - 1.0) * cos - k,
+        ]
+    return [b[0] / den[0], b[1] / den[0], b[2] / den[0], 1.0, den[1] / den[0], den[2] / den[0]]
+
+
+def lowpass_sos(fit_rate_hz: float, sample_rate_hz: float) -> FloatArray:
+    """Chebyshev type II low-pass whose stop band starts at the fit's Nyquist, shape (12, 6), or (0, 6).
+
+    Order 24, 90 dB, bilinear transform prewarped at the stop-band edge ``fit_rate_hz / 2``; unit gain at 0 Hz;
+    -3 dB at 0.90 of the fit's Nyquist or above. Empty unless ``sample_rate_hz > 1.0001 fit_rate_hz``.
+    Poles as in A. V. Oppenheim and R. W. Schafer, Discrete-Time Signal Processing, appendix B.3.
+    """
+    if not sample_rate_hz > LOWPASS_FROM_RATIO * fit_rate_hz:
+        return np.empty((0, 6))
+    order = LOWPASS_ORDER
+    edge = math.tan(0.5 * math.pi * fit_rate_hz / sample_rate_hz)
+    mu = math.asinh(math.sqrt(10.0 ** (LOWPASS_STOPBAND_DB / 10.0) - 1.0)) / order
+    rows = []
+    for k in range(order // 2, 0, -1):  # from the broadest resonance to the sharpest
+        theta = math.pi * (2 * k - 1) / (2 * order)
+        zero = edge / math.cos(theta)  # zeros at +-j zero
+        pole = edge / complex(-math.sinh(mu) * math.sin(theta), math.cosh(mu) * math.cos(theta))
+        # bilinear: s = (z - 1)/(z + 1)
+        b1 = 2.0 * (zero * zero - 1.0) / (zero * zero + 1.0)
+        norm = abs(1.0 - pole) ** 2
+        a1 = 2.0 * (abs(pole) ** 2 - 1.0) / norm
+        a2 = abs(1.0 + pole) ** 2 / norm
+        gain = (1.0 + a1 + a2) / (2.0 + b1)
+        rows.append([gain, gain * b1, gain, 1.0, a1, a2])
+    return np.array(rows)

@@ -1,0 +1,41 @@
+"""The names a user can choose from, known without importing what stands behind them.
+
+The command line builds its choices, and its ``--help``, from these tables in milliseconds; the code behind a
+name is imported when it is used. A new solver, model or option value is one line here beside its own file.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+#: Ways to fit: ``solve(target, config, callback, checkpointing) -> FitResult``.
+METHODS = {
+    "gradient": "fdnlearn.fitting.gradient:solve",
+    "genetic": "fdnlearn.fitting.genetic:solve",
+    "cmaes": "fdnlearn.fitting.cmaes:solve",
+    "analytic": "fdnlearn.fitting.analytic:solve",
+    "classic": "fdnlearn.fitting.classic:solve",
+}
+
+#: What is fitted, and one line about it.
+MODELS = {
+    "homogeneous": "one gain per line, every parameter learned",
+}
+
+#: Where the training runs.
+DEVICES = ("auto", "cpu", "cuda")
+
+#: How a fit's delays end.
+DELAYS = ("integer", "fractional")
+
+#: Largest network that a fit accepts; the cost of a step grows with its cube.
+MAX_LINES = 64
+
+
+def load(reference: str) -> Callable[..., Any]:
+    """Import what a ``"module:name"`` reference of one of the tables stands for."""
+    module, _, name = reference.partition(":")
+    loaded: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return loaded

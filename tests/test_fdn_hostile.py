@@ -1,0 +1,163 @@
+"""Files that are no networks: each ends in one clear line, whatever it holds."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fdn_networks import network
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fdnlearn.errors import FdnlearnError
+from fdnlearn.fdn import dumps_fdn, load_fdn, loads_fdn
+
+GOOD = json.loads(dumps_fdn(network(4)))
+TEXT = json.dumps(GOOD)
+
+
+def with_field(*path: Any, value: Any) -> Callable[[], str]:
+    """The good document with one value replaced."""
+
+    def make() -> str:
+        document = copy.deepcopy(GOOD)
+        inner = document
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = value
+        return json.dumps(document)
+
+    return make
+
+
+def without(field: str) -> Callable[[], str]:
+    """The good document without a field."""
+    return lambda: json.dumps({key: value for key, value in GOOD.items() if key != field})
+
+
+def absorption(**fields: Any) -> Callable[[], str]:
+    """The good document with reverberation times, some of them replaced."""
+    good = {"kind": "reverberation_time", "family": "flat-1", "frequencies_hz": [1e3], "times_s": [[1.0]]}
+    return with_field("absorption", value=good | {"line_groups": [0] * 4} | fields)
+
+
+FILES: dict[str, tuple[Callable[[], str | bytes], str]] = {
+    "empty": (lambda: "", "is empty"),
+    "blank": (lambda: " \n\t", "is empty"),
+    "binary": (lambda: bytes(range(256)), "not UTF-8"),
+    "zeros": (lambda: b"\0" * 100, "not JSON"),
+    "utf-16": (lambda: TEXT.encode("utf-16"), "not UTF-8"),
+    "a million lines": (lambda: "a line of text\n" * 1_000_000, "not JSON .* line 1, column 1"),
+    "too large": (lambda: b" " * (64 * 2**20 + 1), "larger than 64 MiB"),
+    "truncated": (lambda: TEXT[:-20], "not JSON"),
+    "trailing": (lambda: TEXT + "//", "not JSON"),
+    "array": (lambda: "[]", "no JSON object"),
+    "number": (lambda: "1", "no JSON object"),
+    "deep": (lambda: "[" * 100_000 + "]" * 100_000, "nests deeper"),
+    "deep, unclosed": (lambda: '{"a":' * 100_000, "nests deeper"),
+    "deep provenance": (with_field("provenance", value=json.loads("[" * 70 + "]" * 70)), "nests deeper"),
+    "twice": (lambda: TEXT[:-1] + ', "gain": 2.0}', "key 'gain' twice"),
+    "another format": (with_field("format", value="other"), "format: is not 'fdnlearn.fdn'"),
+    "no format": (without("format"), "format: is not 'fdnlearn.fdn'"),
+    "newer": (lambda: json.dumps(GOOD | {"version": 7, "more": 1}), "newer fdnlearn .*version 7.*upgrade"),
+    "version 0": (with_field("version", value=0), "version"),
+    "version true": (with_field("version", value=True), "version"),
+    "version 1.0": (with_field("version", value=1.0), "version"),
+    "missing": (without("absorption"), "absorption: is missing"),
+    "unknown": (with_field("colour", value=1), "colour: is not a field"),
+    "long unknown": (with_field("x\n" * 1000, value=1), "is not a field"),
+    "unknown inside": (with_field("absorption", "q", value=1), "absorption.q: is not a field"),
+    "NaN": (with_field("output_gains", 0, 0, value=float("nan")), "NaN"),
+    "infinity": (with_field("gain", value=float("-inf")), "-Infinity"),
+    "overflow": (lambda: TEXT.replace('"gain": 1.0', '"gain": 1e999'), "beyond double"),
+    "huge integer": (lambda: TEXT.replace('"gain": 1.0', '"gain": 1' + "0" * 400), "401 digits"),
+    "huger integer": (lambda: TEXT.replace('"gain": 1.0', '"gain": 1' + "0" * 9999), "10000 digits"),
+    "string number": (with_field("output_gains", 0, 0, value="1.0"), r"output_gains\[0\]\[0\]"),
+    "boolean number": (with_field("output_gains", 0, 0, value=True), r"output_gains\[0\]\[0\]"),
+    "null number": (with_field("gain", value=None), "gain"),
+    "boolean polarity": (with_field("polarity", value=True), "polarity"),
+    "string matrix": (
+        with_field("feedback_matrix", value="eye"),
+        "feedback_matrix: input should be a.* array",
+    ),
+    "object matrix": (with_field("feedback_matrix", value={}), "feedback_matrix"),
+    "empty matrix": (with_field("feedback_matrix", value=[]), "feedback_matrix"),
+    "ragged matrix": (with_field("feedback_matrix", 2, value=[0.0]), r"feedback_matrix\[2\]"),
+    "not orthogonal": (with_field("feedback_matrix", 0, 0, value=2.0), "not orthogonal"),
+    "enormous matrix": (with_field("feedback_matrix", 0, 0, value=1e300), "not orthogonal"),
+    "no inputs": (lambda: json.dumps(GOOD | {"direct_gains": [[]], "input_gains": [[]] * 4}), "0 inputs"),
+    "million delays": (with_field("delays_samples", value=[9] * 1_000_000), "delays_samples"),
+    "zero delay": (with_field("delays_samples", 0, value=0), r"delays_samples\[0\]"),
+    "negative delay": (with_field("delays_samples", 0, value=-5), r"delays_samples\[0\]"),
+    "endless delay": (with_field("delays_samples", 0, value=1e12), r"delays_samples\[0\]"),
+    "unstable": (with_field("absorption", "gains", 1, value=0.99999999), "not stable"),
+    "growing": (with_field("absorption", "gains", 1, value=1.01), r"absorption.gains\[1\]"),
+    "negative gain": (with_field("absorption", "gains", 1, value=-0.5), r"absorption.gains\[1\]"),
+    "unknown absorption": (with_field("absorption", "kind", value="x" * 10_000), "absorption"),
+    "unknown family": (absorption(family="golden-9"), "golden-9.*unknown"),
+    "knots": (absorption(frequencies_hz=[1e3, 2e3], times_s=[[1.0, 1.0]]), "frequencies_hz: has 2 knots"),
+    "ragged times": (absorption(times_s=[[1.0, 2.0]]), r"times_s\[0\]: has 2 values"),
+    "missing group": (absorption(line_groups=[0, 0, 0, 1]), "line_groups: names group 1"),
+    "zero time": (absorption(times_s=[[0.0]]), r"times_s\[0\]\[0\]"),
+    "endless time": (absorption(times_s=[[1e9]]), r"times_s\[0\]\[0\]"),
+    "tone above Nyquist": (
+        with_field("tone", value=[{"type": "peaking", "frequency_hz": 8000, "gain_db": 1, "q": 1}]),
+        r"tone\[0\].frequency_hz",
+    ),
+    "early nowhere": (
+        with_field("early", value=[{"kind": "sparse", "output": 1, "input": 0, "taps": []}]),
+        r"early\[0\]",
+    ),
+    "early before zero": (
+        with_field(
+            "early",
+            value=[{"kind": "sparse", "output": 0, "input": 0, "taps": [{"samples": -1, "gain": 1}]}],
+        ),
+        r"early\[0\].taps\[0\].samples",
+    ),
+    "silent": (with_field("gain", value=0.0), "gain"),
+    "rate": (with_field("sample_rate_hz", value=44100.5), "sample_rate_hz"),
+    "provenance": (with_field("provenance", value=[]), "provenance: input should be a.* object"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_hostile_file_gets_one_clear_line(name: str, tmp_path: Path) -> None:
+    content, message = FILES[name]
+    path = tmp_path / "hostile.json"
+    data = content()
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    with pytest.raises(FdnlearnError, match=message) as caught:
+        load_fdn(path)
+    line = str(caught.value)
+    assert line.startswith(str(path))
+    assert "\n" not in line
+    assert len(line) < len(str(path)) + 400
+    assert caught.value.remedy
+
+
+def test_what_cannot_be_opened_is_said(tmp_path: Path) -> None:
+    with pytest.raises(FdnlearnError, match="no such file"):
+        load_fdn(tmp_path / "absent.json")
+    with pytest.raises(FdnlearnError, match="folder"):
+        load_fdn(tmp_path)
+    with pytest.raises(FdnlearnError, match="cannot be read"):
+        load_fdn("nul\0byte")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_damaged_file_is_refused_or_still_a_network(data: st.DataObject) -> None:
+    damaged = bytearray(TEXT.encode())
+    for _ in range(data.draw(st.integers(1, 3))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    refusal, fdn = None, None
+    try:
+        fdn = loads_fdn(bytes(damaged))
+    except FdnlearnError as error:
+        refusal = str(error)
+    assert "\n" not in refusal if refusal else fdn is not None and fdn.stability.stable
