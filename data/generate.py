@@ -1,0 +1,212 @@
+"""Make the example rooms and the dry clip: ``python data/generate.py [FOLDER]``. Seeded; needs numpy, scipy, soundfile.
+
+A room is a box with image sources (J. B. Allen, D. A. Berkley, JASA 65 (1979) 943-950) up to twice its mixing
+time and a Gaussian diffuse tail from half of it on, cross-faded at equal energy. Both are made per octave:
+the absorption of floor, ceiling and walls and that of the air depend on frequency, and the tail decays with
+Eyring's reverberation time. Loudspeaker band limits, leading silence and a noise floor 75 dB below the peak
+make the file what a measurement would be.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+from scipy import signal
+
+FloatArray = npt.NDArray[np.float64]
+
+FS = 48000
+SPEED_OF_SOUND = 343.0
+OCTAVES_HZ = np.array([125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0])
+#: Intensity attenuation of air at 20 °C and 50 % humidity, 1/m (ISO 9613-1).
+AIR_PER_M = np.array([0.1, 0.3, 0.6, 1.1, 2.3, 6.9, 24.0, 82.0]) * 1e-3
+NOISE_DB = -75.0
+LEADING_SILENCE_S = 0.012
+
+
+@dataclass(frozen=True)
+class Box:
+    """A room: size, source and microphone in metres, absorption per octave of its surfaces."""
+
+    name: str
+    seed: int
+    size_m: tuple[float, float, float]
+    source_m: tuple[float, float, float]
+    microphone_m: tuple[float, float, float]
+    walls: tuple[float, ...]
+    floor: tuple[float, ...]
+    ceiling: tuple[float, ...]
+    duration_s: float
+
+
+ROOMS = (
+    Box(
+        "small_room",
+        1,
+        (4.3, 3.4, 2.6),
+        (1.1, 2.2, 1.3),
+        (3.0, 1.2, 1.2),
+        walls=(0.24, 0.18, 0.13, 0.12, 0.12, 0.13, 0.15, 0.18),
+        floor=(0.08, 0.10, 0.20, 0.32, 0.42, 0.48, 0.50, 0.50),
+        ceiling=(0.25, 0.25, 0.28, 0.30, 0.28, 0.28, 0.30, 0.32),
+        duration_s=0.9,
+    ),
+    Box(
+        "lecture_room",
+        2,
+        (9.6, 7.1, 3.4),
+        (1.6, 3.3, 1.6),
+        (6.4, 4.2, 1.2),
+        walls=(0.16, 0.14, 0.12, 0.10, 0.09, 0.09, 0.10, 0.12),
+        floor=(0.06, 0.08, 0.12, 0.16, 0.20, 0.24, 0.26, 0.28),
+        ceiling=(0.30, 0.32, 0.34, 0.34, 0.32, 0.30, 0.30, 0.30),
+        duration_s=1.6,
+    ),
+    Box(
+        "hall",
+        3,
+        (31.0, 19.0, 12.5),
+        (4.5, 8.6, 1.7),
+        (17.0, 10.8, 1.3),
+        walls=(0.16, 0.14, 0.12, 0.11, 0.11, 0.11, 0.12, 0.14),
+        floor=(0.30, 0.38, 0.46, 0.52, 0.54, 0.54, 0.54, 0.54),
+        ceiling=(0.20, 0.16, 0.13, 0.12, 0.12, 0.12, 0.13, 0.14),
+        duration_s=2.9,
+    ),
+)
+
+
+def octave_bank(size: int) -> FloatArray:
+    """Zero-phase gains (bands, bins) that add up to one: raised cosines in log frequency, open at both ends."""
+    frequency = np.maximum(np.fft.rfftfreq(size, 1.0 / FS), 1.0)
+    octave = np.clip(np.log2(frequency / OCTAVES_HZ[0]), 0.0, OCTAVES_HZ.size - 1.0)
+    distance = np.abs(octave[None, :] - np.arange(OCTAVES_HZ.size)[:, None])
+    gains: FloatArray = np.where(distance < 1.0, np.cos(0.5 * np.pi * distance) ** 2, 0.0)
+    return gains
+
+
+def image_sources(room: Box, reach_s: float, rng: np.random.Generator) -> FloatArray:
+    """Impulse trains (bands, samples) of all image sources within `reach_s`, 1/r amplitudes."""
+    size = np.array(room.size_m)
+    count = np.ceil(SPEED_OF_SOUND * reach_s / (2.0 * size)).astype(int) + 1
+    lattice = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in count), indexing="ij"), -1).reshape(-1, 3)
+    reflection = np.sqrt(1.0 - np.array([room.walls, room.floor, room.ceiling]))
+    trains = np.zeros((OCTAVES_HZ.size, round(reach_s * FS) + 2))
+    for parity in np.ndindex(2, 2, 2):
+        p = np.array(parity)
+        position = (1 - 2 * p) * np.array(room.source_m) + 2.0 * lattice * size
+        # Real walls are not flat: images beyond the first orders come from a little beside.
+        order = np.abs(2 * lattice - p).sum(axis=1)
+        position += rng.normal(0.0, 0.04, position.shape) * np.minimum(order, 3)[:, None]
+        distance = np.linalg.norm(position - np.array(room.microphone_m), axis=1)
+        within = distance < SPEED_OF_SOUND * reach_s
+        low, high = np.abs(lattice - p)[within], np.abs(lattice)[within]
+        hits = np.stack([(low + high)[:, :2].sum(axis=1), low[:, 2], high[:, 2]])
+        gain = np.prod(reflection[:, :, None] ** hits[:, None, :], axis=0)
+        gain *= np.exp(-0.5 * AIR_PER_M[:, None] * distance[within]) / (4.0 * np.pi * distance[within])
+        delay = distance[within] / SPEED_OF_SOUND * FS
+        whole = np.floor(delay).astype(int)
+        for band in range(OCTAVES_HZ.size):
+            np.add.at(trains[band], whole, gain[band] * (1.0 - delay + whole))
+            np.add.at(trains[band], whole + 1, gain[band] * (delay - whole))
+    return trains
+
+
+def reverberation_times_s(room: Box) -> FloatArray:
+    """Eyring's reverberation time per octave, air included."""
+    x, y, z = room.size_m
+    volume, surface = x * y * z, 2.0 * (x * y + y * z + x * z)
+    absorption = 2.0 * z * (x + y) * np.array(room.walls) + x * y * (
+        np.array(room.floor) + np.array(room.ceiling)
+    )
+    exponent = -surface * np.log1p(-absorption / surface) + 4.0 * AIR_PER_M * volume
+    times: FloatArray = 24.0 * np.log(10.0) / SPEED_OF_SOUND * volume / exponent
+    return times
+
+
+def impulse_response(room: Box) -> FloatArray:
+    """The response of a room, peak 0.7, noise and leading silence included."""
+    rng = np.random.default_rng(room.seed)
+    volume = float(np.prod(room.size_m))
+    mixing_s = np.sqrt(volume) * 1e-3 + 0.01
+    samples = round(room.duration_s * FS)
+    bands = np.zeros((OCTAVES_HZ.size, samples))
+    images = image_sources(room, 2.0 * mixing_s, rng)
+    bands[:, : images.shape[1]] = images
+    time = np.arange(samples) / FS
+    # Energy fade from image sources to diffuse tail.
+    fade = np.clip((time / mixing_s - 0.5) / 1.5, 0.0, 1.0)
+    # Image sources of amplitude 1 / (4 pi r), one per volume, bring c / (4 pi V) of energy per second.
+    decay = 10.0 ** (-3.0 * time / reverberation_times_s(room)[:, None])
+    tail = rng.standard_normal((OCTAVES_HZ.size, samples)) * decay
+    tail *= np.sqrt(SPEED_OF_SOUND / (4.0 * np.pi * volume * FS))
+    bands = bands * np.sqrt(1.0 - fade) + tail * np.sqrt(fade)
+    size = 2 * samples
+    h = np.fft.irfft(np.sum(np.fft.rfft(bands, size) * octave_bank(size), axis=0), size)[:samples]
+    for kind, corner_hz in (("highpass", 45.0), ("lowpass", 19000.0)):
+        h = signal.sosfilt(signal.butter(2, corner_hz, kind, fs=FS, output="sos"), h)
+    h = np.concatenate((np.zeros(round(LEADING_SILENCE_S * FS)), h))
+    h *= 0.7 / np.abs(h).max()
+    return h + rng.standard_normal(h.size) * 0.7 * 10.0 ** (NOISE_DB / 20.0)
+
+
+def pluck(rng: np.random.Generator, frequency_hz: float, seconds: float) -> FloatArray:
+    """One plucked string (K. Karplus, A. Strong, Computer Music Journal 7(2), 1983)."""
+    period = FS / frequency_hz - 0.5
+    burst = np.zeros(round(seconds * FS))
+    excitation = rng.uniform(-1.0, 1.0, round(period))
+    burst[: excitation.size] = np.convolve(excitation - excitation.mean(), [0.25, 0.5, 0.25], "same")
+    loop = np.zeros(int(period) + 3)
+    fraction = period - int(period)
+    loop[0] = 1.0
+    loop[int(period) : int(period) + 3] -= 0.4985 * np.array([1.0 - fraction, 1.0, fraction])
+    string: FloatArray = signal.lfilter([1.0], loop, burst)
+    return string * np.minimum(1.0, np.arange(burst.size)[::-1] / (0.03 * FS))
+
+
+def stroke(rng: np.random.Generator, centre_hz: float, decay_s: float) -> FloatArray:
+    """One drum stroke: a decaying band of noise."""
+    time = np.arange(round(6.0 * decay_s * FS)) / FS
+    sos = signal.butter(2, [0.7 * centre_hz, 1.4 * centre_hz], "bandpass", fs=FS, output="sos")
+    sound: FloatArray = signal.sosfilt(sos, rng.standard_normal(time.size) * np.exp(-time / decay_s))
+    return sound / np.abs(sound).max()
+
+
+def dry_clip() -> FloatArray:
+    """An arpeggio, a few drum strokes and a rest long enough to hear the tail: 3.4 s, peak 0.7."""
+    rng = np.random.default_rng(4)
+    clip = np.zeros(round(3.4 * FS))
+
+    def add(sound: FloatArray, at_s: float, gain: float) -> None:
+        start = round(at_s * FS)
+        stop = min(clip.size, start + sound.size)
+        clip[start:stop] += gain * sound[: stop - start]
+
+    for beat, semitone in enumerate((0, 7, 12, 16, 19, 16, 12, 7)):
+        add(pluck(rng, 146.83 * 2.0 ** (semitone / 12.0), 0.45), 0.05 + 0.2 * beat, 0.5)
+    for at_s, centre_hz, decay_s, gain in (
+        (0.05, 90.0, 0.05, 0.8),
+        (0.45, 2400.0, 0.02, 0.4),
+        (0.85, 90.0, 0.05, 0.8),
+        (1.25, 2400.0, 0.02, 0.4),
+        (1.95, 1200.0, 0.004, 0.9),
+        (2.35, 4800.0, 0.003, 0.6),
+    ):
+        add(stroke(rng, centre_hz, decay_s), at_s, gain)
+    return clip * 0.7 / np.abs(clip).max()
+
+
+def main(folder: Path) -> None:
+    """Write all files."""
+    for room in ROOMS:
+        soundfile.write(folder / f"{room.name}.wav", impulse_response(room), FS, subtype="PCM_24")
+    soundfile.write(folder / "dry.wav", dry_clip(), FS, subtype="PCM_24")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent)

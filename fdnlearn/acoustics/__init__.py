@@ -1,0 +1,20 @@
+"""Room acoustics of a response: energy decay, ISO 3382 parameters, echo density, comparison of two responses.
+
+`echo_density`, `energy_decay` and `comparison.compare` are imported from their modules, which have the same names.
+Heavy libraries (pyrato, SciPy) are imported by the functions that need them.
+"""
+
+from fdnlearn.acoustics.energy_decay import EnergyDecay, schroeder
+from fdnlearn.acoustics.onset import find_direct, find_onset
+from fdnlearn.acoustics.parameters import BandParameters, Judgement, RoomParameters, room_parameters
+
+__all__ = [
+    "BandParameters",
+    "EnergyDecay",
+    "Judgement",
+    "RoomParameters",
+    "find_direct",
+    "find_onset",
+    "room_parameters",
+    "schroeder",
+]

@@ -1,0 +1,240 @@
+"""From a recording to the target of a fit: pure functions, each step noted as data."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fdnlearn.acoustics.energy_decay import compensated_decay, peak_power
+from fdnlearn.acoustics.noise_floor import NoiseFloor, find_noise_floor
+from fdnlearn.acoustics.onset import find_direct, find_onset
+from fdnlearn.acoustics.parameters import NEEDED_INR_DB, decay_time
+from fdnlearn.errors import FdnlearnError, UsageError
+from fdnlearn.rir.checks import LATE_ONSET_S, SHORTEST_S, check_content, check_decay, is_clipped
+from fdnlearn.rir.reading import Recording
+from fdnlearn.rir.resampling import LARGEST_FACTOR, factors, resample
+from fdnlearn.rir.target import Step, Target
+
+FloatArray = npt.NDArray[np.float64]
+Channel = int | Literal["all"] | None
+
+
+def prepare_target(
+    recording: Recording, *, sample_rate_hz: int, channel: Channel = None, subject: str | None = None
+) -> Target:
+    """Check, resample, align, measure and normalise a recording.
+
+    Parameters
+    ----------
+    recording : Recording
+    sample_rate_hz : int
+        Wanted rate. A recording at a lower rate keeps its own: nothing is invented above its Nyquist frequency.
+    channel : int, "all" or None
+        Which channel, from 0; None takes the first, with a warning if there are more. With "all" the channels
+        share one time axis: sample 0 is the earliest direct sound of any.
+    subject : str, optional
+        What errors name, the recording's name by default.
+
+    Returns
+    -------
+    Target
+
+    Raises
+    ------
+    FdnlearnError
+        If the recording is no impulse response.
+    UsageError
+        If there is no such channel.
+    """
+    subject = subject or recording.name
+    source_hz = recording.sample_rate_hz
+    duration_s = recording.samples.shape[1] / source_hz
+    steps = [
+        Step(
+            "read",
+            f"{recording.encoding}, {recording.samples.shape[0]} channel(s), {source_hz} Hz, {duration_s:.3f} s",
+        )
+    ]
+    notes: list[str] = []
+    samples = _choose(recording, channel, subject, steps, notes)
+    check_content(subject, samples, source_hz)
+    if any(is_clipped(h) for h in samples):
+        notes.append("The recording is clipped: its direct sound is louder than it says.")
+    rate = _rate(subject, source_hz, sample_rate_hz, notes)
+    # Squares of very loud or very quiet float files would leave the range of double precision.
+    scale = float(np.abs(samples).max())
+    samples = resample(samples / scale, source_hz, rate)
+    if rate != source_hz:
+        steps.append(Step("resample", f"{source_hz} Hz to {rate} Hz, linear phase, 150 dB stop band"))
+
+    onset = find_onset(samples)
+    starts = [find_direct(h, find_onset(h), rate) for h in samples]
+    direct = min(starts)
+    polarity = 1 if samples[0, starts[0]] > 0.0 else -1
+    steps.append(
+        Step(
+            "align",
+            f"onset (-20 dB) at {1e3 * onset / rate:.2f} ms, direct sound at {1e3 * direct / rate:.2f} ms",
+        )
+    )
+    if onset / rate > LATE_ONSET_S:
+        notes.append(f"The response starts late, after {1e3 * onset / rate:.0f} ms; the silence is cut off.")
+    if polarity < 0:
+        steps.append(Step("polarity", "direct sound was negative: inverted"))
+        notes.append(
+            "The direct sound is negative: polarity is inverted for the fit and restored in its output."
+        )
+    samples, gathered = _gather_direct(polarity * samples, direct)
+    steps.append(
+        Step("direct", f"rising flank gathered into sample 0: {100.0 * gathered:.1f} % of the energy")
+    )
+
+    # One knee for all channels, found on their summed energy.
+    together = np.sqrt(np.sum(np.square(samples), axis=0))
+    floor = find_noise_floor(together, rate)
+    inr_db = float(10.0 * np.log10(peak_power(np.square(together), rate) / floor.knee_power))
+    check_decay(subject, inr_db, floor.knee_samples / rate)
+    length = min(max(floor.knee_samples, round(SHORTEST_S * rate)), samples.shape[1])
+    energy_decay, noise_power = _decays(samples, floor, length)
+    joint = energy_decay.sum(axis=0)
+    range_db = float(np.min(10.0 * np.log10(energy_decay[:, 0] / energy_decay[:, -1])))
+    steps.append(Step("noise", _noise_detail(floor, rate, range_db, inr_db)))
+    time_s, time_name = _reverberation_time(joint, rate, inr_db, floor)
+    steps.append(Step("decay", f"reverberation time {time_s:.3f} s ({time_name})"))
+    if time_name != "T30":
+        notes.append(_range_warning(range_db, inr_db, time_name))
+
+    norm = float(np.sqrt(np.sum(np.square(samples[:, :length]))))
+    steps.append(Step("normalise", f"unit energy over {length / rate:.3f} s"))
+    return Target(
+        name=recording.name,
+        sha256=recording.sha256,
+        sample_rate_hz=rate,
+        samples=samples / norm,
+        length_samples=length,
+        energy_decay=energy_decay / norm**2,
+        noise_power=noise_power / norm**2,
+        range_db=range_db,
+        reverberation_time_s=time_s,
+        gain=scale * norm * source_hz / rate,
+        polarity=polarity,
+        onset_s=onset / rate,
+        direct_s=direct / rate,
+        source_sample_rate_hz=source_hz,
+        steps=tuple(steps),
+        warnings=tuple(notes),
+    )
+
+
+def _choose(
+    recording: Recording, channel: Channel, subject: str, steps: list[Step], notes: list[str]
+) -> FloatArray:
+    """The wanted channels."""
+    count = recording.samples.shape[0]
+    if channel == "all":
+        return recording.samples
+    if channel is None:
+        if count > 1:
+            notes.append(f"The file has {count} channels; only the first is used (choose with --channel).")
+        channel = 0
+    if not 0 <= channel < count:
+        raise UsageError(subject, f"has no channel {channel}", f"choose one of 0 to {count - 1}, or all")
+    if count > 1:
+        steps.append(Step("channel", f"channel {channel} of {count}"))
+    return recording.samples[channel : channel + 1]
+
+
+def _gather_direct(samples: FloatArray, direct: int) -> tuple[FloatArray, float]:
+    """Cut at the direct sound and put the energy between onset and cut into the first sample.
+
+    A network's direct path is one sample; a recorded direct sound rises over a few, which hold up to a third
+    of all energy in a dry room. Dropping them would misstate the direct-to-reverberant ratio by up to 2.5 dB
+    and the clarity by up to 2 dB; gathered, both stay what they are in the recording.
+    """
+    cut = samples[:, direct:].copy()
+    flank = np.array([np.sum(np.square(h[min(find_onset(h), direct) : direct])) for h in samples])
+    cut[:, 0] = np.where(cut[:, 0] < 0.0, -1.0, 1.0) * np.sqrt(np.square(cut[:, 0]) + flank)
+    return cut, float(flank.sum() / np.sum(np.square(cut)))
+
+
+def _rate(subject: str, source_hz: int, wanted_hz: int, notes: list[str]) -> int:
+    """The rate of the fit: never above the recording's."""
+    if wanted_hz > source_hz:
+        notes.append(f"The recording's rate is {source_hz} Hz: the fit is made there, not at {wanted_hz} Hz.")
+        return source_hz
+    if max(factors(source_hz, wanted_hz)) > LARGEST_FACTOR:
+        raise FdnlearnError(
+            subject,
+            f"has a rate of {source_hz} Hz, which has no simple ratio to {wanted_hz} Hz",
+            f"choose --sample-rate {source_hz}, or convert the file to a common rate",
+        )
+    return wanted_hz
+
+
+def _decays(samples: FloatArray, floor: NoiseFloor, length: int) -> tuple[FloatArray, FloatArray]:
+    """Each channel's compensated decay (channels, length) and noise power (channels,)."""
+    energy = np.square(samples)
+    knee = floor.knee_samples
+    # Noise is shared out as it lies behind the knee, the hidden tail as the energy just before it.
+    noise = _shares(energy[:, knee:]) * floor.power
+    before = energy[:, max(0, knee - max(16, knee // 5)) : knee] - noise[:, None]
+    tails = _shares(np.maximum(before.mean(axis=1, keepdims=True), 0.0)) * floor.tail_energy
+    curves = np.empty((samples.shape[0], length))
+    for channel, (power, tail) in enumerate(zip(noise, tails, strict=True)):
+        own = NoiseFloor(
+            float(power), knee, floor.knee_power, floor.late_reverberation_time_s, float(tail), floor.method
+        )
+        curve = compensated_decay(energy[channel], own)
+        # Only a knee within the first 25 ms is shorter than the usable length: the tail goes on as it fell.
+        beyond = np.arange(1, length - curve.size + 1)
+        per_sample = curve[-1] / max(curve[-1] + max(floor.knee_power, 1e-300), 1e-300)
+        curves[channel] = np.concatenate((curve[:length], curve[-1] * per_sample**beyond))
+    return curves, noise
+
+
+def _shares(energy: FloatArray) -> FloatArray:
+    """Each channel's part of the total, equal parts where there is nothing."""
+    total = energy.sum(axis=1)
+    if total.sum() <= 0.0:
+        return np.full(energy.shape[0], 1.0 / energy.shape[0])
+    shares: FloatArray = total / total.sum()
+    return shares
+
+
+def _reverberation_time(curve: FloatArray, rate: int, inr_db: float, floor: NoiseFloor) -> tuple[float, str]:
+    """Best available estimate and its name: T30, T20, the decay to the knee, or Lundeby's late decay."""
+    level_db = 10.0 * np.log10(curve / curve[0])
+    for name in ("t30_s", "t20_s"):
+        if inr_db >= NEEDED_INR_DB[name]:
+            time_s = decay_time(level_db, rate, 5.0, 35.0 if name == "t30_s" else 25.0)
+            if time_s is not None:
+                return time_s, name[:3].upper()
+    bottom_db = -level_db[-1] - 1e-6
+    for top_db in (5.0, 0.0):
+        time_s = decay_time(level_db, rate, top_db, bottom_db) if bottom_db > top_db + 5.0 else None
+        if time_s is not None:
+            return time_s, f"-{top_db:.0f} to -{bottom_db:.0f} dB"
+    return max(floor.late_reverberation_time_s, SHORTEST_S), "late decay"
+
+
+def _noise_detail(floor: NoiseFloor, rate: int, range_db: float, inr_db: float) -> str:
+    """One sentence on the knee."""
+    knee_s = floor.knee_samples / rate
+    if floor.method == "none":
+        return f"no noise floor met in {knee_s:.3f} s, {range_db:.0f} dB of decay"
+    method = "Lundeby" if floor.method == "lundeby" else "smoothed level"
+    return (
+        f"knee at {knee_s:.3f} s ({method}), impulse-to-noise ratio {inr_db:.0f} dB, {range_db:.0f} dB of decay; "
+        "noise power subtracted, hidden tail added"
+    )
+
+
+def _range_warning(range_db: float, inr_db: float, time_name: str) -> str:
+    """What too little range costs."""
+    lost = "T30" if time_name == "T20" else "T20 and T30"
+    return (
+        f"Too little decay range for {lost} (impulse-to-noise ratio {inr_db:.0f} dB, {range_db:.0f} dB down to "
+        f"the noise): the reverberation time is taken from {time_name}."
+    )

@@ -1,0 +1,89 @@
+"""What a fit aims at: one prepared impulse response and everything that was done to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One preparation step, kept as data so that a report can show it.
+
+    Attributes
+    ----------
+    name : str
+        Short machine name, e.g. ``"resample"``.
+    detail : str
+        One human sentence with the figures in it.
+    """
+
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """A prepared room impulse response.
+
+    Sample 0 is the direct sound (the sample that the direct gain of the network stands for), the direct
+    sound of the first channel is positive and the energy over all channels up to `length_samples` is one.
+
+    Attributes
+    ----------
+    name : str
+        File name without its folder.
+    sha256 : str
+        Hash of the file's bytes, hexadecimal.
+    sample_rate_hz : int
+        Rate of `samples`.
+    samples : ndarray, shape (channels, total_samples), float64
+        Everything from the direct sound to the end of the recording, noise included. Sample 0 also holds the
+        energy of the direct sound's rising flank, so that energy ratios are those of the recording.
+    length_samples : int
+        Usable length: the noise knee (but at least 25 ms) or the end of the recording, whichever is first.
+        Beyond it the recording says nothing about the room.
+    energy_decay : ndarray, shape (channels, length_samples), float64
+        Noise-compensated Schroeder integral of each channel on the scale of `samples` (linear energy),
+        with the energy that continues beyond `length_samples` added as an exponential tail.
+    noise_power : ndarray, shape (channels,)
+        Mean square of the stationary noise floor, per sample, on the scale of `samples`; 0 if none was found.
+    range_db : float
+        Usable decay range: level of the start of the decay above the knee, the worst channel's.
+    reverberation_time_s : float
+        Best available broadband estimate: T30, else T20, else the decay up to the knee. Always finite, positive.
+    gain : float
+        Multiply `samples` by ``gain * polarity`` to return to the level of the recording. It preserves the
+        frequency response: convolving with the recording at its own rate gives the same level.
+    polarity : int
+        +1 or -1.
+    onset_s, direct_s : float
+        Where, in the recording, the -20 dB onset and the direct sound lie.
+    source_sample_rate_hz : int
+        Rate of the recording.
+    steps : tuple of Step
+        What was done, in order.
+    warnings : tuple of str
+        What the user should know about the recording, one sentence each.
+    """
+
+    name: str
+    sha256: str
+    sample_rate_hz: int
+    samples: FloatArray
+    length_samples: int
+    energy_decay: FloatArray
+    noise_power: FloatArray
+    range_db: float
+    reverberation_time_s: float
+    gain: float
+    polarity: int
+    onset_s: float
+    direct_s: float
+    source_sample_rate_hz: int
+    steps: tuple[Step, ...]
+    warnings: tuple[str, ...]
