@@ -1,0 +1,71 @@
+"""The loss of a fit: named terms, their weights and everything about the target that they need."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fdnlearn.losses import echo_density, energy_decay
+from fdnlearn.rir.target import Target
+
+#: Weight of each term in the loss; see docs/decisions.md for how they were found.
+WEIGHTS: Mapping[str, float] = {"edc": 0.5, "edc_db": 1.0, "attributes": 0.2, "edp": 15.0}
+
+_DECAY_HOP_S = 0.0005
+_ECHO_HOP_S = 0.001
+_EARLY_EMPHASIS_S = 0.1
+_DEEPEST_DB = 60.0
+#: The compensated curve is trusted down to this far above the noise knee.
+_KNEE_MARGIN_DB = 3.0
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Compares impulse responses with a target.
+
+    Attributes
+    ----------
+    decay : DecayAim
+    echo : EchoDensitySettings
+    profile : Tensor, shape (channels, frames)
+    weights : mapping of str to float
+    """
+
+    decay: energy_decay.DecayAim
+    echo: echo_density.EchoDensitySettings
+    profile: Tensor
+    weights: Mapping[str, float]
+
+    def __call__(self, h: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss (B,) of responses (B, channels, n), averaged over channels, and its unweighted terms."""
+        total, terms = energy_decay.energy_decay_loss(h, self.decay, self.weights)
+        if self.weights.get("edp", 0.0):
+            terms["edp"] = echo_density.echo_density_distance(h, self.profile, self.echo)
+            total = total + self.weights["edp"] * terms["edp"]
+        if h.shape[1] == 1:  # the mean over one channel is not free at this pace
+            return total[:, 0], {name: value.detach()[:, 0] for name, value in terms.items()}
+        return total.mean(-1), {name: value.detach().mean(-1) for name, value in terms.items()}
+
+
+def objective_for(
+    target: Target, weights: Mapping[str, float] = WEIGHTS, *, echo_variant: str = "invariant"
+) -> Objective:
+    """Prepare the loss for `target`."""
+    fs = target.sample_rate_hz
+    usable = min(_DEEPEST_DB, max(target.range_db - _KNEE_MARGIN_DB, 10.0))
+    decay = energy_decay.decay_aim(
+        target.energy_decay,
+        fs,
+        hop=max(1, round(_DECAY_HOP_S * fs)),
+        range_db=usable,
+        early_emphasis_s=_EARLY_EMPHASIS_S,
+    )
+    heard = min(target.length_samples, math.ceil(target.reverberation_time_s * fs))
+    echo = echo_density.settings(heard, fs, hop=max(1, round(_ECHO_HOP_S * fs)), variant=echo_variant)
+    usable_part = torch.from_numpy(target.samples[:, : target.length_samples].astype("float32"))
+    profile = echo_density.soft_echo_density(usable_part, echo)
+    return Objective(decay=decay, echo=echo, profile=profile, weights=dict(weights))

@@ -1,0 +1,122 @@
+"""The paper's model: one gain a line, every parameter learned (Mezza et al., EURASIP JASMP 2024:51)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fdnlearn.model.network import Network
+from fdnlearn.model.orthogonal import orthogonal
+
+_RATES: Mapping[str, float] = {
+    "matrix": 1.0,
+    "delay": 0.3,
+    "decay": 0.3,
+    "input": 1.0,
+    "output": 1.0,
+    "direct": 0.1,
+}
+
+#: A line's reverberation time stays within this factor of the target's.
+DECAY_SPAN = 8.0
+
+SHORTEST_DELAY_S = 0.0005
+LONGEST_DELAY_S = 0.064
+
+
+@dataclass(frozen=True)
+class Homogeneous:
+    """Maps free parameters to a `Network`; every tensor carries a leading batch dimension of B starts.
+
+    Attributes
+    ----------
+    sample_rate_hz : float
+    reverberation_time_s : float
+        Of the target: the scale on which the lines' own reverberation times are learned.
+    lines, inputs, outputs : int
+    """
+
+    sample_rate_hz: float
+    reverberation_time_s: float
+    lines: int
+    inputs: int = 1
+    outputs: int = 1
+
+    @property
+    def rates(self) -> Mapping[str, float]:
+        """Learning rate of each parameter group relative to the fit's own."""
+        return _RATES
+
+    def delay_range_samples(self) -> tuple[float, float]:
+        """Shortest and longest delay that `delays` can reach."""
+        shortest = max(2.0, SHORTEST_DELAY_S * self.sample_rate_hz)
+        return shortest, max(LONGEST_DELAY_S * self.sample_rate_hz, 2 * shortest)
+
+    def delays(self, free: Tensor) -> Tensor:
+        """Delays in samples, between the two limits on a logarithmic scale."""
+        low, high = self.delay_range_samples()
+        return low * torch.exp(math.log(high / low) * torch.sigmoid(free))
+
+    def free_delays(self, delays_samples: Tensor) -> Tensor:
+        """Inverse of `delays`."""
+        low, high = self.delay_range_samples()
+        share = torch.log(delays_samples / low) / math.log(high / low)
+        return torch.logit(share.clamp(1e-4, 1 - 1e-4))
+
+    def line_times_s(self, free: Tensor) -> Tensor:
+        """Reverberation time of each line."""
+        return self.reverberation_time_s / self._relative_decay(free)
+
+    @staticmethod
+    def _relative_decay(free: Tensor) -> Tensor:
+        """How many times faster than the target each line decays, within the span on either side."""
+        span = math.log(DECAY_SPAN)
+        return torch.exp(torch.tanh(free / span) * -span)
+
+    def network(self, free: Mapping[str, Tensor], delays_samples: Tensor | None = None) -> Network:
+        """Physical parameters; given `delays_samples`, those are used and no delay is learned.
+
+        The loop gain follows the delay that moves: ``10^(-3 m / (fs T))`` for a line of reverberation time T.
+        """
+        delays = self.delays(free["delay"]) if delays_samples is None else delays_samples
+        slope = -3 * math.log(10) / (self.sample_rate_hz * self.reverberation_time_s)
+        decay = delays * self._relative_decay(free["decay"])
+        return Network(
+            feedback_matrix=orthogonal(free["matrix"]),
+            loop_gain=torch.exp(slope * decay),
+            delays_samples=delays,
+            input_gains=free["input"],
+            output_gains=free["output"],
+            direct_gains=free["direct"].abs(),
+        )
+
+    def draw(self, generator: torch.Generator, direct: Tensor, starts: int) -> dict[str, Tensor]:
+        """Random starts: mixing and gains Gaussian, delays log-uniform from 3 ms, decay of the target.
+
+        Parameters
+        ----------
+        generator : torch.Generator
+        direct : Tensor, shape (O, I)
+            Direct sound of the target.
+        starts : int
+        """
+        n = self.lines
+
+        def normal(*shape: int) -> Tensor:
+            return torch.randn(starts, *shape, generator=generator)
+
+        low, high = self.delay_range_samples()
+        low = min(max(0.003 * self.sample_rate_hz, low), high / 2)
+        spread = torch.rand(starts, n, generator=generator)
+        return {
+            "matrix": normal(n, n),
+            "delay": self.free_delays(low * torch.exp(math.log(high / low) * spread)),
+            "decay": torch.zeros(starts, n),
+            "input": normal(n, self.inputs) / math.sqrt(n),
+            "output": normal(self.outputs, n) / math.sqrt(n),
+            "direct": direct.expand(starts, self.outputs, self.inputs).clone(),
+        }
