@@ -1,0 +1,35 @@
+"""Ways to fit a network to a target: one file each, one call, one result."""
+
+from __future__ import annotations
+
+from fdnlearn.errors import UsageError
+from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult, Progress, Status
+from fdnlearn.registry import METHODS, load
+from fdnlearn.rir.target import Target
+
+__all__ = ["Callback", "Checkpointing", "FitConfig", "FitResult", "Progress", "Status", "solve"]
+
+
+def solve(
+    target: Target,
+    config: FitConfig,
+    callback: Callback | None = None,
+    checkpointing: Checkpointing | None = None,
+) -> FitResult:
+    """Fit a network to `target` by the method that `config` names.
+
+    See `fdnlearn.fitting.gradient.solve` for the parameters.
+
+    Raises
+    ------
+    UsageError
+        If there is no such method, or an ablation of the gradient fit is asked of another.
+    """
+    if config.method not in METHODS:
+        raise UsageError(f"--method {config.method}", "unknown method", f"choose one of {', '.join(METHODS)}")
+    if not config.learn_delays and config.method != "gradient":
+        raise UsageError(
+            f"--method {config.method}", "always searches delays", "freeze them with gradient only"
+        )
+    result: FitResult = load(METHODS[config.method])(target, config, callback, checkpointing)
+    return result

@@ -1,0 +1,76 @@
+"""The state of an unfinished fit on disk: safetensors, written atomically, never a pickle."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialise
+from torch import Tensor
+
+from fdnlearn import __version__
+from fdnlearn.errors import FdnlearnError
+from fdnlearn.fitting.result import FitConfig, Progress
+from fdnlearn.rir.target import Target
+
+_FORMAT = "fdnlearn.checkpoint"
+
+
+def fingerprint(target: Target, config: FitConfig) -> str:
+    """What a checkpoint belongs to: program version, settings and the prepared target."""
+    settings = json.dumps(dataclasses.asdict(config), sort_keys=True)
+    digest = hashlib.sha256(f"{__version__} {settings} {target.sha256}".encode())
+    digest.update(target.samples.tobytes())
+    return digest.hexdigest()
+
+
+def save(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    state: Mapping[str, object],
+    history: Sequence[Progress],
+    owner: str,
+) -> None:
+    """Write tensors, the JSON-able `state` and the history; a reader sees the old file or the new, nothing between."""
+    # vars, not asdict: a copy of every dictionary of terms, written every two seconds, would show.
+    told = {"state": dict(state), "history": [list(vars(progress).values()) for progress in history]}
+    metadata = {"format": _FORMAT, "owner": owner, "state": json.dumps(told)}
+    partial = path.with_name(path.name + ".partial")
+    # Written by Python, not by safetensors: a full disk is then an OSError that says so.
+    partial.write_bytes(serialise({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, metadata))
+    os.replace(partial, path)
+
+
+def load(path: Path, owner: str) -> tuple[dict[str, Tensor], dict[str, Any], list[Progress]]:
+    """Read what `save` wrote: tensors, state and history.
+
+    Raises
+    ------
+    FdnlearnError
+        If the file is no checkpoint, is damaged, or belongs to other settings or another recording.
+    """
+    remedy = "start again with --force"
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        told = json.loads(metadata["state"])
+        state, history = told["state"], [Progress(*row) for row in told["history"]]
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise FdnlearnError(str(path), "is not a readable checkpoint", remedy) from error
+    if metadata.get("format") != _FORMAT or metadata.get("owner") != owner:
+        raise FdnlearnError(
+            str(path),
+            "belongs to a fit of another recording or with other settings",
+            f"use the same ones, or {remedy}",
+        )
+    if not all(torch.isfinite(t).all() or name == "best_loss" for name, t in tensors.items()):
+        raise FdnlearnError(str(path), "holds numbers that are not finite", remedy)
+    return tensors, state, history

@@ -1,0 +1,92 @@
+"""The descent inside a gradient fit: its plan, its learning rate, and starts that diverge."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from brief_fits import BRIEF, check_valid
+
+from fdnlearn.errors import FdnlearnError
+from fdnlearn.fitting import FitConfig, Status, solve
+from fdnlearn.fitting.columns import split
+from fdnlearn.fitting.descent import Descent, advance, column_rates, cosine
+from fdnlearn.fitting.problem import Free, Problem, problem_for
+from fdnlearn.fitting.stages import plan
+from fdnlearn.rir import Target
+
+
+@pytest.mark.parametrize("delays", ["integer", "fractional"])
+@pytest.mark.parametrize("restarts", [1, 2, 16])
+@pytest.mark.parametrize("iterations", [1, 7, 400])
+def test_a_plan_narrows_down_and_ends_as_asked(iterations: int, restarts: int, delays: str) -> None:
+    stages = plan(FitConfig(iterations=iterations, restarts=restarts, delays=delays))
+    assert stages[0].rows == restarts
+    assert stages[-1].rows == 1
+    assert [s.snapped for s in stages] == sorted(s.snapped for s in stages)
+    assert stages[-1].snapped == (delays == "integer")
+    assert all(s.iterations >= 1 and s.rate > 0 for s in stages)
+    assert stages[-1].budget_share == 1
+    assert all(a.budget_share < b.budget_share for a, b in pairwise(stages))
+    free = [s.rows for s in stages if not s.snapped]
+    assert free == sorted(free, reverse=True)
+
+
+def test_groups_survive_being_laid_side_by_side(target: Target) -> None:
+    free = problem_for(target, BRIEF).draw(3, seed=0)
+    again = split(Descent.start(free).values, free)
+    assert all(torch.equal(again[name], free[name]) for name in free)
+
+
+def test_the_learning_rate_falls_along_a_cosine() -> None:
+    assert [cosine(x) for x in (0.0, 0.5, 1.0, 7.0)] == pytest.approx([1.0, 0.5, 0.0, 0.0])
+    assert cosine(1.0, floor=0.2) == pytest.approx(0.2)
+
+
+def test_a_diverged_start_stays_put_and_does_not_end_the_others(target: Target) -> None:
+    problem = problem_for(target, BRIEF)
+    free = problem.draw(3, seed=0)
+    free["output"][1] = float("nan")
+    descent = Descent.start(free)
+    before = descent.values.clone()
+    rates = 0.05 * column_rates(problem, free)
+    losses = [advance(descent, problem, free, None, rates)[0] for _ in range(8)]
+    assert np.isfinite(losses).all()
+    assert losses[-1] < losses[0]
+    assert torch.equal(descent.values[1].isnan(), before[1].isnan())
+    assert not torch.equal(descent.values[0], before[0])
+    assert not torch.equal(descent.values[2], before[2])
+    assert descent.best_loss.isfinite().tolist() == [True, False, True]
+    assert bool(descent.best_values[[0, 2]].isfinite().all())
+
+
+def test_a_fit_whose_starts_all_diverge_is_told_in_one_line(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = Problem.draw
+
+    def broken(self: Problem, starts: int, seed: int) -> dict[str, torch.Tensor]:
+        free = draw(self, starts, seed)
+        free["output"][:] = float("nan")
+        return free
+
+    monkeypatch.setattr(Problem, "draw", broken)
+    with pytest.raises(FdnlearnError, match="diverged"):
+        solve(target, FitConfig(lines=2, iterations=2, restarts=2))
+
+
+def test_a_fit_survives_a_diverged_start(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = Problem.draw
+
+    def poisoned(self: Problem, starts: int, seed: int) -> Free:
+        free = draw(self, starts, seed)
+        free["input"][0] = float("inf")
+        return free
+
+    monkeypatch.setattr(Problem, "draw", poisoned)
+    result = solve(target, BRIEF)
+    assert result.status is Status.COMPLETED
+    assert np.isfinite(result.loss)
+    check_valid(result, lines=4)
