@@ -1,0 +1,1 @@
+"""One file per subcommand; each holds ``command`` and imports what it needs when it runs."""

@@ -1,0 +1,146 @@
+"""``fdnlearn fit``: a recording goes in, a folder with a network comes out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from fdnlearn import registry
+from fdnlearn.commands.common import (
+    Channel,
+    budget_option,
+    config_option,
+    every_command,
+    lines_option,
+    print_json,
+    sample_rate_option,
+    warn,
+)
+
+if TYPE_CHECKING:
+    from fdnlearn.jobs import RecordingFit
+
+_EPILOG = """DIR receives fdn.json (the network), ir.wav (what it renders), target.wav (the prepared
+recording), metrics.json, history.csv and report.html. Ctrl-C keeps the best network so far;
+--resume goes on from there."""
+
+
+@click.command("fit", short_help="Fit a network to a recording.", epilog=_EPILOG)
+@click.argument("rir", metavar="RIR")
+@click.option("-o", "folder", metavar="DIR", help="Where the results go.  [default: RIR's name with -fdn]")
+@click.option(
+    "--model",
+    type=click.Choice(list(registry.MODELS)),
+    default="homogeneous",
+    show_default=True,
+    help="What is fitted.",
+)
+@click.option(
+    "--method",
+    type=click.Choice(list(registry.METHODS)),
+    default="gradient",
+    show_default=True,
+    help="How it is fitted.",
+)
+@lines_option
+@sample_rate_option("Rate of the fit.", default=16000, show_default=True)
+@click.option(
+    "--channel",
+    metavar="K|all",
+    type=Channel(),
+    help="Channel of the recording, from 0.  [default: the first]",
+)
+@click.option(
+    "--iterations",
+    metavar="N",
+    type=click.IntRange(1, 1_000_000),
+    default=400,
+    show_default=True,
+    help="Length of the long descent; generations of other methods.",
+)
+@budget_option("End after this wall-clock time.")
+@click.option(
+    "--restarts",
+    metavar="K",
+    type=click.IntRange(1, 1024),
+    default=16,
+    show_default=True,
+    help="Short starts that compete before the long descent.",
+)
+@click.option(
+    "--seed",
+    metavar="N",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Seed of everything random.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(registry.DEVICES),
+    default="auto",
+    show_default=True,
+    help="Where the training runs.",
+)
+@click.option(
+    "--delays",
+    type=click.Choice(registry.DELAYS),
+    default="integer",
+    show_default=True,
+    help="How the delays end; only whole samples render exactly.",
+)
+@click.option("--resume", is_flag=True, help="Continue an unfinished fit in DIR.")
+@click.option("--force", is_flag=True, help="Replace results in DIR.")
+@config_option
+@every_command
+def command(
+    rir: str,
+    folder: str | None,
+    channel: int | Literal["all"] | None,
+    resume: bool,
+    force: bool,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Fit a Feedback Delay Network to RIR, a measured room impulse response (WAV, FLAC, AIFF or SOFA)."""
+    from fdnlearn.commands.interrupt import Interruptible, stopping
+    from fdnlearn.commands.progress import progress_bar
+    from fdnlearn.fitting import FitConfig
+    from fdnlearn.jobs import fit_recording
+
+    recording = Path(rir)
+    # The file's own place may be read-only: results go to where the user is.
+    destination = Path(folder) if folder else Path(f"{recording.stem or 'room'}-fdn")
+    with Interruptible() as interruptible, progress_bar(recording.name) as show:
+        done = fit_recording(
+            recording,
+            destination,
+            FitConfig(**settings),
+            channel=channel,
+            resume=resume,
+            force=force,
+            callback=stopping(interruptible, show),
+        )
+    if as_json:
+        print_json({**done.metrics, "folder": str(done.folder)})
+    else:
+        _print_summary(done)
+    warn(rir, *done.warnings)
+    if interruptible.requested:
+        raise click.exceptions.Exit(130)
+
+
+def _print_summary(done: RecordingFit) -> None:
+    from rich.console import Console
+
+    from fdnlearn.report import metrics_table
+
+    Console().print(metrics_table(done.metrics))
+    click.echo(
+        f"{done.fdn.lines} lines, {done.result.iterations} iterations in {done.result.seconds:.1f} s "
+        f"({done.result.status.value}, loss {done.result.loss:.4g})"
+    )
+    click.echo(f"network  {done.folder / 'fdn.json'}")
+    click.echo(f"report   {done.folder / 'report.html'}")

@@ -1,0 +1,117 @@
+"""How a fit stops: signals, kills, and going on from a checkpoint."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from command_line import QUICK, contents, environment, run, start
+
+from fdnlearn import FitConfig, example_path, fit_recording
+from fdnlearn.commands.interrupt import Interruptible
+from fdnlearn.fdn import load_fdn
+from fdnlearn.fitting import Status
+from fdnlearn.jobs.folder import CHECKPOINT, RESULTS
+
+pytestmark = pytest.mark.usefixtures("short_report")
+
+
+class TestStopping:
+    def fit(self, folder: Path, iterations: int, *more: str) -> list[object]:
+        size = ("--model", "homogeneous", "--lines", "4", "--restarts", "2", "--iterations", iterations)
+        return ["fit", example_path("small_room"), "-o", folder, *size, *more]
+
+    def test_ctrl_c_keeps_the_best_so_far(self, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        with start(*self.fit(out, 100_000)) as process:
+            try:
+                deadline = time.monotonic() + 120
+                while not (out / CHECKPOINT).exists():
+                    assert process.poll() is None, process.communicate()
+                    assert time.monotonic() < deadline
+                    time.sleep(0.02)
+                process.send_signal(signal.SIGINT)
+                _, stderr = process.communicate(timeout=60)
+            finally:
+                process.kill()
+        assert process.returncode == 130, stderr
+        assert "interrupted" in stderr
+        assert set(contents(out)) == {*RESULTS, CHECKPOINT}
+        assert load_fdn(out / "fdn.json").lines == 4
+        assert json.loads((out / "metrics.json").read_text())["status"] == "interrupted"
+
+    def test_a_killed_fit_resumes_to_the_same_network(self, tmp_path: Path) -> None:
+        whole, killed = tmp_path / "whole", tmp_path / "killed"
+        assert run(*self.fit(whole, 40)).code == 0
+        code = f"""
+import os, signal
+from fdnlearn import FitConfig, fit_recording
+fit_recording(
+    {str(example_path("small_room"))!r}, {str(killed)!r},
+    FitConfig(model="homogeneous", lines=4, restarts=2, iterations=40),
+    checkpoint_every_s=0,
+    callback=lambda progress: progress.iteration == 33 and os.kill(os.getpid(), signal.SIGKILL),
+)"""
+        done = subprocess.run([sys.executable, "-c", code], env=environment(), check=False)
+        assert done.returncode == -signal.SIGKILL
+        assert set(contents(killed)) == {CHECKPOINT}
+        refused = run(*self.fit(killed, 40))
+        assert refused.code == 1
+        assert "--resume" in refused.complaint
+        foreign = run(*self.fit(killed, 40, "--resume", "--seed", "7"))
+        assert foreign.code == 1
+        assert f"{killed / CHECKPOINT}: belongs to a fit" in foreign.complaint
+        assert set(contents(killed)) == {CHECKPOINT}
+        resumed = run(*self.fit(killed, 40, "--resume"))
+        assert resumed.code == 0, resumed.stderr
+        assert contents(killed)["fdn.json"] == contents(whole)["fdn.json"]
+        assert set(contents(killed)) == set(RESULTS)
+
+    @pytest.mark.parametrize("share", [0.1, 0.4, 0.8])
+    def test_a_fit_stopped_anywhere_resumes_to_the_same_network(
+        self, room: Path, fitted: Path, tmp_path: Path, share: float
+    ) -> None:
+        config = FitConfig(model="homogeneous", lines=4, iterations=6, restarts=2)
+        stopped = fit_recording(
+            room,
+            tmp_path,
+            config,
+            callback=lambda progress: progress.iteration >= share * progress.total_iterations,
+        )
+        assert stopped.result.status is Status.INTERRUPTED
+        assert set(contents(tmp_path)) == {*RESULTS, CHECKPOINT}
+        assert run("fit", room, "-o", tmp_path, "--resume", *QUICK).code == 0
+        assert contents(tmp_path)["fdn.json"] == contents(fitted)["fdn.json"]
+        assert set(contents(tmp_path)) == set(RESULTS)
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_the_first_signal_asks_and_the_second_ends(self, number: signal.Signals) -> None:
+        before = signal.getsignal(number)
+        with Interruptible() as interruptible:
+            interruptible.begun()
+            signal.raise_signal(number)
+            assert interruptible.requested
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(number)
+        assert signal.getsignal(number) is before
+
+    def test_a_signal_before_there_is_anything_to_keep_ends_at_once(self) -> None:
+        with Interruptible(), pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+    def test_the_end_of_an_interrupted_command_is_one_line(
+        self, room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupted(*args: object, **kwargs: object) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+        monkeypatch.setattr("fdnlearn.fitting.solve", interrupted)
+        outcome = run("fit", room, "-o", tmp_path / "out", *QUICK)
+        assert outcome.code == 130
+        assert outcome.complaint == "fdnlearn: interrupted; nothing was written"
+        assert not (tmp_path / "out").exists()
