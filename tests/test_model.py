@@ -75,6 +75,16 @@ def test_the_loop_gain_follows_the_delay() -> None:
         torch.testing.assert_close(times_s, MODEL.line_times_s(free["decay"]))
 
 
+def test_delays_and_loop_gains_have_the_right_gradients() -> None:
+    def lines(delay: Tensor, decay: Tensor) -> tuple[Tensor, Tensor]:
+        network = MODEL.network(fixed | {"delay": delay, "decay": decay})
+        return network.delays_samples, network.loop_gain
+
+    fixed = {name: value.double() for name, value in draw(starts=2).items()}
+    leaves = [fixed[name].clone().requires_grad_() for name in ("delay", "decay")]
+    assert torch.autograd.gradcheck(lines, leaves)
+
+
 def test_every_parameter_is_learned_and_given_delays_are_not() -> None:
     for delays in (None, torch.full((2, 6), 50.0)):
         free = {name: value.requires_grad_() for name, value in draw(starts=2).items()}

@@ -98,10 +98,13 @@ def _respond(gain: float, *, learn: bool) -> None:
 def _single_precision_and_matrix() -> None:
     import torch
 
+    from fdnlearn.kernels import adam
     from fdnlearn.kernels.expm import rotation
 
     _respond(0.5, learn=True)
     rotation(torch.zeros(1, 2, 2, requires_grad=True)).sum().backward()
+    row, loss = torch.zeros(1, 1).numpy(), torch.zeros(1, dtype=torch.float64).numpy()
+    adam.step(row, row.copy(), row.copy(), row.copy(), loss, row.copy(), loss, row[0].copy(), 1)
 
 
 def _double_precision_and_losses() -> None:

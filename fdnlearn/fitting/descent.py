@@ -11,8 +11,7 @@ from torch import Tensor
 
 from fdnlearn.fitting.columns import join, split, widths
 from fdnlearn.fitting.problem import Problem
-
-_BETA1, _BETA2, _EPS = 0.9, 0.999, 1e-8
+from fdnlearn.kernels import adam
 
 
 @dataclass
@@ -67,34 +66,40 @@ def advance(
 
     A row whose loss or gradient is not finite stays where it is: one diverged start does not end the others.
     """
-    free = {name: piece.detach().requires_grad_() for name, piece in split(descent.values, like).items()}
-    loss, terms = problem.loss(free, delays_samples)
-    loss.sum().backward()
+    values = descent.values.detach().requires_grad_()
+    loss, terms = problem.loss(split(values, like), delays_samples)
+    (gradient,) = torch.autograd.grad(loss.sum(), values)
     now = loss.detach().to("cpu", torch.float64)
-    gradient = torch.cat([_gradient(piece).flatten(1) for piece in free.values()], dim=1)
-    with torch.no_grad():
-        better = now < descent.best_loss
-        rows = better.to(descent.values.device)[:, None]
-        descent.best_values = torch.where(rows, descent.values, descent.best_values)
-        descent.best_loss = torch.where(better, now, descent.best_loss)
-        sound = torch.isfinite(gradient.sum(dim=1) + loss.detach())
-        all_sound = bool(sound.all())
-        if not all_sound:
-            gradient[~sound] = 0.0
-        descent.step += 1
-        descent.first.lerp_(gradient, 1 - _BETA1)
-        descent.second.mul_(_BETA2).addcmul_(gradient, gradient, value=1 - _BETA2)
-        size = rates / (1 - _BETA1**descent.step)
-        spread = (descent.second / (1 - _BETA2**descent.step)).sqrt_().add_(_EPS)
-        move = descent.first / spread * size
-        descent.values -= move if all_sound else move * sound[:, None]
-    losses = [x if math.isfinite(x) else math.inf for x in now.tolist()]
-    lead = losses.index(min(losses))
-    return now.tolist()[lead], {name: value.tolist()[lead] for name, value in terms.items()}
+    descent.step += 1
+    move = _move_on_cpu if values.device.type == "cpu" else _move
+    move(descent, now, gradient, rates)
+    losses = now.tolist()
+    lead = min(range(len(losses)), key=lambda row: losses[row] if math.isfinite(losses[row]) else math.inf)
+    return losses[lead], {name: value.tolist()[lead] for name, value in terms.items()}
 
 
-def _gradient(piece: Tensor) -> Tensor:
-    return torch.zeros_like(piece) if piece.grad is None else piece.grad
+def _move_on_cpu(descent: Descent, loss: Tensor, gradient: Tensor, rates: Tensor) -> None:
+    d = descent
+    adam.step(
+        d.values.numpy(), d.first.numpy(), d.second.numpy(), d.best_values.numpy(), d.best_loss.numpy(),
+        gradient.contiguous().numpy(), loss.numpy(), rates.numpy(), d.step,
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def _move(descent: Descent, loss: Tensor, gradient: Tensor, rates: Tensor) -> None:
+    """`adam.step` in stock operations, for other devices."""
+    d = descent
+    better = loss < d.best_loss
+    d.best_values = torch.where(better.to(d.values.device)[:, None], d.values, d.best_values)
+    d.best_loss = torch.where(better, loss, d.best_loss)
+    sound = torch.isfinite(gradient.sum(dim=1) + loss.to(gradient))[:, None]
+    gradient = torch.where(sound, gradient, torch.zeros_like(gradient))
+    d.first.lerp_(gradient, 1 - adam.BETA1)
+    d.second.mul_(adam.BETA2).addcmul_(gradient, gradient, value=1 - adam.BETA2)
+    size = rates / (1 - adam.BETA1**d.step)
+    spread = (d.second / (1 - adam.BETA2**d.step)).sqrt_().add_(adam.EPS)
+    d.values -= d.first / spread * size * sound
 
 
 def column_rates(problem: Problem, like: Mapping[str, Tensor]) -> Tensor:

@@ -29,7 +29,8 @@ def _precision_runs(gain_re: Array, gain_im: Array, dtype: Any) -> list[tuple[sl
 
     Double where a loop's closeness to one would amplify single-precision rounding beyond 1e-5.
     """
-    double = np.max(gain_re * gain_re + gain_im * gain_im, axis=(1, 2)) > SINGLE_PRECISION_LIMIT**2
+    squared = gain_re * gain_re if gain_re.shape[2] == 1 else gain_re * gain_re + gain_im * gain_im
+    double = squared.reshape(len(squared), -1).max(1) > SINGLE_PRECISION_LIMIT**2
     runs, start = [], 0
     for wide, run in itertools.groupby(double.tolist()):
         stop = start + sum(1 for _ in run)
@@ -39,11 +40,11 @@ def _precision_runs(gain_re: Array, gain_im: Array, dtype: Any) -> list[tuple[sl
 
 
 def _padded_parts(gain: Tensor, padded: int, dtype: Any) -> tuple[Array, Array]:
-    """Real and imaginary parts (B,N,K') of a per-bin gain, zero in the padding; (B,N,1) if it is real."""
+    """Real and imaginary parts (B,N,K') of a per-bin gain, zero in the padding; if it is real, itself twice (B,N,1)."""
     values = gain.detach().numpy()
     if not gain.is_complex():
         real = np.ascontiguousarray(values[..., None], dtype)
-        return real, np.zeros_like(real)
+        return real, real  # no kernel looks at the imaginary part of a flat gain
     re = np.zeros((*values.shape[:2], padded), dtype)
     im = np.zeros_like(re)
     re[..., : values.shape[2]], im[..., : values.shape[2]] = values.real, values.imag
@@ -84,7 +85,7 @@ def _pull_back(ctx: Any, g: Array) -> tuple[Tensor, ...]:
     d_gain = np.empty((batch, n, bins) if ctx.gain_is_complex else (0, 0, 0), g.dtype)
     with KERNEL_LOCK:
         cpu.adjoint(u, gain_re, gain_im, c, n_fft, s_re, s_im, l_re, l_im, g, parts, d_gain)
-    sums = torch.from_numpy(parts.sum(axis=1).astype(u.dtype))
+    sums = torch.from_numpy(np.add.reduce(parts, axis=1).astype(u.dtype))
     return (
         sums[..., :n],
         torch.from_numpy(d_gain) if ctx.gain_is_complex else sums[..., n],

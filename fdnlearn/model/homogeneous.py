@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,8 +25,33 @@ _RATES: Mapping[str, float] = {
 #: A line's reverberation time stays within this factor of the target's.
 DECAY_SPAN = 8.0
 
+_SPAN = math.log(DECAY_SPAN)
+
 SHORTEST_DELAY_S = 0.0005
 LONGEST_DELAY_S = 0.064
+
+
+class _Lines(torch.autograd.Function):
+    """Delays and loop gains from their free parameters: one node of the graph costs less than a dozen."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, free_delay: Tensor, free_decay: Tensor, low: float, ratio: float, slope: float
+    ) -> tuple[Tensor, Tensor]:
+        share = torch.sigmoid(free_delay)
+        delays = torch.exp(share * math.log(ratio)).mul_(low)
+        bent = torch.tanh(free_decay / _SPAN)
+        gain_log = torch.exp(bent * -_SPAN).mul_(delays).mul_(slope)
+        gain = torch.exp(gain_log)
+        ctx.kept, ctx.ratio = (share, delays, bent, gain_log, gain), ratio
+        return delays, gain
+
+    @staticmethod
+    def backward(ctx: Any, d_delays: Tensor, d_gain: Tensor) -> tuple[Tensor | None, ...]:
+        share, delays, bent, gain_log, gain = ctx.kept
+        d_log = d_gain * gain * gain_log
+        d_share = (d_delays * delays + d_log) * (math.log(ctx.ratio) * share * (1 - share))
+        return d_share, d_log * (bent.square() - 1), None, None, None
 
 
 @dataclass(frozen=True)
@@ -74,20 +100,23 @@ class Homogeneous:
     @staticmethod
     def _relative_decay(free: Tensor) -> Tensor:
         """How many times faster than the target each line decays, within the span on either side."""
-        span = math.log(DECAY_SPAN)
-        return torch.exp(torch.tanh(free / span) * -span)
+        return torch.exp(torch.tanh(free / _SPAN) * -_SPAN)
 
     def network(self, free: Mapping[str, Tensor], delays_samples: Tensor | None = None) -> Network:
         """Physical parameters; given `delays_samples`, those are used and no delay is learned.
 
         The loop gain follows the delay that moves: ``10^(-3 m / (fs T))`` for a line of reverberation time T.
         """
-        delays = self.delays(free["delay"]) if delays_samples is None else delays_samples
         slope = -3 * math.log(10) / (self.sample_rate_hz * self.reverberation_time_s)
-        decay = delays * self._relative_decay(free["decay"])
+        if delays_samples is None:
+            low, high = self.delay_range_samples()
+            delays, gain = _Lines.apply(free["delay"], free["decay"], low, high / low, slope)  # type: ignore[no-untyped-call]
+        else:
+            delays = delays_samples
+            gain = torch.exp(slope * delays * self._relative_decay(free["decay"]))
         return Network(
             feedback_matrix=orthogonal(free["matrix"]),
-            loop_gain=torch.exp(slope * decay),
+            loop_gain=gain,
             delays_samples=delays,
             input_gains=free["input"],
             output_gains=free["output"],
