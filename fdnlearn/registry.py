@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 #: Ways to fit: ``solve(target, config, callback, checkpointing) -> FitResult``.
@@ -19,13 +20,41 @@ METHODS = {
     "classic": "fdnlearn.fitting.classic:solve",
 }
 
-#: What is fitted, and one line about it.
+#: Number of lines that stands for as many as the room asks for.
+AUTO = 0
+
+
+@dataclass(frozen=True)
+class Usual:
+    """A model in one line, and the settings that it has where the user gives none."""
+
+    about: str
+    lines: int
+    sample_rate_hz: int
+    iterations: int
+    restarts: int
+
+    def settings(self) -> dict[str, int]:
+        """By the names that they have in a fit's configuration."""
+        return {
+            "lines": self.lines,
+            "sample_rate_hz": self.sample_rate_hz,
+            "iterations": self.iterations,
+            "restarts": self.restarts,
+        }
+
+
+#: What is fitted.
 MODELS = {
-    "homogeneous": "one gain per line, every parameter learned",
+    "homogeneous": Usual("one gain per line, every parameter learned", 6, 16000, 400, 16),
+    "banded": Usual("reverberation time per octave, early taps, equaliser", AUTO, 48000, 300, 4),
 }
 
 #: Where the training runs.
 DEVICES = ("auto", "cpu", "cuda")
+
+#: What stands in front of a banded network's late part.
+EARLY = ("none", "sparse", "measured")
 
 #: How a fit's delays end.
 DELAYS = ("integer", "fractional")

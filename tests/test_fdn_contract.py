@@ -206,5 +206,5 @@ def test_reverberation_times_and_gains_that_mean_the_same_are_realised_the_same(
 
 
 def test_families_are_named_with_their_version() -> None:
-    assert list(FAMILIES) == ["flat-1"]
+    assert list(FAMILIES) == ["flat-1", "peq-1"]
     assert all(name == family.name and name.rpartition("-")[2].isdigit() for name, family in FAMILIES.items())

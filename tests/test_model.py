@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sample_loop import fractional_delay, fractional_loop, integer_loop
+from targets import target_of
 from torch import Tensor
 from torch_networks import Tensors, relative_error, tensors
 
@@ -16,6 +20,8 @@ from fdnlearn.kernels import KERNELS, get_kernel
 from fdnlearn.model import MODELS, Homogeneous, Network
 from fdnlearn.model.homogeneous import DECAY_SPAN
 from fdnlearn.model.orthogonal import orthogonal
+
+FloatArray = npt.NDArray[np.float64]
 
 MODEL = Homogeneous(sample_rate_hz=16000.0, reverberation_time_s=0.6, lines=6, inputs=2, outputs=3)
 
@@ -114,12 +120,14 @@ def test_starts_follow_their_seed_and_differ_from_each_other() -> None:
     assert low < float(delays.min()) < float(delays.max()) < high * (1 + 1e-5)
 
 
-def test_every_model_is_built_alike() -> None:
-    for build in MODELS.values():
-        model = build(sample_rate_hz=8000.0, reverberation_time_s=0.3, lines=3, inputs=1, outputs=2)
-        free = model.draw(torch.Generator().manual_seed(0), torch.ones(2, 1), 2)
-        assert set(free) == set(model.rates)
-        assert model.network(free).impulse_response(64, get_kernel("reference")).shape == (2, 2, 1, 64)
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_is_built_alike(name: str, make_room: Callable[..., FloatArray]) -> None:
+    room = make_room(sample_rate_hz=8000, seconds=0.4, reverberation_time_s=0.3, channels=2)
+    model = MODELS[name](target_of(room, 8000), 3, None)
+    assert model.lines == 3
+    free = model.draw(torch.Generator().manual_seed(0), torch.ones(2, 1), 2)
+    assert set(free) == set(model.rates)
+    assert model.network(free).impulse_response(4000, get_kernel("reference")).shape == (2, 2, 1, 4000)
 
 
 @pytest.fixture(params=KERNELS)

@@ -83,6 +83,14 @@ TIMES = {
     "line_groups": [0, 1, 0, 1],
 }
 
+BANDS = {
+    "kind": "reverberation_time",
+    "family": "peq-1",
+    "frequencies_hz": [125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0],
+    "times_s": [[0.2, 0.25, 0.15, 0.12, 0.08, 0.05], [0.3, 0.2, 0.2, 0.1, 0.1, 0.04]],
+    "line_groups": [0, 1, 1, 0],
+}
+
 #: name -> (network, rate of the response, decay, size)
 VECTORS: dict[str, tuple[dict[str, Any], int, float, float]] = {
     "mono_4": (network(1, 4), 16000, 1.0, 1.0),
@@ -101,6 +109,8 @@ VECTORS: dict[str, tuple[dict[str, Any], int, float, float]] = {
     "upsampled_4": (network(8, 4, tone=TONE, early=SPARSE, late_delay_samples=20), 44100, 1.0, 1.0),
     "upsampled_fir_4": (network(9, 4, early=FIR, pre_delay_s=0.001), 44100, 1.0, 1.0),
     "downsampled_4": (network(10, 4, tone=TONE, early=FIR, pre_delay_s=0.0005), 8000, 1.0, 1.0),
+    "bands_4": (network(12, 4, absorption=BANDS), 16000, 1.0, 1.0),
+    "upsampled_bands_4": (network(13, 4, absorption=BANDS), 44100, 1.2, 0.9),
     "fractional_4": (network(11, 4, delays_samples=[23.4, 41.5, 77.25, 103.75]), 16000, 1.0, 1.0),
 }
 

@@ -5,6 +5,7 @@ It exists to be compared with, and to be read by whoever writes another renderer
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +36,7 @@ def render(
     samples = len(x[0])
     m = [max(1, moved(d, size, rate, fs)) for d in fdn["delays_samples"]]
     n_lines, outputs, inputs = len(m), range(len(fdn["output_gains"])), range(len(x))
-    gains = absorption(fdn["absorption"], fdn["delays_samples"], m, fs, rate, decay)
+    absorb = absorption(fdn["absorption"], fdn["delays_samples"], m, fs, rate, decay)
     lines = [[0.0] * (samples + max(m)) for _ in m]
     late_delay = moved(fdn["late_delay_samples"], size, rate, fs)
     equalisers = [chain([tone(s, rate) for s in fdn["tone"]]) for _ in outputs]
@@ -46,8 +47,9 @@ def render(
             late[o][n + late_delay] = equalisers[o](
                 math.fsum(c * v for c, v in zip(fdn["output_gains"][o], s, strict=True))
             )
+        absorbed = [g(v) for g, v in zip(absorb, s, strict=True)]
         for i in range(n_lines):
-            recirculated = [fdn["feedback_matrix"][i][j] * (gains[j] * s[j]) for j in range(n_lines)]
+            recirculated = [fdn["feedback_matrix"][i][j] * absorbed[j] for j in range(n_lines)]
             entering = [fdn["input_gains"][i][k] * x[k][n] for k in inputs]
             lines[i][n + m[i]] = math.fsum(recirculated + entering)
     taps = early(fdn["early"], fs, rate, size)
@@ -74,15 +76,71 @@ def moved(position: float, size: float, rate: int, fs: int) -> int:
 
 def absorption(
     a: dict[str, Any], fit: list[float], m: list[int], fs: int, rate: int, decay: float
-) -> list[float]:
-    """Loop gain of every line."""
+) -> list[Filter]:
+    """Loop filter of every line."""
     if a["kind"] == "per_line_gain":
-        return [g ** ((mi / rate) / (d / fs) / decay) for g, d, mi in zip(a["gains"], fit, m, strict=True)]
-    assert a["family"] == "flat-1"
-    return [
-        10.0 ** (-3.0 * mi / (rate * decay * a["times_s"][g][0]))
-        for g, mi in zip(a["line_groups"], m, strict=True)
-    ]
+        gains = [g ** ((mi / rate) / (d / fs) / decay) for g, d, mi in zip(a["gains"], fit, m, strict=True)]
+        return [scaled(gain, []) for gain in gains]
+    times = [[t * decay for t in a["times_s"][g]] for g in a["line_groups"]]
+    if a["family"] == "flat-1":
+        return [scaled(10.0 ** (-3.0 * mi / (rate * t[0])), []) for t, mi in zip(times, m, strict=True)]
+    assert a["family"] == "peq-1"
+    return [scaled(*peq_1(a["frequencies_hz"], t, mi, rate)) for t, mi in zip(times, m, strict=True)]
+
+
+def peq_1(knots: list[float], times: list[float], m: int, rate: int) -> tuple[float, list[Section]]:
+    """Gain and sections of the family for one line."""
+    level = [max(-60.0 * m / (rate * t), -60.0) for t in times]
+    f = [knot for knot in knots if knot < 0.95 * rate / 2]
+    count = len(f)
+    if count < 3:
+        few = level[: max(count, 1)]
+        return 10.0 ** (sum(few) / len(few) / 20.0), []
+    mean = math.fsum(level[:count]) / count
+    kinds = ["low_shelf"] + ["peaking"] * (count - 2) + ["high_shelf"]
+    centres = [math.sqrt(f[0] * f[1]), *f[1:-1], math.sqrt(f[-2] * f[-1])]
+    widths = [2.0 * math.sqrt(2.0) / math.log2(f[i + 1] / f[i - 1]) for i in range(1, count - 1)]
+    qs = [math.sqrt(0.5), *widths, math.sqrt(0.5)]
+
+    def section(index: int, gain_db: float) -> Section:
+        settings = {"type": kinds[index], "frequency_hz": centres[index], "gain_db": gain_db, "q": qs[index]}
+        return tone(settings, rate)
+
+    p = [[decibels(section(s, 4.0), knot, rate) / 4.0 for s in range(count)] for knot in f]
+    gains = solved(p, [value - mean for value in level[:count]])
+    sections = [section(index, gain_db) for index, gain_db in enumerate(gains)]
+    grid = [0.0] + [10.0 * (rate / 20.0) ** (k / 1023) for k in range(1024)]
+    largest = max(mean + math.fsum(decibels(s, hz, rate) for s in sections) for hz in grid)
+    return 10.0 ** (mean / 20.0) * min(1.0, (1.0 - 1e-5) / 10.0 ** (largest / 20.0)), sections
+
+
+def decibels(section: Section, hz: float, rate: int) -> float:
+    """Level of a section at a frequency."""
+    b0, b1, b2, a1, a2 = section
+    z = cmath.exp(-2j * math.pi * hz / rate)
+    return 20.0 * math.log10(abs((b0 + b1 * z + b2 * z * z) / (1.0 + a1 * z + a2 * z * z)))
+
+
+def solved(matrix: list[list[float]], right: list[float]) -> list[float]:
+    """Solution of a system of equations by elimination."""
+    rows = [[*row, value] for row, value in zip(matrix, right, strict=True)]
+    n = len(rows)
+    for i in range(n):
+        pivot = max(range(i, n), key=lambda r: abs(rows[r][i]))
+        rows[i], rows[pivot] = rows[pivot], rows[i]
+        for r in range(i + 1, n):
+            factor = rows[r][i] / rows[i][i]
+            rows[r] = [x - factor * y for x, y in zip(rows[r], rows[i], strict=True)]
+    x = [0.0] * n
+    for i in range(n - 1, -1, -1):
+        x[i] = (rows[i][n] - math.fsum(rows[i][j] * x[j] for j in range(i + 1, n))) / rows[i][i]
+    return x
+
+
+def scaled(gain: float, sections: list[Section]) -> Filter:
+    """A gain and sections in series."""
+    series = chain(sections)
+    return lambda x: gain * series(x)
 
 
 def early(paths: list[dict[str, Any]], fs: int, rate: int, size: float) -> list[tuple[int, int, int, float]]:

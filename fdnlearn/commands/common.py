@@ -65,16 +65,11 @@ class Channel(click.ParamType):  # type: ignore[type-arg]
         return number
 
 
-def lines_option(command: Command) -> Command:
-    """Add ``--lines N``."""
+def lines_option(help_text: str, **settings: Any) -> Callable[[Command], Command]:
+    """Add ``--lines N``, with the `settings` of `click.option` that differ."""
     return click.option(
-        "--lines",
-        metavar="N",
-        type=click.IntRange(1, registry.MAX_LINES),
-        default=6,
-        show_default=True,
-        help="Number of delay lines.",
-    )(command)
+        "--lines", metavar="N", type=click.IntRange(1, registry.MAX_LINES), help=help_text, **settings
+    )
 
 
 def sample_rate_option(help_text: str, **settings: Any) -> Callable[[Command], Command]:

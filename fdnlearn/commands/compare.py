@@ -61,7 +61,7 @@ def _epilog() -> str:
     help="Fits of each method in each room.",
 )
 @budget_option("Wall-clock time of each fit.", default=10.0, show_default=True)
-@lines_option
+@lines_option("Number of delay lines.", default=6, show_default=True)
 @sample_rate_option("Rate of the fits.", default=16000, show_default=True)
 @click.option(
     "--threads",

@@ -35,7 +35,7 @@ recording), metrics.json, history.csv and report.html. Ctrl-C keeps the best net
     type=click.Choice(list(registry.MODELS)),
     default="homogeneous",
     show_default=True,
-    help="What is fitted.",
+    help="What is fitted: " + "; ".join(f"{name}: {usual.about}" for name, usual in registry.MODELS.items()),
 )
 @click.option(
     "--method",
@@ -44,8 +44,8 @@ recording), metrics.json, history.csv and report.html. Ctrl-C keeps the best net
     show_default=True,
     help="How it is fitted.",
 )
-@lines_option
-@sample_rate_option("Rate of the fit.", default=16000, show_default=True)
+@lines_option("Number of delay lines.  [default: 6; banded: 16, more for a long reverberation]")
+@sample_rate_option("Rate of the fit, at most the recording's.  [default: 16000; banded: 48000]")
 @click.option(
     "--channel",
     metavar="K|all",
@@ -56,18 +56,19 @@ recording), metrics.json, history.csv and report.html. Ctrl-C keeps the best net
     "--iterations",
     metavar="N",
     type=click.IntRange(1, 1_000_000),
-    default=400,
-    show_default=True,
-    help="Length of the long descent; generations of other methods.",
+    help="Length of the long descent; generations of other methods.  [default: 400; banded: 300]",
 )
 @budget_option("End after this wall-clock time.")
 @click.option(
     "--restarts",
     metavar="K",
     type=click.IntRange(1, 1024),
-    default=16,
-    show_default=True,
-    help="Short starts that compete before the long descent.",
+    help="Short starts that compete before the long descent.  [default: 16; banded: 4]",
+)
+@click.option(
+    "--early",
+    type=click.Choice(registry.EARLY),
+    help="Early part of a banded network: taps that are learned, or the recording's own.  [default: sparse]",
 )
 @click.option(
     "--seed",
@@ -110,6 +111,7 @@ def command(
     from fdnlearn.fitting import FitConfig
     from fdnlearn.jobs import fit_recording
 
+    given = {name: value for name, value in settings.items() if value is not None}
     recording = Path(rir)
     # The file's own place may be read-only: results go to where the user is.
     destination = Path(folder) if folder else Path(f"{recording.stem or 'room'}-fdn")
@@ -117,7 +119,7 @@ def command(
         done = fit_recording(
             recording,
             destination,
-            FitConfig(**settings),
+            FitConfig.for_model(**given),
             channel=channel,
             resume=resume,
             force=force,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fdnlearn.fdn.contract import ToneSection
 
 FloatArray = npt.NDArray[np.float64]
+Coefficients = tuple[list[Any], list[Any]]
 
 #: Order (even) and stop-band attenuation of the low-pass, normative.
 LOWPASS_ORDER = 24
@@ -37,24 +38,44 @@ def _cookbook(section: ToneSection, sample_rate_hz: float) -> list[float]:
     if section.frequency_hz >= sample_rate_hz / 2:
         return [a * a if section.type == "low_shelf" else 1.0, 0.0, 0.0, 1.0, 0.0, 0.0]
     w = 2.0 * math.pi * section.frequency_hz / sample_rate_hz
-    cos, alpha = math.cos(w), math.sin(w) / (2.0 * section.q)
-    if section.type == "peaking":
-        b = [1.0 + alpha * a, -2.0 * cos, 1.0 - alpha * a]
-        den = [1.0 + alpha / a, -2.0 * cos, 1.0 - alpha / a]
-    else:
-        k = 2.0 * math.sqrt(a) * alpha
-        t = 1.0 if section.type == "low_shelf" else -1.0  # high shelf: the low shelf mirrored about fs/4
-        b = [
-            a * ((a + 1.0) - t * (a - 1.0) * cos + k),
-            t * 2.0 * a * ((a - 1.0) - t * (a + 1.0) * cos),
-            a * ((a + 1.0) - t * (a - 1.0) * cos - k),
-        ]
-        den = [
-            (a + 1.0) + t * (a - 1.0) * cos + k,
-            -t * 2.0 * ((a - 1.0) + t * (a + 1.0) * cos),
-            (a + 1.0) + t * (a - 1.0) * cos - k,
-        ]
+    b, den = COOKBOOK[section.type](a, math.sqrt(a), math.cos(w), math.sin(w) / (2.0 * section.q))
     return [b[0] / den[0], b[1] / den[0], b[2] / den[0], 1.0, den[1] / den[0], den[2] / den[0]]
+
+
+def _peaking(a: Any, root: Any, cos: float, alpha: float) -> Coefficients:
+    return [1.0 + alpha * a, -2.0 * cos, 1.0 - alpha * a], [1.0 + alpha / a, -2.0 * cos, 1.0 - alpha / a]
+
+
+def _shelf(a: Any, root: Any, cos: float, alpha: float, side: float) -> Coefficients:
+    k = 2.0 * alpha * root
+    b = [
+        a * ((a + 1.0) - side * (a - 1.0) * cos + k),
+        side * 2.0 * a * ((a - 1.0) - side * (a + 1.0) * cos),
+        a * ((a + 1.0) - side * (a - 1.0) * cos - k),
+    ]
+    den = [
+        (a + 1.0) + side * (a - 1.0) * cos + k,
+        -side * 2.0 * ((a - 1.0) + side * (a + 1.0) * cos),
+        (a + 1.0) + side * (a - 1.0) * cos - k,
+    ]
+    return b, den
+
+
+def _low_shelf(a: Any, root: Any, cos: float, alpha: float) -> Coefficients:
+    return _shelf(a, root, cos, alpha, 1.0)
+
+
+def _high_shelf(a: Any, root: Any, cos: float, alpha: float) -> Coefficients:
+    return _shelf(a, root, cos, alpha, -1.0)  # the low shelf mirrored about fs/4
+
+
+#: Type -> numerator and denominator from A = 10^(dB/40), its square root, cos w0 and alpha. Plain arithmetic, so that
+#: A may be a number, an array or a tensor that wants gradients; b1 and a1 of the peak are numbers in any case.
+COOKBOOK: dict[str, Callable[[Any, Any, float, float], Coefficients]] = {
+    "peaking": _peaking,
+    "low_shelf": _low_shelf,
+    "high_shelf": _high_shelf,
+}
 
 
 def lowpass_sos(fit_rate_hz: float, sample_rate_hz: float) -> FloatArray:

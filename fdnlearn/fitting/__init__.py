@@ -27,6 +27,12 @@ def solve(
     """
     if config.method not in METHODS:
         raise UsageError(f"--method {config.method}", "unknown method", f"choose one of {', '.join(METHODS)}")
+    if config.model != "homogeneous" and config.method != "gradient":
+        raise UsageError(
+            f"--model {config.model}",
+            f"is not fitted by {config.method}",
+            "use --method gradient or --model homogeneous",
+        )
     if not config.learn_delays and config.method != "gradient":
         raise UsageError(
             f"--method {config.method}", "always searches delays", "freeze them with gradient only"

@@ -21,10 +21,10 @@ import scipy.optimize
 import torch
 from torch import Tensor
 
-from fdnlearn.acoustics.echo_density import WINDOW_S, echo_density
 from fdnlearn.fitting import checkpoint
 from fdnlearn.fitting.problem import Problem, problem_for
 from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult, Progress, Status
+from fdnlearn.fitting.rounding import coprime
 from fdnlearn.fitting.threads import one_torch_thread
 from fdnlearn.kernels import get_kernel
 from fdnlearn.model import Network
@@ -37,16 +37,11 @@ IntArray = npt.NDArray[np.int64]
 #: Direct sound and everything that belongs to it, as the direct-to-reverberant ratio has it.
 _DIRECT_S = 0.0025
 
-#: Where a response counts as mixed: its normalised echo density; one itself is lost in the scatter.
-_MIXED = 0.9
-
-#: Echoes per sample at which a network has that density; 4 to 40 in trials with 4 to 16 lines of 100 to 400 samples.
+#: Echoes per sample at which a network counts as mixed; 4 to 40 in trials with 4 to 16 lines of 100 to 400 samples.
 _MIXED_ECHOES_PER_SAMPLE = 10.0
 
 #: The longest delay over the shortest.
 _DELAY_RATIO = 3.0
-
-_PROFILE_HOP_S = 0.001
 
 
 def solve(
@@ -93,7 +88,7 @@ def design(problem: Problem) -> Network:
     target, lines = problem.target, problem.config.lines
     fs, outputs = target.sample_rate_hz, target.samples.shape[0]
     rng = np.random.default_rng(problem.config.seed)
-    delays = coprime_delays(mean_delay_samples(mixing_time_s(target) * fs, lines), lines, fs)
+    delays = coprime_delays(mean_delay_samples(target.mixing_time_s * fs, lines), lines, fs)
     late = target.energy_decay[:, min(round(_DIRECT_S * fs), target.length_samples - 1)]
     direct = np.sqrt(np.maximum(target.energy_decay[:, 0] - late, 0.0))
     wet = Network(
@@ -111,17 +106,6 @@ def design(problem: Problem) -> Network:
         output_gains=wet.output_gains * level[..., None],
         direct_gains=_batch((direct * np.where(target.samples[:, 0] < 0.0, -1.0, 1.0))[:, None]),
     )
-
-
-def mixing_time_s(target: Target) -> float:
-    """When the normalised echo density (Abel & Huang, AES 121, 2006) of the first channel first reaches 0.9."""
-    fs = target.sample_rate_hz
-    heard = max(round(2 * WINDOW_S * fs), min(target.length_samples, round(target.reverberation_time_s * fs)))
-    hop = max(1, round(_PROFILE_HOP_S * fs))
-    profile = echo_density(target.samples[0, :heard], fs, hop=hop)
-    mixed = np.flatnonzero(profile >= _MIXED)
-    frame = int(mixed[0]) if mixed.size else max(profile.size - 1, 0)
-    return frame * hop / fs + WINDOW_S / 2
 
 
 def mean_delay_samples(mixing_samples: float, lines: int) -> float:
@@ -153,11 +137,8 @@ def coprime_delays(mean_samples: float, lines: int, sample_rate_hz: float) -> Fl
     longest = max(LONGEST_DELAY_S * sample_rate_hz, shortest * _DELAY_RATIO)
     half = math.sqrt(_DELAY_RATIO)
     mean = min(max(mean_samples, shortest * half), longest / half)
-    chosen: list[int] = []
-    for wanted in mean * _DELAY_RATIO ** (np.linspace(-0.5, 0.5, lines) if lines > 1 else np.zeros(1)):
-        nearest = sorted(range(2, 4 * round(wanted) + 40 * lines), key=lambda m, w=wanted: (abs(m - w), m))  # type: ignore[misc]
-        chosen.append(next(m for m in nearest if all(math.gcd(m, other) == 1 for other in chosen)))
-    return np.sort(np.array(chosen, dtype=np.float64))
+    wanted = mean * _DELAY_RATIO ** (np.linspace(-0.5, 0.5, lines) if lines > 1 else np.zeros(1))
+    return np.sort(np.array(coprime(wanted.tolist())))
 
 
 def orthogonal_matrix(lines: int, rng: np.random.Generator) -> FloatArray:

@@ -149,7 +149,7 @@ def _next_stage(run: _Run) -> None:
     if coming.snapped and not stage.snapped:
         free = {name: tensor[:1] for name, tensor in free.items()}
         run.unsnapped = free
-        run.delays_samples = roundings(run.problem, free, coming.rows)
+        run.delays_samples = roundings(run.problem, free, coming.rows, to_adapt=True)
         free = {name: t.expand(coming.rows, *t.shape[1:]).clone() for name, t in free.items()}
     elif coming.snapped and run.delays_samples is not None:
         run.delays_samples = run.delays_samples[keep.to(run.delays_samples.device)]

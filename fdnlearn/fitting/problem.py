@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import scipy.fft
 import torch
 from torch import Tensor
 
 from fdnlearn.errors import UsageError
-from fdnlearn.fdn import FDN
+from fdnlearn.fdn import FDN, PerLineGain
 from fdnlearn.fitting.compilation import ensure_compiled
 from fdnlearn.fitting.result import FitConfig
 from fdnlearn.kernels import Kernel, get_kernel, kernel_for
-from fdnlearn.losses.objective import WEIGHTS, Objective, objective_for
+from fdnlearn.losses import banded, objective
 from fdnlearn.model import MODELS, Model, Network
 from fdnlearn.rir.target import Target
 
 Free = dict[str, Tensor]
 
-#: A response is computed over this many reverberation times, so that its folded tail is 75 dB down.
-_RESPONSE_DECAYS = 1.25
+
+class Loss(Protocol):
+    """Compares impulse responses with a target."""
+
+    @property
+    def length_samples(self) -> int:
+        """How long responses must be."""
+
+    def __call__(self, h: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss (B,) of responses (B, channels, n) and its unweighted terms."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,7 @@ class Problem:
     target : Target
     config : FitConfig
     model : Model
-    objective : Objective
+    objective : Loss
     kernel : Kernel
     device : torch.device
     n_fft : int
@@ -43,7 +52,7 @@ class Problem:
     target: Target
     config: FitConfig
     model: Model
-    objective: Objective
+    objective: Loss
     kernel: Kernel
     device: torch.device
     n_fft: int
@@ -65,8 +74,13 @@ class Problem:
         direct = torch.from_numpy(self.target.samples[:, :1].astype("float32"))
         free = {k: v.to(self.device) for k, v in self.model.draw(generator, direct.abs(), starts).items()}
         with torch.no_grad():
-            dry = free["direct"].square().sum((1, 2))
-            wet = self.responses(free, None).square().sum((1, 2)) - dry
+            # Early taps, where a model has them, lie among the network's own echoes: neither counts them here.
+            silent = {
+                name: torch.zeros_like(x) if name in ("direct", "early") else x for name, x in free.items()
+            }
+            wet = self.responses(silent, None).square().sum((1, 2))
+            apart = [free[name].square().sum((1, 2)) for name in ("direct", "early") if name in free]
+            dry = torch.stack(apart).sum(0)
             wanted = (1 - dry).clamp_min(0.05)
             free["output"] *= (wanted / wet.clamp_min(1e-6)).sqrt()[:, None, None]
         return free
@@ -75,21 +89,23 @@ class Problem:
         """The first network of a batch as the contract, computed in double."""
         double = {k: v[:1].detach().cpu().double() for k, v in free.items()}
         fixed = None if delays_samples is None else delays_samples[:1].detach().cpu().double()
-        return self.to_fdn(self.model.network(double, fixed))
+        network = self.model.network(double, fixed)
+        return self.to_fdn(network, **self.model.fdn_fields(double, network))
 
-    def to_fdn(self, network: Network) -> FDN:
-        """The first network of a batch as the contract."""
-        return FDN.from_arrays(
-            sample_rate_hz=self.target.sample_rate_hz,
-            delays=network.delays_samples[0].numpy(),
-            feedback_matrix=network.feedback_matrix[0].numpy(),
-            input_gains=network.input_gains[0].numpy(),
-            output_gains=network.output_gains[0].numpy(),
-            direct_gains=network.direct_gains[0].numpy(),
-            line_gains=network.loop_gain[0].numpy(),
-            gain=self.target.gain,
-            polarity=self.target.polarity,
-        )
+    def to_fdn(self, network: Network, **fields: Any) -> FDN:
+        """The first network of a batch as the contract; by default one gain a line is all its absorption."""
+        document = {
+            "sample_rate_hz": self.target.sample_rate_hz,
+            "delays_samples": network.delays_samples[0].tolist(),
+            "feedback_matrix": network.feedback_matrix[0].tolist(),
+            "input_gains": network.input_gains[0].tolist(),
+            "output_gains": network.output_gains[0].tolist(),
+            "direct_gains": network.direct_gains[0].tolist(),
+            "gain": float(self.target.gain),
+            "polarity": int(self.target.polarity),
+            "absorption": PerLineGain(gains=tuple(network.loop_gain[0].tolist())),
+        }
+        return FDN.model_validate(document | fields)
 
 
 def resolve_device(name: str) -> torch.device:
@@ -109,12 +125,37 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+@dataclass(frozen=True)
+class Aim:
+    """What belongs to a model: weights of its loss's terms, and what prepares the loss for a target.
+
+    Attributes
+    ----------
+    weights : mapping of str to float
+    objective : callable
+    decays : float
+        Reverberation times, of the slowest band, that a response is computed over.
+    """
+
+    weights: Mapping[str, float]
+    objective: Callable[[Target, Mapping[str, float]], Loss]
+    decays: float
+
+
+#: Model name -> its aim.
+AIMS: Mapping[str, Aim] = {
+    "homogeneous": Aim(objective.WEIGHTS, objective.objective_for, 1.25),
+    "banded": Aim(banded.WEIGHTS, banded.banded_objective_for, 1.0),
+}
+
+
 def _weights(config: FitConfig) -> Mapping[str, float]:
+    weights = AIMS[config.model].weights
     if config.loss_terms is None:
-        return WEIGHTS
-    if unknown := set(config.loss_terms) - set(WEIGHTS):
-        raise UsageError(f"loss term {min(unknown)}", "unknown", f"choose among {', '.join(WEIGHTS)}")
-    return {name: weight for name, weight in WEIGHTS.items() if name in config.loss_terms}
+        return weights
+    if unknown := set(config.loss_terms) - set(weights):
+        raise UsageError(f"loss term {min(unknown)}", "unknown", f"choose among {', '.join(weights)}")
+    return {name: weight for name, weight in weights.items() if name in config.loss_terms}
 
 
 def problem_for(target: Target, config: FitConfig) -> Problem:
@@ -131,14 +172,9 @@ def problem_for(target: Target, config: FitConfig) -> Problem:
     if device.type == "cpu":
         ensure_compiled()
     fs = target.sample_rate_hz
-    model = MODELS[config.model](
-        sample_rate_hz=float(fs),
-        reverberation_time_s=target.reverberation_time_s,
-        lines=config.lines,
-        inputs=1,
-        outputs=target.samples.shape[0],
-    )
-    wanted = max(target.length_samples, math.ceil(target.reverberation_time_s * fs))
-    n_fft = scipy.fft.next_fast_len(math.ceil(_RESPONSE_DECAYS * wanted) + 64, real=True)
+    model = MODELS[config.model](target, config.lines, config.early)
+    loss = AIMS[config.model].objective(target, _weights(config))
+    wanted = max(target.length_samples, math.ceil(target.reverberation_time_s * fs), loss.length_samples)
+    n_fft = scipy.fft.next_fast_len(math.ceil(AIMS[config.model].decays * wanted) + 64, real=True)
     kernel = get_kernel(config.kernel) if config.kernel else kernel_for(device.type)
-    return Problem(target, config, model, objective_for(target, _weights(config)), kernel, device, n_fft)
+    return Problem(target, config, model, loss, kernel, device, n_fft)

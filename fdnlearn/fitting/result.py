@@ -6,8 +6,10 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fdnlearn.fdn import FDN
+from fdnlearn.registry import MODELS
 
 
 class Status(enum.Enum):
@@ -27,11 +29,15 @@ class FitConfig:
     `budget_s` (seconds of wall clock) ends a fit early, snapping included. `kernel` names an implementation of
     the response; None takes the fastest for the device.
 
+    `lines` may be `registry.AUTO` for as many as the room asks for; `early` is one of `registry.EARLY`, None for what
+    the model usually has. The defaults here are those of the homogeneous model, `for_model` gives any model's.
+
     Two settings exist for ablations of the gradient fit: with `learn_delays` False the delays stay where they
     start, and `loss_terms` names the terms of the loss that count (None: all of `losses.objective.WEIGHTS`).
     """
 
     model: str = "homogeneous"
+    early: str | None = None
     method: str = "gradient"
     lines: int = 6
     sample_rate_hz: int = 16000
@@ -44,6 +50,11 @@ class FitConfig:
     kernel: str | None = None
     learn_delays: bool = True
     loss_terms: tuple[str, ...] | None = None
+
+    @classmethod
+    def for_model(cls, model: str, **settings: Any) -> FitConfig:
+        """The model's usual settings, but for those given."""
+        return cls(model=model, **MODELS[model].settings() | settings)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -14,10 +17,28 @@ _SHORTEST_SAMPLES = 2
 UNADAPTED = "The fit ended before its delays were snapped: they are rounded, the rest has not adapted."
 
 
-def roundings(problem: Problem, free: Free, count: int) -> Tensor:
-    """Candidate integer delays (count, N) around the learned ones: the nearest, then seeded jitters of ±½."""
+def roundings(problem: Problem, free: Free, count: int, *, to_adapt: bool = False) -> Tensor:
+    """Candidate integer delays (count, N) around the learned ones: the nearest, then seeded jitters of ±½.
+
+    Where the rest is going `to_adapt`, those of one candidate are pairwise co-prime: lines whose delays share a factor
+    repeat themselves together, which rings. A delay that has to make way moves by a few samples.
+    """
     learned = problem.model.delays(free["delay"].double())[:1].cpu()
     generator = torch.Generator().manual_seed(problem.config.seed + 1)
     jitter = torch.rand(count, learned.shape[1], generator=generator, dtype=torch.float64) - 0.5
     jitter[0] = 0.0
-    return (learned + jitter).round().clamp_min(_SHORTEST_SAMPLES).to(problem.device)
+    wanted = (learned + jitter).clamp_min(_SHORTEST_SAMPLES)
+    if to_adapt:
+        wanted = torch.tensor([coprime(row) for row in wanted.tolist()], dtype=torch.float64)
+    return wanted.round().to(problem.device)
+
+
+def coprime(wanted: Sequence[float]) -> list[float]:
+    """Whole numbers from 2 near the wanted ones, each the nearest that shares no factor with those before it."""
+    chosen: list[int] = []
+    for value in wanted:
+        nearest = sorted(
+            range(_SHORTEST_SAMPLES, round(value) + 40 * len(wanted)), key=lambda m: (abs(m - value), m)
+        )
+        chosen.append(next(m for m in nearest if all(math.gcd(m, other) == 1 for other in chosen)))
+    return [float(m) for m in chosen]

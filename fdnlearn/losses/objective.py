@@ -40,6 +40,11 @@ class Objective:
     profile: Tensor
     weights: Mapping[str, float]
 
+    @property
+    def length_samples(self) -> int:
+        """How long responses must be."""
+        return self.decay.length
+
     def __call__(self, h: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss (B,) of responses (B, channels, n), averaged over channels, and its unweighted terms."""
         total, terms = energy_decay.energy_decay_loss(h, self.decay, self.weights)

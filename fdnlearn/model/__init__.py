@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from fdnlearn.model.homogeneous import Homogeneous
+from fdnlearn.model.banded import Banded
+from fdnlearn.model.banded_start import banded_for
+from fdnlearn.model.homogeneous import Homogeneous, homogeneous_for
 from fdnlearn.model.network import Network
+from fdnlearn.rir.target import Target
 
 
 class Model(Protocol):
     """A family of networks over free parameters; every tensor carries a leading batch dimension."""
+
+    @property
+    def lines(self) -> int:
+        """Number of lines."""
 
     @property
     def rates(self) -> Mapping[str, float]:
@@ -28,8 +35,15 @@ class Model(Protocol):
     def draw(self, generator: torch.Generator, direct: Tensor, starts: int) -> dict[str, Tensor]:
         """Random starts for a target whose direct sound is `direct` (outputs, inputs)."""
 
+    def fdn_fields(self, free: Mapping[str, Tensor], network: Network) -> Mapping[str, Any]:
+        """Fields of the contract beyond delays, matrix and gains, of the first network of a batch."""
 
-#: Model name -> what builds it from (sample_rate_hz, reverberation_time_s, lines, inputs, outputs).
-MODELS: Mapping[str, Callable[..., Model]] = {"homogeneous": Homogeneous}
 
-__all__ = ["MODELS", "Homogeneous", "Model", "Network"]
+#: Model name -> what builds it for a target with a number of lines (0: as many as the room asks for) and an early part
+#: (None: what the model usually has).
+MODELS: Mapping[str, Callable[[Target, int, str | None], Model]] = {
+    "homogeneous": homogeneous_for,
+    "banded": banded_for,
+}
+
+__all__ = ["MODELS", "Banded", "Homogeneous", "Model", "Network"]

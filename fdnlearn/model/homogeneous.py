@@ -10,8 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fdnlearn.errors import UsageError
+from fdnlearn.fdn.absorption import PerLineGain
 from fdnlearn.model.network import Network
 from fdnlearn.model.orthogonal import orthogonal
+from fdnlearn.rir.target import Target
+
+USUAL_LINES = 6
 
 _RATES: Mapping[str, float] = {
     "matrix": 1.0,
@@ -149,3 +154,25 @@ class Homogeneous:
             "output": normal(self.outputs, n) / math.sqrt(n),
             "direct": direct.expand(starts, self.outputs, self.inputs).clone(),
         }
+
+    def fdn_fields(self, free: Mapping[str, Tensor], network: Network) -> Mapping[str, Any]:
+        """The gains of the lines, of the first network of a batch."""
+        return {"absorption": PerLineGain(gains=tuple(network.loop_gain[0].tolist()))}
+
+
+def homogeneous_for(target: Target, lines: int = 0, early: str | None = None) -> Homogeneous:
+    """The model for a target, with the given number of lines or (0) the usual one.
+
+    Raises
+    ------
+    UsageError
+        If an early part is asked for.
+    """
+    if early not in (None, "none"):
+        raise UsageError(f"--early {early}", "the homogeneous model has no early part", "use --model banded")
+    return Homogeneous(
+        sample_rate_hz=float(target.sample_rate_hz),
+        reverberation_time_s=target.reverberation_time_s,
+        lines=lines or USUAL_LINES,
+        outputs=target.samples.shape[0],
+    )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from fdnlearn.kernels import Kernel
+from fdnlearn.kernels.filters import filter_response
+from fdnlearn.kernels.fourier import irfft
 
 
 @dataclass(frozen=True)
@@ -17,12 +22,22 @@ class Network:
     ----------
     feedback_matrix : Tensor, shape (B, N, N)
         U, orthogonal: row i feeds line i.
-    loop_gain : Tensor, shape (B, N), real, or (B, N, K), complex
+    loop_gain : Tensor, shape (B, N), real
         Absorption of each line, after the output tap and before U.
     delays_samples : Tensor, shape (B, N)
     input_gains : Tensor, shape (B, N, I)
     output_gains : Tensor, shape (B, O, N)
     direct_gains : Tensor, shape (B, O, I)
+    loop_sos : Tensor, shape (B, N, S, 6), optional
+        Sections ``b0 b1 b2 1 a1 a2`` in series with `loop_gain`.
+    tone_sos : Tensor, shape (B, T, 6), optional
+        Sections on the late part of every output.
+    late_delay_samples : int
+        By how much the late part comes later than its network says.
+    tap_gains : Tensor, shape (B, O, P), optional
+        Early taps of every output, from every input.
+    tap_positions : Tensor of int, shape (O, P), optional
+        Samples after the direct sound.
     """
 
     feedback_matrix: Tensor
@@ -31,6 +46,11 @@ class Network:
     input_gains: Tensor
     output_gains: Tensor
     direct_gains: Tensor
+    loop_sos: Tensor | None = None
+    tone_sos: Tensor | None = None
+    late_delay_samples: int = 0
+    tap_gains: Tensor | None = None
+    tap_positions: Tensor | None = None
 
     def impulse_response(self, n_fft: int, kernel: Kernel) -> Tensor:
         """Impulse responses by frequency sampling: the inverse transform of H on ``n_fft // 2 + 1`` bins.
@@ -41,13 +61,33 @@ class Network:
         -------
         Tensor, shape (B, O, I, n_fft)
         """
-        h: Tensor = kernel.impulse_response(
-            self.feedback_matrix,
-            self.loop_gain,
-            self.delays_samples,
-            self.input_gains,
-            self.output_gains,
-            self.direct_gains,
-            n_fft,
-        )
+        lines = (self.delays_samples, self.input_gains, self.output_gains)
+        if self.loop_sos is None and self.tone_sos is None:
+            h: Tensor = kernel.impulse_response(
+                self.feedback_matrix, self.loop_gain, *lines, self.direct_gains, n_fft
+            )
+            return h
+        kind = torch.complex64 if self.feedback_matrix.dtype == torch.float32 else torch.complex128
+        loop = self.loop_gain
+        if self.loop_sos is not None:
+            loop = filter_response(loop, self.loop_sos, n_fft, kind)
+        late: Tensor = kernel.response(self.feedback_matrix, loop, *lines, n_fft)
+        if self.tone_sos is not None:
+            unity = torch.ones_like(self.tone_sos[:, 0, 0])
+            late = late * filter_response(unity, self.tone_sos, n_fft, kind)[:, None, None]
+        if self.late_delay_samples:
+            late = late * _delay(self.late_delay_samples, n_fft, kind, late.device)
+        h = irfft(late, n_fft)
+        h = torch.cat((h[..., :1] + self.direct_gains[..., None], h[..., 1:]), dim=-1)
+        if self.tap_gains is not None and self.tap_positions is not None:
+            where = self.tap_positions[None, :, None].expand(h.shape[0], -1, h.shape[2], -1)
+            h = h.scatter_add(3, where, self.tap_gains[:, :, None].expand_as(where))
         return h
+
+
+@functools.lru_cache(maxsize=8)
+def _delay(samples: int, n_fft: int, kind: torch.dtype, device: torch.device) -> Tensor:
+    """Spectrum of a delay by whole samples; its phase is reduced to whole turns in integers."""
+    turns = (samples * torch.arange(n_fft // 2 + 1, device=device)) % n_fft
+    angle = turns.double() * (-2 * math.pi / n_fft)
+    return torch.polar(torch.ones_like(angle), angle).to(kind)

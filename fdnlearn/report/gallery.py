@@ -17,6 +17,7 @@ from fdnlearn.report.judgement import (
     format_time,
 )
 from fdnlearn.report.network_figures import feedback_matrix, line_parameters
+from fdnlearn.report.octave_figures import octave_decays
 from fdnlearn.report.style import to_svg
 
 #: The part of the response in which single echoes can be told apart.
@@ -57,6 +58,12 @@ def channel_figures(data: ReportData, channel: int) -> list[FigureView]:
             f"density{channel}",
             "Echo density",
             f"How quickly single echoes{of} become dense; 1 is Gaussian noise.{edp_told}",
+        ),
+        _view(
+            octave_decays(target, fitted, channel),
+            f"octaves{channel}",
+            "Energy decay per octave",
+            f"Backward-integrated energy{of}, room solid, network dashed, over seconds; reverberation times.",
         ),
         _view(
             figures.spectrograms(target, fitted, channel),

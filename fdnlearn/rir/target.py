@@ -7,7 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fdnlearn.acoustics.echo_density import WINDOW_S, echo_density
+
 FloatArray = npt.NDArray[np.float64]
+
+#: Where a response counts as mixed: its normalised echo density; one itself is lost in the scatter.
+_MIXED = 0.9
+_PROFILE_HOP_S = 0.001
 
 
 @dataclass(frozen=True)
@@ -87,3 +93,14 @@ class Target:
     source_sample_rate_hz: int
     steps: tuple[Step, ...]
     warnings: tuple[str, ...]
+
+    @property
+    def mixing_time_s(self) -> float:
+        """When the normalised echo density (Abel & Huang, AES 121, 2006) of the first channel first reaches 0.9."""
+        fs = self.sample_rate_hz
+        heard = max(round(2 * WINDOW_S * fs), min(self.length_samples, round(self.reverberation_time_s * fs)))
+        hop = max(1, round(_PROFILE_HOP_S * fs))
+        profile = echo_density(self.samples[0, :heard], fs, hop=hop)
+        mixed = np.flatnonzero(profile >= _MIXED)
+        frame = int(mixed[0]) if mixed.size else max(profile.size - 1, 0)
+        return frame * hop / fs + WINDOW_S / 2

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from fdnlearn.fdn.families.family import Family
 from fdnlearn.fdn.families.flat_1 import FLAT_1
+from fdnlearn.fdn.families.peq_1 import PEQ_1
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (FLAT_1,)}
+FAMILIES: dict[str, Family] = {family.name: family for family in (FLAT_1, PEQ_1)}
 
 __all__ = ["FAMILIES", "Family"]

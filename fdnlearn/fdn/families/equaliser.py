@@ -1,0 +1,112 @@
+"""An equaliser whose response in dB is, nearly, a linear function of its gains in dB.
+
+What `peq-1` and `geq-1` share with the output equaliser of the banded model: a low shelf, peaks and a high shelf of
+the cookbook, as many as there are knots. A section's response scales with its gain in dB if its bandwidth is defined
+at half its gain in dB, as here (J.-M. Jot, "Proportional parametric equalizers", AES 139, 2015), so that one
+constant matrix turns wanted levels at the knots into gains of the sections.
+
+Arithmetic is written for numbers, arrays and tensors alike: what trains is what runs.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from fdnlearn.fdn.biquads import COOKBOOK, FloatArray
+
+#: Q of a peak between knots an octave apart, and of the shelves: those of a maximally flat shelf.
+OCTAVE_Q = math.sqrt(2.0)
+SHELF_Q = math.sqrt(0.5)
+#: Gain in dB at which the matrix is measured.
+PROTOTYPE_DB = 4.0
+#: Knots at or above this part of half the rate have no section: what they ask for is not heard.
+HIGHEST = 0.95
+
+
+@dataclass(frozen=True)
+class Equaliser:
+    """Sections for given knots at a given rate.
+
+    Attributes
+    ----------
+    types : tuple of str
+        Keys of `COOKBOOK`, one a section.
+    centres_hz, q : tuple of float
+    commands : ndarray, shape (S, S)
+        Wanted levels at the knots (dB) to gains of the sections (dB).
+    sample_rate_hz : float
+    """
+
+    types: tuple[str, ...]
+    centres_hz: tuple[float, ...]
+    q: tuple[float, ...]
+    commands: FloatArray
+    sample_rate_hz: float
+
+    def sections(self, xp: ModuleType, gains_db: Any) -> Any:
+        """Sections (..., S, 6), rows ``b0 b1 b2 1 a1 a2``, for gains (..., S) of `xp`'s arrays."""
+        rows = []
+        for index, (kind, centre_hz, q) in enumerate(zip(self.types, self.centres_hz, self.q, strict=True)):
+            root = xp.exp(gains_db[..., index] * (math.log(10.0) / 80.0))
+            w = 2.0 * math.pi * centre_hz / self.sample_rate_hz
+            b, a = COOKBOOK[kind](root * root, root, math.cos(w), math.sin(w) / (2.0 * q))
+            scale = 1.0 / a[0]
+            one = xp.ones_like(scale)
+            rows.append(
+                xp.stack([b[0] * scale, b[1] * scale, b[2] * scale, one, a[1] * scale, a[2] * scale], -1)
+            )
+        return xp.stack(rows, -2)
+
+
+@functools.lru_cache(maxsize=64)
+def equaliser(frequencies_hz: Sequence[float], sample_rate_hz: float) -> Equaliser:
+    """Low shelf between the first two knots, a peak at each inner knot, high shelf between the last two.
+
+    A peak's Q is sqrt(2) where its neighbours are an octave away and goes with the inverse of their distance in
+    octaves.
+
+    Parameters
+    ----------
+    frequencies_hz : tuple of float
+        Ascending, at least three, all below half the rate; see `reach`.
+    sample_rate_hz : float
+    """
+    knots = frequencies_hz
+    inner = knots[1:-1]
+    octaves = [math.log2(knots[i + 2] / knots[i]) / 2.0 for i in range(len(inner))]
+    unit = Equaliser(
+        types=("low_shelf", *["peaking"] * len(inner), "high_shelf"),
+        centres_hz=(math.sqrt(knots[0] * knots[1]), *inner, math.sqrt(knots[-2] * knots[-1])),
+        q=(SHELF_Q, *(OCTAVE_Q / width for width in octaves), SHELF_Q),
+        commands=np.zeros((0, 0)),
+        sample_rate_hz=sample_rate_hz,
+    )
+    matrix = interaction(unit, np.full(len(knots), PROTOTYPE_DB), np.array(knots))
+    return replace(unit, commands=np.asarray(np.linalg.inv(matrix), dtype=np.float64))
+
+
+def reach(frequencies_hz: FloatArray, sample_rate_hz: float) -> int:
+    """How many of the knots an equaliser at this rate can have: those below 0.95 of half the rate."""
+    return int(np.sum(frequencies_hz < HIGHEST * sample_rate_hz / 2.0))
+
+
+def interaction(what: Equaliser, gains_db: FloatArray, frequencies_hz: FloatArray) -> FloatArray:
+    """Level in dB at the frequencies per dB of gain of each section, shape (..., F, S); `gains_db` is (..., S)."""
+    sos = what.sections(np, gains_db)
+    level = 20.0 * np.log10(np.abs(response(sos, frequencies_hz, what.sample_rate_hz)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(gains_db[..., None] != 0.0, level / gains_db[..., None], 0.0)
+    return np.swapaxes(share, -1, -2)
+
+
+def response(sos: FloatArray, frequencies_hz: FloatArray, sample_rate_hz: float) -> Any:
+    """Complex response of every section (..., S, F)."""
+    powers = np.exp(-2j * np.pi / sample_rate_hz * np.outer(np.arange(3), frequencies_hz))
+    return (sos[..., :3] @ powers) / (sos[..., 3:] @ powers)

@@ -1,0 +1,151 @@
+"""Energy decay per octave: the distances of `energy_decay`, on every band of a response at once.
+
+The octaves are those of the measurement (`fdnlearn.acoustics.bands`): zero phase, so that a little of each band comes
+before the onset. Responses are delayed by the longest of these leads, and what arrives in it counts as arriving with
+the onset, as it does there.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from fdnlearn.acoustics.bands import Octave, octave_magnitude, octaves
+from fdnlearn.acoustics.parameters import BandParameters, RoomParameters
+from fdnlearn.kernels.fourier import irfft, rfft
+from fdnlearn.losses.energy_decay import DecayAim, decay_aim, energy_decay_loss
+
+FloatArray = npt.NDArray[np.float64]
+
+#: Weight of the whole spectrum against that of one octave.
+WHOLE_SPECTRUM = 2.0
+
+#: Time, in inverse bandwidths, over which a filter's lead has died away.
+_LEAD = 8.0
+_DEEPEST_DB = 60.0
+_KNEE_MARGIN_DB = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class OctaveAim:
+    """Target decays of every channel and band, the whole spectrum first, and how a response is brought to them.
+
+    Attributes
+    ----------
+    decay : DecayAim
+        Channels and bands in one row, bands innermost, each at unit energy; `lead` samples come first.
+    bands : tuple of Octave or None
+        None stands for the whole spectrum.
+    scale : ndarray, shape (channels, bands)
+        Factor that brings the target to unit energy.
+    weight : ndarray, shape (channels * bands,)
+        Share of each in the loss.
+    lead, length : int
+        Samples by which responses are delayed, and how long they must be to have decayed.
+    sample_rate_hz : float
+    """
+
+    decay: DecayAim
+    bands: tuple[Octave | None, ...]
+    scale: FloatArray
+    weight: FloatArray
+    lead: int
+    length: int
+    sample_rate_hz: float
+
+    @functools.lru_cache(maxsize=4)  # noqa: B019  (an aim lives as long as its fit)
+    def filters(self, n_fft: int, device: torch.device) -> Tensor:
+        """What a spectrum is multiplied by, (channels, bands, n_fft // 2 + 1): filter, scale and delay."""
+        k = np.arange(n_fft // 2 + 1)
+        frequency_hz: FloatArray = k.astype(np.float64) * (self.sample_rate_hz / n_fft)
+        delay = np.exp(-2j * np.pi * ((self.lead * k) % n_fft) / n_fft)
+        flat = np.ones(k.size)
+        shapes = np.stack([flat if b is None else octave_magnitude(b, frequency_hz) for b in self.bands])
+        filters = self.scale[..., None] * (shapes * delay)
+        return torch.from_numpy(filters.astype(np.complex64)).to(device)
+
+
+def octave_aim(
+    measured: Sequence[RoomParameters], sample_rate_hz: float, *, hop: int, early_emphasis_s: float
+) -> OctaveAim:
+    """Prepare the decays of a target, measured with its noise taken out, channel by channel.
+
+    Bands whose decay could not be measured have no weight; where T20 or T30 does not count, neither does it here.
+    """
+    known = octaves(sample_rate_hz)
+    bands: tuple[Octave | None, ...] = (None, *known)
+    lead = math.ceil(_LEAD / min((b.bandwidth_hz for b in known), default=1e9) * sample_rate_hz / hop) * hop
+    parts = [_band(room, band) for room in measured for band in bands]
+    aims = [
+        decay_aim(
+            part.decay.curve[None],
+            sample_rate_hz,
+            hop=hop,
+            range_db=min(_DEEPEST_DB, max(_range_db(part) - _KNEE_MARGIN_DB, 10.0)),
+            early_emphasis_s=early_emphasis_s,
+        )
+        for part in parts
+    ]
+    before = lead // hop
+    points = before + max(aim.decay.shape[1] for aim in aims)
+
+    def row(values: FloatArray, first: float) -> FloatArray:
+        out = np.zeros((*values.shape[:-1], points))
+        out[..., :before] = first
+        out[..., before : before + values.shape[-1]] = values
+        return out
+
+    heard = np.concatenate([aim.heard for aim in aims])
+    # A direct sound of one sample has no colour: what it is to be in single octaves would only pull on the rest.
+    heard[[index % len(bands) != 0 for index in range(len(parts))], 0] = 0.0
+    energy = np.array([part.decay.curve[0] for part in parts])
+    usable = np.array([part.decay.curve[0] > 0.0 and part.decay.inr_db >= 10.0 for part in parts])
+    share = np.where(usable, np.tile([WHOLE_SPECTRUM] + [1.0] * len(known), len(measured)), 1e-12)
+    return OctaveAim(
+        decay=DecayAim(
+            decay=np.concatenate([row(aim.decay, 1.0) for aim in aims]),
+            level_db=np.concatenate([row(aim.level_db, 0.0) for aim in aims]),
+            weight=np.concatenate([row(aim.weight, 0.0) for aim in aims]),
+            regressions=np.concatenate([row(aim.regressions, 0.0) for aim in aims]),
+            boundaries=aims[0].boundaries + before,
+            heard=heard,
+            length=points * hop,
+            hop=hop,
+        ),
+        bands=bands,
+        scale=(1 / np.sqrt(np.maximum(energy, 1e-30))).reshape(len(measured), len(bands)),
+        weight=share / share.sum(),
+        lead=lead,
+        length=max(points * hop, lead + math.ceil(max(map(_time_s, parts)) * sample_rate_hz)),
+        sample_rate_hz=sample_rate_hz,
+    )
+
+
+def _band(room: RoomParameters, band: Octave | None) -> BandParameters:
+    return room.broadband if band is None else room.octave[band.nominal_hz]
+
+
+def _time_s(part: BandParameters) -> float:
+    return part.t30_s or part.t20_s or part.decay.knee_s
+
+
+def _range_db(part: BandParameters) -> float:
+    return part.decay.range_db if math.isfinite(part.decay.range_db) else _DEEPEST_DB
+
+
+def octave_decay_loss(
+    h: Tensor, aim: OctaveAim, weights: Mapping[str, float]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Weighted sum of `energy_decay` terms over all bands, (B,), and the terms, of responses h (B, channels, n)."""
+    filters = aim.filters(h.shape[-1], h.device)
+    rows = irfft(rfft(h)[:, :, None] * filters, h.shape[-1]).flatten(1, 2)
+    total, terms = energy_decay_loss(rows, aim.decay, weights)
+    weight = torch.from_numpy(aim.weight).to(h.device)
+    return (total * weight).sum(-1), {name: (value * weight).sum(-1) for name, value in terms.items()}

@@ -1,0 +1,213 @@
+"""The banded model: what it takes from a room, what it hands over, and how near its fits come."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from brief_fits import check_valid
+from targets import target_of
+
+from fdnlearn.acoustics.comparison import compare
+from fdnlearn.errors import UsageError
+from fdnlearn.fdn import FDN, FirEarly, ReverberationTime, SparseEarly
+from fdnlearn.fitting import FitConfig, solve
+from fdnlearn.fitting.problem import problem_for
+from fdnlearn.fitting.rounding import coprime
+from fdnlearn.kernels import get_kernel
+from fdnlearn.model.banded import TIME_SPAN, Banded
+from fdnlearn.model.banded_start import banded_for, early_taps, lines_for
+from fdnlearn.model.learned import learned_response
+from fdnlearn.render import impulse_response
+from fdnlearn.rir import Target, load_target
+
+FloatArray = npt.NDArray[np.float64]
+
+RATE_HZ = 16000
+BRIEF = FitConfig.for_model("banded", iterations=8, restarts=2, lines=4, sample_rate_hz=RATE_HZ)
+
+
+@pytest.fixture
+def small(make_room: Callable[..., FloatArray]) -> Target:
+    return target_of(make_room(seconds=0.5, reverberation_time_s=0.25), RATE_HZ)
+
+
+def model_of(target: Target, early: str | None = None) -> Banded:
+    return banded_for(target, 4, early)
+
+
+def test_the_start_has_the_decay_of_every_octave(small: Target) -> None:
+    model = model_of(small)
+    assert model.knots_hz.tolist() == [62.5, 125, 250, 500, 1000, 2000, 4000]
+    np.testing.assert_allclose(model.times_s[2:], 0.25, rtol=0.15)
+
+
+def test_times_and_tone_stay_within_their_spans(small: Target) -> None:
+    model = model_of(small)
+    for sign in (-1, 1):
+        far = torch.full((1, model.knots_hz.size), sign * 1e4)
+        np.testing.assert_allclose(model.band_times_s(far)[0].numpy(), model.times_s * TIME_SPAN**sign)
+        assert float(model.tone_db(far).abs().max()) <= 30.0
+
+
+def test_a_long_reverberation_gets_more_lines(small: Target) -> None:
+    def lines(time_s: float, longest_s: float) -> int:
+        room = dataclasses.replace(small, reverberation_time_s=time_s)
+        return lines_for(room, (longest_s * RATE_HZ / 5, longest_s * RATE_HZ))
+
+    assert lines(0.3, 0.04) == 16
+    many = lines(8.0, 0.1)
+    assert many > 16
+    mean_s = 0.08 / math.log(5) * many
+    assert mean_s >= 0.15 * 8.0
+
+
+def test_taps_are_the_strongest_and_apart(small: Target) -> None:
+    positions, gains = early_taps(small.samples, RATE_HZ, 600)
+    assert positions.min() > 0
+    assert positions.max() < 600
+    assert np.diff(positions[0]).min() > 1
+    np.testing.assert_array_equal(gains, small.samples[:, positions[0]])
+    assert np.abs(gains).max() == np.abs(small.samples[0, 1:600]).max()
+
+
+@pytest.mark.parametrize("early", ["none", "sparse", "measured"])
+def test_what_is_learned_is_what_is_handed_over(small: Target, early: str) -> None:
+    """Parameters away from their start, as a network's own response and as the renderer's."""
+    problem = problem_for(small, dataclasses.replace(BRIEF, early=early))
+    generator = torch.Generator().manual_seed(3)
+    free = {
+        n: x.double() + 0.2 * torch.randn(x.shape, generator=generator) for n, x in problem.draw(1, 0).items()
+    }
+    delays = torch.tensor([[211.0, 307.0, 401.0, 509.0]], dtype=torch.float64)
+    n_fft = 2 * problem.n_fft
+    own = problem.model.network(free, delays).impulse_response(n_fft, get_kernel("cpu"))[0, 0, 0].numpy()
+    fdn = problem.network_to_fdn(free, delays)
+    heard = learned_response(fdn, n_fft)[0, 0] / (fdn.gain * fdn.polarity)
+    assert np.abs(own - heard).max() < 2e-4 * np.abs(heard).max()  # the grid that training interpolates on
+    rendered = impulse_response(fdn, length_s=n_fft / RATE_HZ)[0] / (fdn.gain * fdn.polarity)
+    assert 20 * np.log10(np.abs(rendered - heard).max() / np.abs(heard).max()) <= -140
+    kinds = {"none": (), "sparse": (SparseEarly,), "measured": (FirEarly,)}[early]
+    assert tuple(type(path) for path in fdn.early) == kinds
+
+
+def test_every_parameter_is_learned(small: Target) -> None:
+    problem = problem_for(small, BRIEF)
+    free = {name: x.requires_grad_() for name, x in problem.draw(2, 0).items()}
+    problem.loss(free, None)[0].sum().backward()
+    assert set(free) == set(problem.model.rates)
+    for name, x in free.items():
+        assert x.grad is not None, name
+        assert bool(x.grad.isfinite().all()), name
+        assert bool(x.grad.any()), name
+
+
+def test_delays_end_pairwise_co_prime(small: Target) -> None:
+    result = solve(small, BRIEF)
+    check_valid(result, lines=4)
+    for one, two in combinations(result.fdn.delays_samples, 2):
+        assert math.gcd(int(one), int(two)) == 1
+    assert coprime([6.0, 6.0, 6.0, 9.2]) == [6.0, 5.0, 7.0, 11.0]
+
+
+def test_a_fit_learns_and_repeats_itself(small: Target) -> None:
+    first, again = (solve(small, dataclasses.replace(BRIEF, iterations=40)) for _ in range(2))
+    assert first.loss < 0.7 * first.history[0].loss
+    assert first.fdn == again.fdn
+    assert isinstance(first.fdn.absorption, ReverberationTime)
+
+
+def test_the_measured_early_part_stays_as_it_was(small: Target) -> None:
+    fdn = solve(small, dataclasses.replace(BRIEF, early="measured")).fdn
+    (path,) = fdn.early
+    assert isinstance(path, FirEarly)
+    kept = len(path.coefficients) // 2
+    np.testing.assert_allclose(path.coefficients[1:kept], small.samples[0, 1:kept], rtol=1e-6)
+
+
+def test_every_channel_has_its_own_early_part(make_room: Callable[..., FloatArray]) -> None:
+    target = target_of(make_room(seconds=0.5, reverberation_time_s=0.25, channels=2), RATE_HZ)
+    fdn = solve(target, BRIEF).fdn
+    assert (fdn.outputs, fdn.inputs) == (2, 1)
+    assert [path.output for path in fdn.early] == [0, 1]
+
+
+def test_a_rate_of_8_khz_is_enough(make_room: Callable[..., FloatArray]) -> None:
+    fdn = solve(
+        target_of(make_room(sample_rate_hz=8000, seconds=0.4, reverberation_time_s=0.2), 8000), BRIEF
+    ).fdn
+    assert fdn.reverberation_times_s.shape == (4, 6)
+
+
+@pytest.mark.parametrize("method", ["genetic", "analytic", "cmaes", "classic"])
+def test_other_methods_are_refused(small: Target, method: str) -> None:
+    with pytest.raises(UsageError, match="is not fitted by"):
+        solve(small, dataclasses.replace(BRIEF, method=method))
+
+
+def test_the_homogeneous_model_has_no_early_part(small: Target) -> None:
+    with pytest.raises(UsageError, match="--early sparse"):
+        solve(small, FitConfig(early="sparse"))
+
+
+@pytest.mark.parametrize("rate", [44100, 96000])
+def test_octave_times_survive_a_change_of_rate(rate: int) -> None:
+    """Of the network itself: what it has of each octave is measured on its own response at both rates."""
+    fdn = FDN.model_validate(network_of_a_hall())
+    times = []
+    for at in (48000, rate):
+        h = impulse_response(fdn, at, length_s=2.0)[0]
+        octave = measured_times(h, at)
+        times.append([octave[hz] for hz in (250, 500, 1000, 2000, 4000, 8000)])
+    np.testing.assert_allclose(times[1], times[0], rtol=0.03)
+
+
+def measured_times(h: FloatArray, rate: int) -> dict[int, float]:
+    from fdnlearn.acoustics.parameters import room_parameters
+
+    found = {hz: band.t30_s for hz, band in room_parameters(h, rate, "none").octave.items()}
+    return {hz: time for hz, time in found.items() if time is not None}
+
+
+def network_of_a_hall() -> dict[str, object]:
+    rng = np.random.default_rng(7)
+    n = 16
+    q, _ = np.linalg.qr(rng.standard_normal((n, n)))
+    return {
+        "sample_rate_hz": 48000,
+        "delays_samples": coprime(np.geomspace(700, 2900, n).tolist()),
+        "feedback_matrix": q.tolist(),
+        "input_gains": rng.choice([-1.0, 1.0], (n, 1)).tolist(),
+        "output_gains": rng.choice([-1.0, 1.0], (1, n)).tolist(),
+        "direct_gains": [[1.0]],
+        "absorption": {
+            "kind": "reverberation_time",
+            "family": "peq-1",
+            "frequencies_hz": [62.5, 125, 250, 500, 1000, 2000, 4000, 8000, 16000],
+            "times_s": [[0.9, 0.9, 0.85, 0.8, 0.8, 0.7, 0.6, 0.45, 0.3]],
+            "line_groups": [0] * n,
+        },
+    }
+
+
+def test_a_measured_room_is_met_in_its_octaves(rooms: dict[str, Path]) -> None:
+    target = load_target(rooms["surrey_room_a_16k"], sample_rate_hz=48000)
+    fdn = solve(target, FitConfig.for_model("banded", iterations=120)).fdn
+    heard = impulse_response(fdn) / (fdn.gain * fdn.polarity)
+    found = compare(target, heard, fdn.sample_rate_hz)
+    counted = [band for band in found.octave.values() if band.measurable["t30_s"].counts]
+    assert len(counted) >= 5
+    t30 = [band.error["t30_percent"] for band in counted]
+    assert all(error is not None and error < 6 for error in t30), t30
+    c80 = [b.error["c80_db"] for b in found.octave.values() if b.measurable["c80_db"].counts]
+    assert sum(error is not None and error < 1 for error in c80) >= len(c80) - 2, c80
+    drr = found.broadband.error["drr_db"]
+    assert drr is not None
+    assert drr < 0.5

@@ -1,0 +1,108 @@
+"""The loss per octave is the measurement per octave: nothing at the target, and what it says elsewhere is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from targets import target_of
+from torch import Tensor
+
+from fdnlearn.acoustics.parameters import RoomParameters, room_parameters
+from fdnlearn.losses.banded import WEIGHTS, banded_objective_for
+from fdnlearn.losses.octave_decay import OctaveAim, octave_aim, octave_decay_loss
+
+FloatArray = npt.NDArray[np.float64]
+
+RATE_HZ = 16000
+
+
+@pytest.fixture
+def room(make_room: Callable[..., FloatArray]) -> FloatArray:
+    """Two channels without noise, decayed to nothing."""
+    return make_room(seconds=1.2, reverberation_time_s=0.3, noise_db=None, channels=2)
+
+
+def measured(room: FloatArray) -> list[RoomParameters]:
+    return [room_parameters(h, RATE_HZ, "none") for h in room]
+
+
+def aim_of(room: FloatArray) -> OctaveAim:
+    return octave_aim(measured(room), RATE_HZ, hop=8, early_emphasis_s=0.1)
+
+
+def padded(room: FloatArray, aim: OctaveAim) -> Tensor:
+    size = aim.length + 4000
+    return torch.from_numpy(np.pad(room, ((0, 0), (0, max(0, size - room.shape[1]))))[:, :size])[None].float()
+
+
+def test_the_target_itself_has_next_to_no_loss(room: FloatArray) -> None:
+    aim = aim_of(room)
+    total, terms = octave_decay_loss(padded(room, aim), aim, {"edc": 1.0, "edc_db": 1.0, "attributes": 1.0})
+    assert float(total) < 0.02
+    assert float(terms["edc_db"]) < 0.002  # 0.02 dB
+
+
+def test_a_louder_octave_is_missed_by_as_many_decibels(room: FloatArray) -> None:
+    """The whole response 2 dB louder: every band and the whole spectrum miss by 2 dB at every point."""
+    aim = aim_of(room)
+    _, terms = octave_decay_loss(padded(room * 10 ** (2 / 20), aim), aim, {"edc_db": 1.0})
+    assert float(terms["edc_db"]) == pytest.approx(0.2, abs=0.003)
+
+
+def test_attributes_are_the_errors_of_the_measurement(make_room: Callable[..., FloatArray]) -> None:
+    """In just-noticeable differences, the mean over quantities and bands, against the parameters themselves."""
+    kind = {"seconds": 1.6, "noise_db": None}
+    one = make_room(reverberation_time_s=0.30, **kind)
+    two = make_room(reverberation_time_s=0.306, direct=0.52, **kind)
+    aim = aim_of(one)
+    _, terms = octave_decay_loss(padded(two, aim), aim, {"attributes": 1.0})
+    total, rooms = 0.0, (measured(one)[0], measured(two)[0])
+    for band, weight in zip(aim.bands, aim.weight, strict=True):
+        a, b = (room.broadband if band is None else room.octave[band.nominal_hz] for room in rooms)
+        jnd = sum(abs(getattr(b, n) / getattr(a, n) - 1) / 0.05 for n in ("edt_s", "t20_s", "t30_s"))
+        jnd += abs(b.c50_db - a.c50_db) * (abs(a.c50_db) < 25) + abs(b.c80_db - a.c80_db) * (
+            abs(a.c80_db) < 25
+        )
+        if band is None:
+            jnd += abs(b.drr_db - a.drr_db)
+        total += weight * jnd / 6
+    # A linear functional of the curve's error stands for each quantity: right to first order.
+    assert float(terms["attributes"]) == pytest.approx(total, rel=0.12)
+
+
+def test_the_way_back_is_right(room: FloatArray) -> None:
+    aim = aim_of(room)
+    h = (
+        padded(room, aim) * (1 + 0.2 * torch.randn(1, 2, 1, generator=torch.Generator().manual_seed(0)))
+    ).clone()
+    h.requires_grad_()
+    direction = torch.randn(h.shape, generator=torch.Generator().manual_seed(1)) * h.detach().abs()
+    weights = {"edc": 1.0, "edc_db": 1.0, "attributes": 0.3}
+    (slope,) = torch.autograd.grad(octave_decay_loss(h, aim, weights)[0].sum(), h)
+    step = 1e-3
+    with torch.no_grad():
+        ahead, behind = (octave_decay_loss(h + sign * step * direction, aim, weights)[0] for sign in (1, -1))
+    assert float((slope * direction).sum()) == pytest.approx(float(ahead - behind) / (2 * step), rel=0.02)
+
+
+def test_responses_that_are_too_short_are_refused(room: FloatArray) -> None:
+    aim = aim_of(room)
+    with pytest.raises(ValueError, match="shorter than"):
+        octave_decay_loss(torch.zeros(1, 2, 100), aim, {"edc": 1.0})
+
+
+def test_the_whole_loss_knows_its_terms(make_room: Callable[..., FloatArray]) -> None:
+    target = target_of(make_room(seconds=0.6, reverberation_time_s=0.3, channels=2), RATE_HZ)
+    objective = banded_objective_for(target)
+    h = torch.from_numpy(target.samples).float()[None]
+    h = torch.nn.functional.pad(h, (0, max(0, objective.length_samples - h.shape[-1])))
+    total, terms = objective(h)
+    assert set(terms) == set(WEIGHTS)
+    assert float(total) == pytest.approx(
+        sum(WEIGHTS[name] * float(value) for name, value in terms.items()), rel=1e-4
+    )
+    assert float(terms["edp"]) < 1e-6
