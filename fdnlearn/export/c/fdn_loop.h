@@ -37,15 +37,23 @@ FDN_INLINE double fdn_read(const FDN_SAMPLE *line, int length, int at, int delay
     return (double)line[from < 0 ? from + length : from];
 }
 
-/* sum[i] += matrix[j][i] * x[j]: a column for every source j. */
+/* sum[i] += matrix[j][i] * x[j]: a column for every source j. Four lines at a time, their sums in registers. */
 FDN_INLINE void fdn_mix(const double *FDN_RESTRICT matrix, const double *FDN_RESTRICT x, int sources, int width,
                         double *FDN_RESTRICT sum)
 {
-    for (int j = 0; j < sources; ++j) {
-        const double *FDN_RESTRICT column = matrix + j * width;
-        const double factor = x[j];
-        for (int i = 0; i < width; ++i)
-            sum[i] += column[i] * factor;
+    for (int i = 0; i < width; i += 4) {
+        double s0 = sum[i], s1 = sum[i + 1], s2 = sum[i + 2], s3 = sum[i + 3];
+        for (int j = 0; j < sources; ++j) {
+            const double *FDN_RESTRICT column = matrix + j * width + i;
+            s0 += column[0] * x[j];
+            s1 += column[1] * x[j];
+            s2 += column[2] * x[j];
+            s3 += column[3] * x[j];
+        }
+        sum[i] = s0;
+        sum[i + 1] = s1;
+        sum[i + 2] = s2;
+        sum[i + 3] = s3;
     }
 }
 
@@ -55,13 +63,14 @@ FDN_INLINE void fdn_filter_lines(const double *FDN_RESTRICT sos, int sections, i
                                  double *FDN_RESTRICT x)
 {
     for (int s = 0; s < sections; ++s) {
-        const double *FDN_RESTRICT c = sos + 5 * s * width;
-        double *FDN_RESTRICT z = state + 2 * s * width;
+        const double *FDN_RESTRICT b0 = sos + 5 * s * width, *FDN_RESTRICT b1 = b0 + width;
+        const double *FDN_RESTRICT b2 = b1 + width, *FDN_RESTRICT a1 = b2 + width, *FDN_RESTRICT a2 = a1 + width;
+        double *FDN_RESTRICT z1 = state + 2 * s * width, *FDN_RESTRICT z2 = z1 + width;
         for (int i = 0; i < width; ++i) {
             const double in = x[i];
-            const double out = c[i] * in + z[i];
-            z[i] = c[width + i] * in - c[3 * width + i] * out + z[width + i];
-            z[width + i] = c[2 * width + i] * in - c[4 * width + i] * out;
+            const double out = b0[i] * in + z1[i];
+            z1[i] = b1[i] * in - a1[i] * out + z2[i];
+            z2[i] = b2[i] * in - a2[i] * out;
             x[i] = out;
         }
     }
