@@ -50,6 +50,20 @@ MODELS = {
     "banded": Usual("reverberation time per octave, early taps, equaliser", AUTO, 48000, 300, 4),
 }
 
+#: What a network is exported to: an `fdnlearn.export.ExportTarget` each.
+TARGETS = {
+    "wav": "fdnlearn.export.wav:TARGET",
+    "c99": "fdnlearn.export.c99:TARGET",
+    "faust": "fdnlearn.export.faust:TARGET",
+    "webaudio": "fdnlearn.export.webaudio:TARGET",
+    "csound": "fdnlearn.export.csound:TARGET",
+    "sofa": "fdnlearn.export.sofa:TARGET",
+    "pyfdn": "fdnlearn.export.pyfdn:TARGET",
+    "jsfx": "fdnlearn.export.jsfx:TARGET",
+    "puredata": "fdnlearn.export.puredata:TARGET",
+    "supercollider": "fdnlearn.export.supercollider:TARGET",
+}
+
 #: Where the training runs.
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -61,6 +75,12 @@ DELAYS = ("integer", "fractional")
 
 #: Largest network that a fit accepts; the cost of a step grows with its cube.
 MAX_LINES = 64
+
+
+def attribute(reference: str) -> Any:
+    """Import what a ``"module:name"`` reference of one of the tables stands for, whatever it is."""
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def load(reference: str) -> Callable[..., Any]:

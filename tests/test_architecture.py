@@ -25,6 +25,7 @@ LAYERS = (
     "acoustics",
     "rir",
     "render",
+    "export",
     "kernels",
     "model",
     "losses",
@@ -44,7 +45,7 @@ def loaded_by(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("part", ["fdn", "render", "rir", "acoustics", "report"])
+@pytest.mark.parametrize("part", ["fdn", "render", "rir", "acoustics", "report", "export"])
 def test_the_running_half_never_imports_torch(part: str) -> None:
     assert "torch" not in loaded_by(f"import fdnlearn.{part}")
 
@@ -58,7 +59,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert not {"torch", "numba", "scipy", "numpy", "matplotlib", "pydantic"} & loaded_by("import fdnlearn")
 
 
-@pytest.mark.parametrize("command", ["", "fit", "analyze", "compare", "render", "schema"])
+@pytest.mark.parametrize("command", ["", "fit", "analyze", "compare", "render", "export", "schema"])
 def test_help_imports_nothing_heavy(command: str) -> None:
     arguments = [*command.split(), "--help"]
     statement = f"from fdnlearn.cli import cli\ntry:\n    cli.main({arguments})\nexcept SystemExit: pass"

@@ -1,0 +1,119 @@
+/* The arithmetic of a feedback delay network, one sample at a time. C99, and C++ as well. No memory is allocated.
+   Lines stand side by side in arrays of WIDTH entries (their number, rounded up to a multiple of 4; the rest zero), so
+   that compilers turn the loops over lines into vector instructions. Filters and sums are double; what is stored in
+   delay lines is FDN_SAMPLE. */
+#ifndef FDN_LOOP_H
+#define FDN_LOOP_H
+
+#ifndef FDN_SAMPLE
+#define FDN_SAMPLE float /* audio in, audio out and delay lines; define as double before for the last bit */
+#endif
+
+#if defined(__GNUC__) || defined(_MSC_VER)
+#define FDN_RESTRICT __restrict
+#elif defined(__cplusplus)
+#define FDN_RESTRICT
+#else
+#define FDN_RESTRICT restrict
+#endif
+
+#if defined(__GNUC__)
+#define FDN_INLINE static inline __attribute__((always_inline))
+#elif defined(_MSC_VER)
+#define FDN_INLINE static __forceinline
+#else
+#define FDN_INLINE static inline
+#endif
+
+/* Smaller magnitudes are silence: numbers never get small enough to be denormal, and so slow. */
+#define FDN_SILENCE 1e-30
+/* How often filter states are searched for such numbers, in samples. */
+#define FDN_SWEEP 256
+
+/* What a line of `length` samples, written at `at`, took in `delay` samples ago: 1 <= delay <= length. */
+FDN_INLINE double fdn_read(const FDN_SAMPLE *line, int length, int at, int delay)
+{
+    const int from = at - delay;
+    return (double)line[from < 0 ? from + length : from];
+}
+
+/* sum[i] += matrix[j][i] * x[j]: a column for every source j. Four lines at a time, their sums in registers. */
+FDN_INLINE void fdn_mix(const double *FDN_RESTRICT matrix, const double *FDN_RESTRICT x, int sources, int width,
+                        double *FDN_RESTRICT sum)
+{
+    for (int i = 0; i < width; i += 4) {
+        double s0 = sum[i], s1 = sum[i + 1], s2 = sum[i + 2], s3 = sum[i + 3];
+        for (int j = 0; j < sources; ++j) {
+            const double *FDN_RESTRICT column = matrix + j * width + i;
+            s0 += column[0] * x[j];
+            s1 += column[1] * x[j];
+            s2 += column[2] * x[j];
+            s3 += column[3] * x[j];
+        }
+        sum[i] = s0;
+        sum[i + 1] = s1;
+        sum[i + 2] = s2;
+        sum[i + 3] = s3;
+    }
+}
+
+/* Second-order sections, transposed direct form II, a filter of its own for every line:
+   sos[section][b0 b1 b2 a1 a2][line], state[section][2][line]. */
+FDN_INLINE void fdn_filter_lines(const double *FDN_RESTRICT sos, int sections, int width, double *FDN_RESTRICT state,
+                                 double *FDN_RESTRICT x)
+{
+    for (int s = 0; s < sections; ++s) {
+        const double *FDN_RESTRICT b0 = sos + 5 * s * width, *FDN_RESTRICT b1 = b0 + width;
+        const double *FDN_RESTRICT b2 = b1 + width, *FDN_RESTRICT a1 = b2 + width, *FDN_RESTRICT a2 = a1 + width;
+        double *FDN_RESTRICT z1 = state + 2 * s * width, *FDN_RESTRICT z2 = z1 + width;
+        for (int i = 0; i < width; ++i) {
+            const double in = x[i];
+            const double out = b0[i] * in + z1[i];
+            z1[i] = b1[i] * in - a1[i] * out + z2[i];
+            z2[i] = b2[i] * in - a2[i] * out;
+            x[i] = out;
+        }
+    }
+}
+
+/* One signal through sections in series: sos[section][b0 b1 b2 a1 a2], state[section][2]. */
+FDN_INLINE double fdn_filter(const double *FDN_RESTRICT sos, int sections, double *FDN_RESTRICT state, double x)
+{
+    for (int s = 0; s < sections; ++s) {
+        const double *FDN_RESTRICT c = sos + 5 * s;
+        double *FDN_RESTRICT z = state + 2 * s;
+        const double y = c[0] * x + z[0];
+        z[0] = c[1] * x - c[3] * y + z[1];
+        z[1] = c[2] * x - c[4] * y;
+        x = y;
+    }
+    return x;
+}
+
+/* sum of x[t] * gains[t]: four partial sums, so that it can be vectorised. */
+FDN_INLINE double fdn_dot(const FDN_SAMPLE *FDN_RESTRICT x, const double *FDN_RESTRICT gains, int count)
+{
+    double sum[4] = {0.0, 0.0, 0.0, 0.0};
+    int t = 0;
+    for (; t + 4 <= count; t += 4)
+        for (int lane = 0; lane < 4; ++lane)
+            sum[lane] += (double)x[t + lane] * gains[t + lane];
+    for (; t < count; ++t)
+        sum[0] += (double)x[t] * gains[t];
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+/* A number as it is stored: silence is stored as zero. */
+FDN_INLINE double fdn_quiet(double x)
+{
+    return x < FDN_SILENCE && x > -FDN_SILENCE ? 0.0 : x;
+}
+
+/* The same for a whole state. */
+FDN_INLINE void fdn_sweep(double *state, int count)
+{
+    for (int i = 0; i < count; ++i)
+        state[i] = fdn_quiet(state[i]);
+}
+
+#endif

@@ -1,0 +1,116 @@
+"""``pyfdn``: a JSON build for pyFDN (``pyfdn-fdn-build``, version 2).
+
+pyFDN filters what a line gives before it is heard, and knows neither early taps nor a late delay. All of that is said
+with more lines, which nothing feeds back into themselves:
+
+* a line that has a loop filter is doubled; both copies are fed alike, one is filtered and only recirculates, the other
+  is only heard;
+* a tap is a line of its own from an input to an output, a late delay one from an input to the network.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fdnlearn.errors import FdnlearnError
+from fdnlearn.export.network import Network
+from fdnlearn.export.target import DOUBLE_DB, ExportTarget, Limits
+from fdnlearn.files import write_text
+
+FloatArray = npt.NDArray[np.float64]
+
+FORMAT, VERSION = "pyfdn-fdn-build", 2
+
+
+def _write(network: Network, folder: Path) -> list[str]:
+    name = f"{network.name}.pyfdn.json"
+    write_text(folder / name, json.dumps(build(network), indent=1, allow_nan=False) + "\n")
+    return [name]
+
+
+def build(network: Network) -> dict[str, object]:
+    """The build as plain data.
+
+    Raises
+    ------
+    FdnlearnError
+        If a direct sound without delay would have to pass the low-pass above the fit's rate.
+    """
+    n, inputs, outputs = network.lines, network.inputs, network.outputs
+    direct = [tap for tap in network.taps if tap.delay_samples == 0]
+    delayed = [tap for tap in network.taps if tap.delay_samples > 0]
+    if direct and len(network.lowpass):
+        raise FdnlearnError(
+            "pyfdn",
+            f"cannot low-pass a direct sound at {network.sample_rate_hz} Hz, above the rate of the fit",
+            f"export it at {network.fdn.sample_rate_hz} Hz or choose another target",
+        )
+    doubled = network.line_sections.shape[1] > 0 or (len(network.tone) > 0 and bool(delayed))
+    heard = 2 * n if doubled else n
+    late = network.late_delay_samples
+    total = heard + (inputs if late else 0) + len(delayed)
+    a, b, c = np.zeros((total, total)), np.zeros((total, inputs)), np.zeros((outputs, total))
+    d = np.zeros((outputs, inputs))
+    delays = np.ones(total, dtype=np.int64)
+    sections = max(network.line_sections.shape[1], len(network.tone) if doubled else 0)
+    post_delay = np.tile([1.0, 0.0, 0.0, 1.0, 0.0, 0.0], (sections, total, 1)).transpose(0, 2, 1)
+
+    for copy in range(heard // n):
+        rows = slice(copy * n, (copy + 1) * n)
+        a[rows, :n] = network.feedback
+        delays[rows] = network.delays_samples
+        if late:
+            a[rows, heard : heard + inputs] = network.input_gains
+        else:
+            b[rows] = network.input_gains
+    c[:, heard - n : heard] = network.output_gains
+    if doubled:
+        for i in range(n):
+            post_delay[: network.line_sections.shape[1], :, i] = _six(network.line_sections[i])
+            post_delay[: len(network.tone), :, n + i] = _six(network.tone)
+    if late:
+        b[heard : heard + inputs] = np.eye(inputs)
+        delays[heard : heard + inputs] = late
+    for line, tap in enumerate(delayed, total - len(delayed)):
+        b[line, tap.input] = 1.0
+        c[tap.output, line] = tap.gain
+        delays[line] = tap.delay_samples
+    for tap in direct:
+        d[tap.output, tap.input] = tap.gain
+    outside = network.lowpass if doubled else np.concatenate((network.tone, network.lowpass))
+    post_output = np.repeat(_six(outside)[:, :, None], outputs, axis=2)
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "feedback_matrix": a.tolist(),
+        "input_matrix": b.tolist(),
+        "output_matrix": c.tolist(),
+        "direct_matrix": d.tolist(),
+        "delays": delays.tolist(),
+        "sample_rate": float(network.sample_rate_hz),
+        "post_delay": post_delay.tolist() if sections else None,
+        "post_matrix": None,
+        "post_output": post_output.tolist() if len(outside) else None,
+        "metadata": {"name": network.name, "source": "fdnlearn"},
+    }
+
+
+def _six(sections: FloatArray) -> FloatArray:
+    """Sections with their a0 = 1."""
+    return np.insert(sections, 3, 1.0, axis=-1)
+
+
+TARGET = ExportTarget(
+    name="pyfdn",
+    purpose="JSON build for pyFDN",
+    host="pyFDN 0.5",
+    tolerance_db=DOUBLE_DB,
+    measured_db="-296",
+    write=_write,
+    renderer="fdnlearn.export.hosts.pyfdn:render",
+    limits=Limits(lines=256, taps=256),
+)

@@ -1,0 +1,46 @@
+"""``sofa``: the impulse responses as AES69 (SOFA), convention GeneralFIR, in double precision."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from fdnlearn.export.network import Network
+from fdnlearn.export.target import DOUBLE_DB, ExportTarget
+from fdnlearn.render import impulse_response
+
+
+def _write(network: Network, folder: Path) -> list[str]:
+    """One measurement per input, one receiver per output."""
+    rate = network.sample_rate_hz
+    responses = np.stack([impulse_response(network.fdn, rate, input_index=k) for k in range(network.inputs)])
+    name = f"{network.name}.sofa"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # remarks of the library about its own conventions
+        import sofar
+
+        sofa = sofar.Sofa("GeneralFIR")
+        sofa.Data_IR = responses
+        sofa.Data_SamplingRate = float(rate)
+        sofa.Data_Delay = np.zeros((1, network.outputs))
+        sofa.ListenerPosition = np.zeros((1, 3))
+        sofa.ReceiverPosition = np.zeros((network.outputs, 3))
+        sofa.SourcePosition = np.zeros((network.inputs, 3))
+        sofa.GLOBAL_Title = network.name
+        sofa.GLOBAL_ApplicationName = "fdnlearn"
+        sofa.GLOBAL_Comment = "measurements are inputs, receivers are outputs"
+        sofar.write_sofa(str(folder / name), sofa)
+    return [name]
+
+
+TARGET = ExportTarget(
+    name="sofa",
+    purpose="impulse response as AES69, for acoustics software (double)",
+    host="sofar",
+    tolerance_db=DOUBLE_DB,
+    measured_db="-400 (exact)",
+    write=_write,
+    renderer="fdnlearn.export.hosts.audio_file:render_sofa",
+)

@@ -1,0 +1,182 @@
+"""``supercollider``: a SynthDef, compiled, for scsynth."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fdnlearn.export.network import Network
+from fdnlearn.export.target import FLOAT32_DB, ExportTarget, Limits
+from fdnlearn.files import write_text
+
+FloatArray = npt.NDArray[np.float64]
+
+#: scsynth's own block. A loop through LocalOut and LocalIn takes a block more, so no line may be shorter than one.
+_LONGEST_BLOCK = 64
+_AUDIO, _SCALAR = 2, 0
+_MULTIPLY = 2
+
+
+_PROGRAM = """\
+// @NAME@: a room as a feedback delay network, written by fdnlearn. Hears the first @INPUTS@ hardware input(s).
+// Made for a server at @RATE@ Hz with blocks of @BLOCK@ samples and no other.
+(
+s.options.sampleRate = @RATE@;
+s.options.blockSize = @BLOCK@;
+s.options.numInputBusChannels = @INPUTS@;
+s.options.numOutputBusChannels = @OUTPUTS@;
+s.options.memSize = 262144;
+s.options.numWireBufs = 4096;
+s.waitForBoot {
+    s.sendMsg("/d_load", "@NAME@.scsyndef".resolveRelative);
+    s.sync;
+    ~room = Synth("@NAME@", [\\out, 0]);
+};
+)
+"""
+
+
+@dataclass(frozen=True)
+class _Signal:
+    """An output of a unit generator, or a constant (unit -1)."""
+
+    unit: int
+    index: int
+
+
+class SynthDef:
+    """A graph of unit generators in the order in which they run (file format SCgf, version 2)."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._constants: dict[float, int] = {}
+        self._units: list[bytes] = []
+
+    def constant(self, value: float) -> _Signal:
+        """A number."""
+        value = struct.unpack(">f", struct.pack(">f", value))[0]
+        return _Signal(-1, self._constants.setdefault(value, len(self._constants)))
+
+    def add(
+        self, unit: str, inputs: list[_Signal], outputs: int = 1, *, rate: int = _AUDIO, special: int = 0
+    ) -> list[_Signal]:
+        """A unit generator; its outputs."""
+        body = _text(unit) + struct.pack(">biih", rate, len(inputs), outputs, special)
+        body += b"".join(struct.pack(">ii", signal.unit, signal.index) for signal in inputs)
+        self._units.append(body + bytes([rate]) * outputs)
+        return [_Signal(len(self._units) - 1, index) for index in range(outputs)]
+
+    def scaled(self, signal: _Signal, gain: float) -> _Signal:
+        """A signal times a number."""
+        return self.add("BinaryOpUGen", [signal, self.constant(gain)], special=_MULTIPLY)[0]
+
+    def total(self, signals: list[_Signal]) -> _Signal:
+        """The sum of signals."""
+        while len(signals) > 1:
+            group, rest = signals[:4], signals[4:]
+            unit = f"Sum{len(group)}" if len(group) >= 3 else "BinaryOpUGen"
+            result = self.add(unit, group)[0]
+            signals = [result, *rest]
+        return signals[0] if signals else self.add("DC", [self.constant(0.0)])[0]
+
+    def delayed(self, signal: _Signal, samples: int, rate_hz: int) -> _Signal:
+        """A signal some samples later."""
+        if samples == 0:
+            return signal
+        # half a sample more: the unit rounds down, and its seconds are single precision
+        seconds = self.constant((samples + 0.5) / rate_hz)
+        longest = self.constant((samples + 2.0) / rate_hz)
+        return self.add("DelayN", [signal, longest, seconds])[0]
+
+    def filtered(self, signal: _Signal, sections: FloatArray) -> _Signal:
+        """A signal through sections in series."""
+        for b0, b1, b2, a1, a2 in sections:
+            values = [self.constant(float(v)) for v in (b0, b1, b2, -a1, -a2)]
+            signal = self.add("SOS", [signal, *values])[0]
+        return signal
+
+    def as_bytes(self) -> bytes:
+        """The file."""
+        constants = struct.pack(">i", len(self._constants))
+        constants += b"".join(struct.pack(">f", value) for value in self._constants)
+        parameters = struct.pack(">if", 1, 0.0) + struct.pack(">i", 1) + _text("out") + struct.pack(">i", 0)
+        units = struct.pack(">i", len(self._units)) + b"".join(self._units)
+        head = b"SCgf" + struct.pack(">ih", 2, 1)
+        return head + _text(self.name) + constants + parameters + units + struct.pack(">h", 0)
+
+
+def _text(text: str) -> bytes:
+    return bytes([len(text)]) + text.encode("ascii")
+
+
+def block_size(network: Network) -> int:
+    """The server's block that the graph is made for: its own, or less where a line is shorter."""
+    shortest = int(network.delays_samples.min())
+    return min(_LONGEST_BLOCK, 1 << (shortest.bit_length() - 1))
+
+
+def synth_def(network: Network) -> SynthDef:
+    """The network as a graph: hears the first hardware inputs, plays to the bus given as ``out``."""
+    rate, n, inputs = network.sample_rate_hz, network.lines, network.inputs
+    block = block_size(network)
+    graph = SynthDef(network.name)
+    bus = graph.add("Control", [], rate=_SCALAR + 1)[0]
+    buses = graph.add("NumOutputBuses", [], rate=_SCALAR)[0]
+    x = graph.add("In", [buses], inputs)  # hardware inputs follow the outputs
+    returned = graph.add("LocalIn", [graph.constant(0.0)] * n, n)
+    heard = [graph.delayed(returned[i], int(m) - block, rate) for i, m in enumerate(network.delays_samples)]
+    late = [graph.delayed(signal, network.late_delay_samples, rate) for signal in x]
+    absorbed = [graph.filtered(heard[i], network.line_sections[i]) for i in range(n)]
+    fed = [
+        graph.total(
+            [graph.scaled(absorbed[j], network.feedback[i, j]) for j in range(n)]
+            + [graph.scaled(late[k], network.input_gains[i, k]) for k in range(inputs)]
+        )
+        for i in range(n)
+    ]
+    graph.add("LocalOut", fed, 0)
+    outs = []
+    for o in range(network.outputs):
+        collected = graph.total([graph.scaled(heard[i], network.output_gains[o, i]) for i in range(n)])
+        terms = [graph.filtered(collected, network.tone)]
+        terms += [
+            graph.scaled(graph.delayed(x[tap.input], tap.delay_samples, rate), tap.gain)
+            for tap in network.taps
+            if tap.output == o
+        ]
+        outs.append(graph.filtered(graph.total(terms), network.lowpass))
+    graph.add("Out", [bus, *outs], 0)
+    return graph
+
+
+def _write(network: Network, folder: Path) -> list[str]:
+    names = [f"{network.name}.scsyndef", f"{network.name}.scd"]
+    (folder / names[0]).write_bytes(synth_def(network).as_bytes())
+    program = _PROGRAM
+    for key, value in (
+        ("NAME", network.name),
+        ("RATE", network.sample_rate_hz),
+        ("BLOCK", block_size(network)),
+        ("INPUTS", network.inputs),
+        ("OUTPUTS", network.outputs),
+    ):
+        program = program.replace(f"@{key}@", str(value))
+    write_text(folder / names[1], program)
+    return names
+
+
+TARGET = ExportTarget(
+    name="supercollider",
+    purpose="compiled SynthDef (coefficients in single precision)",
+    host="scsynth -N",
+    tolerance_db=FLOAT32_DB,
+    sectioned_tolerance_db=-90.0,
+    measured_db="-142, with sections -99",
+    write=_write,
+    renderer="fdnlearn.export.hosts.supercollider:render",
+    limits=Limits(lines=32, taps=512, channels=32),
+)

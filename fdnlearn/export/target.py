@@ -1,0 +1,117 @@
+"""What an export target is: a name, what it is for, what it can carry, how it is written and where it was heard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fdnlearn.errors import FdnlearnError
+from fdnlearn.export.network import Network
+
+#: Largest error re the peak of the response, by the precision of a target's audio.
+DOUBLE_DB = -230.0
+FLOAT32_DB = -140.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The largest network a target can carry; None where only the format's own limits count.
+
+    Attributes
+    ----------
+    lines, taps, channels : int or None
+        Delay lines; taps of the early part, direct sound included; inputs or outputs.
+    shortest_delay_samples : int
+        Of a line.
+    """
+
+    lines: int | None = None
+    taps: int | None = None
+    channels: int | None = None
+    shortest_delay_samples: int = 1
+
+
+@dataclass(frozen=True)
+class ExportTarget:
+    """One way to write a network down.
+
+    Attributes
+    ----------
+    name : str
+        As in ``--to``.
+    purpose : str
+        What it is for, in a few words.
+    host : str
+        The program in which its output was proved.
+    tolerance_db : float
+        Largest error that `check` accepts, re the peak of the response.
+    measured_db : str
+        The error measured in that program, as ``--list`` shows it.
+    write : callable
+        ``write(network, folder)`` writes files into a folder and returns their names, the main one first.
+    renderer : str or None
+        ``"module:function"`` of ``function(job: fdnlearn.export.hosts.HostJob) -> ndarray (O, samples)``; None where
+        no program can be driven.
+    sectioned_tolerance_db : float or None
+        The tolerance for networks that have second-order sections, where the host computes those in single precision.
+    limits : Limits
+    """
+
+    name: str
+    purpose: str
+    host: str
+    tolerance_db: float
+    measured_db: str
+    write: Callable[[Network, Path], list[str]]
+    renderer: str | None = None
+    sectioned_tolerance_db: float | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def verified(self) -> bool:
+        """Whether there is a program that proves it."""
+        return self.renderer is not None
+
+    def tolerance_of(self, network: Network) -> float:
+        """Largest error accepted for a network, dB re the peak of its response."""
+        sections = network.line_sections.shape[1] + len(network.tone) + len(network.lowpass)
+        if sections and self.sectioned_tolerance_db is not None:
+            return self.sectioned_tolerance_db
+        return self.tolerance_db
+
+    def admit(self, network: Network) -> None:
+        """Refuse a network that the target cannot carry.
+
+        Raises
+        ------
+        FdnlearnError
+        """
+        limits = self.limits
+        for what, has, most, remedy in (
+            ("delay lines", network.lines, limits.lines, "fit with fewer --lines or choose another target"),
+            ("inputs", network.inputs, limits.channels, "choose another target"),
+            ("outputs", network.outputs, limits.channels, "choose another target"),
+            ("early taps", len(network.taps), limits.taps, "use sparse early taps or choose another target"),
+        ):
+            if most is not None and has > most:
+                raise FdnlearnError(self.name, f"carries at most {most} {what}, not {has}", remedy)
+        shortest = int(network.delays_samples.min())
+        if shortest < limits.shortest_delay_samples:
+            raise FdnlearnError(
+                self.name,
+                f"cannot run a delay of {shortest} samples (at least {limits.shortest_delay_samples} are needed)",
+                "raise --sample-rate or choose another target",
+            )
+
+    def as_row(self) -> dict[str, Any]:
+        """What ``--list`` tells."""
+        return {
+            "target": self.name,
+            "purpose": self.purpose,
+            "verified_in": self.host,
+            "verified": self.verified,
+            "tolerance_db": self.tolerance_db if self.verified else None,
+            "measured_db": self.measured_db,
+        }

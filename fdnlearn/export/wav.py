@@ -1,0 +1,33 @@
+"""``wav``: the impulse response itself as float32, for any convolution reverb."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from fdnlearn.audio import write_audio
+from fdnlearn.export.network import Network
+from fdnlearn.export.target import FLOAT32_DB, ExportTarget
+from fdnlearn.render import impulse_response
+
+
+def _write(network: Network, folder: Path) -> list[str]:
+    """Channels in the order input 0 to every output, input 1 to every output: true stereo is LL, LR, RL, RR."""
+    rows = [
+        impulse_response(network.fdn, network.sample_rate_hz, input_index=k) for k in range(network.inputs)
+    ]
+    name = f"{network.name}.wav"
+    write_audio(folder / name, np.concatenate(rows), network.sample_rate_hz)
+    return [name]
+
+
+TARGET = ExportTarget(
+    name="wav",
+    purpose="impulse response for convolution reverbs (float32)",
+    host="libsndfile",
+    tolerance_db=FLOAT32_DB,
+    measured_db="-148",
+    write=_write,
+    renderer="fdnlearn.export.hosts.audio_file:render_wav",
+)

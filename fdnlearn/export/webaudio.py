@@ -1,0 +1,60 @@
+"""``webaudio``: an AudioWorklet module, for web pages."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+from fdnlearn.export.network import Network
+from fdnlearn.export.target import FLOAT32_DB, ExportTarget
+from fdnlearn.files import write_text
+
+
+def _data(network: Network) -> str:
+    """Everything the processor needs, one entry a line."""
+    entries = {
+        "name": network.name,
+        "sampleRate": network.sample_rate_hz,
+        "delays": network.delays_samples.tolist(),
+        "feedback": network.feedback.tolist(),
+        "inputGains": network.input_gains.tolist(),
+        "outputGains": network.output_gains.tolist(),
+        "sections": network.line_sections.tolist(),
+        "tone": network.tone.tolist(),
+        "lowpass": network.lowpass.tolist(),
+        "runs": [
+            {"output": r.output, "input": r.input, "delay": r.delay_samples, "gains": list(r.gains)}
+            for r in network.runs
+        ],
+        "lateDelay": network.late_delay_samples,
+    }
+    lines = (f"  {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in entries.items())
+    return "{\n" + ",\n".join(lines) + "\n}"
+
+
+def _write(network: Network, folder: Path) -> list[str]:
+    template = files("fdnlearn.export").joinpath("webaudio.js").read_text(encoding="utf-8")
+    values = {
+        "NAME": network.name,
+        "RATE": str(network.sample_rate_hz),
+        "INPUTS": str(network.inputs),
+        "OUTPUTS": str(network.outputs),
+        "DATA": _data(network),
+    }
+    for key, value in values.items():
+        template = template.replace(f"@{key}@", value)
+    name = f"{network.name}.js"
+    write_text(folder / name, template)
+    return [name]
+
+
+TARGET = ExportTarget(
+    name="webaudio",
+    purpose="AudioWorklet module, for web pages",
+    host="headless Chromium",
+    tolerance_db=FLOAT32_DB,
+    measured_db="-148",
+    write=_write,
+    renderer="fdnlearn.export.hosts.chromium:render",
+)
