@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from fdnlearn.report.style import PALETTE, figure_style, new_figure
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 
 _COLUMNS = 4
-_POINTS = 200
+_POINTS = 64
 _FLOOR_DB = -60.0
 
 
@@ -56,6 +57,7 @@ def octave_decays(target: Target, fitted: FloatArray, channel: int = 0) -> Figur
             told = f"{_name(hz)}\n{_time(room[hz])} → {_time(fdn[hz])} s"
             axes.set_title(told, fontsize=7.5, fontweight="normal")
             axes.tick_params(labelsize=7.0)
+            axes.xaxis.set_major_locator(MaxNLocator(3))
         for axes in grid[len(room) :]:
             axes.set_axis_off()
         for axes in grid[::_COLUMNS]:
