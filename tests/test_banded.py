@@ -69,6 +69,12 @@ def test_a_long_reverberation_gets_more_lines(small: Target) -> None:
     assert mean_s >= 0.15 * 8.0
 
 
+def test_too_few_lines_are_told(small: Target) -> None:
+    result = solve(small, dataclasses.replace(BRIEF, iterations=1, restarts=1))
+    assert any("4 lines are few" in warning and "asks for 16" in warning for warning in result.warnings)
+    assert banded_for(small, 16).warnings == banded_for(small).warnings == ()
+
+
 def test_taps_are_the_strongest_and_apart(small: Target) -> None:
     positions, gains = early_taps(small.samples, RATE_HZ, 600)
     assert positions.min() > 0
@@ -211,3 +217,20 @@ def test_a_measured_room_is_met_in_its_octaves(rooms: dict[str, Path]) -> None:
     drr = found.broadband.error["drr_db"]
     assert drr is not None
     assert drr < 0.5
+
+
+@pytest.mark.parametrize("kind", ["anechoic", "no direct sound", "short", "noisy", "4 kHz", "192 kHz"])
+def test_odd_recordings_are_fitted_all_the_same(make_room: Callable[..., FloatArray], kind: str) -> None:
+    rate = {"4 kHz": 4000, "192 kHz": 192_000}.get(kind, 48000)
+    room = make_room(
+        sample_rate_hz=rate,
+        seconds=0.1 if kind == "short" else 0.3,
+        reverberation_time_s=0.04 if kind == "short" else 0.2,
+        direct=0.0 if kind == "no direct sound" else 0.5,
+        noise_db=-25.0 if kind == "noisy" else -70.0,
+    )
+    if kind == "anechoic":
+        room = 1e-4 * room
+        room[0, 0], room[0, 2000] = 1.0, 0.3
+    config = dataclasses.replace(BRIEF, iterations=2, restarts=1, sample_rate_hz=rate)
+    check_valid(solve(target_of(room, rate), config), lines=4)

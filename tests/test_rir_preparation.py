@@ -10,8 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fdnlearn.acoustics import find_onset, room_parameters
+from fdnlearn.acoustics.comparison import compare
 from fdnlearn.errors import FdnlearnError, UsageError
 from fdnlearn.rir import Recording, Target, load_target, prepare_target
 
@@ -245,3 +248,29 @@ def test_preparation_is_deterministic(tmp_path: Path, make_room: Make) -> None:
     np.testing.assert_array_equal(one.energy_decay, two.energy_decay)
     plain = {"samples": None, "energy_decay": None, "noise_power": None}
     assert replace(one, **plain) == replace(two, **plain)  # type: ignore[arg-type]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 7999), st.floats(-1.0, 1.0)), min_size=1, max_size=6),
+    st.sampled_from([0.0, 1e-6, 1e-4, 1e-2]),
+    st.one_of(st.none(), st.floats(0.02, 5.0)),
+    st.integers(0, 2**32 - 1),
+)
+def test_any_echoes_noise_and_decay_are_a_target_or_refused(
+    echoes: list[tuple[int, float]], noise: float, time_s: float | None, seed: int
+) -> None:
+    """Single echoes among digital silence, floors of any level, decays of any length: never anything but one line."""
+    rng = np.random.default_rng(seed)
+    h = noise * rng.standard_normal((1, 8000))
+    for at, gain in echoes:
+        h[0, at] += gain
+    if time_s is not None:
+        h += 0.1 * rng.standard_normal(h.shape) * 10.0 ** (-3.0 * np.arange(8000) / (8000 * time_s))
+    try:
+        target = prepare(h, 8000, sample_rate_hz=8000)
+    except FdnlearnError as error:
+        assert str(error)
+        return
+    assert 0.0 < target.reverberation_time_s < np.inf
+    compare(target, target.samples, 8000)

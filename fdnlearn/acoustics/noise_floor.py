@@ -119,6 +119,8 @@ def _by_level(energy: FloatArray, sample_rate_hz: float, block_s: float) -> Nois
         return None
     stop = start + int(low[0])
     slope_db_per_s = (level_db[stop] - level_db[start]) / (centres_s[stop] - centres_s[start])
+    if not (np.isfinite(slope_db_per_s) and slope_db_per_s < 0.0):
+        return None  # digital silence among single echoes: no rate at which it decays
     late_s = float(-60.0 / slope_db_per_s)
     knee = max(1, round((centres_s[stop] - 0.5 * block_s) * sample_rate_hz))
     return NoiseFloor(power, knee, power, late_s, _tail(power, late_s, sample_rate_hz), "level")
@@ -138,8 +140,8 @@ def _is_stationary(energy: FloatArray, sample_rate_hz: float, floor: NoiseFloor)
     if rest.size < 16 or expected_db < 2.0:
         return False
     halves = rest[: rest.size // 2].mean(), rest[rest.size // 2 :].mean()
-    if halves[1] <= 0.0:
-        return False
+    if min(halves) <= 0.0:
+        return False  # single echoes among digital silence are no floor
     # Two halves of an exponential lie half of the whole fall apart.
     return bool(10.0 * np.log10(halves[0] / halves[1]) < 0.5 * min(expected_db / 2.0, 12.0))
 

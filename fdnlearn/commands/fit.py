@@ -92,6 +92,7 @@ recording), metrics.json, history.csv and report.html. Ctrl-C keeps the best net
     show_default=True,
     help="How the delays end; only whole samples render exactly.",
 )
+@click.option("--stereo", is_flag=True, help="Two decorrelated outputs whose sum is the fit of one channel.")
 @click.option("--resume", is_flag=True, help="Continue an unfinished fit in DIR.")
 @click.option("--force", is_flag=True, help="Replace results in DIR.")
 @config_option
@@ -100,6 +101,7 @@ def command(
     rir: str,
     folder: str | None,
     channel: int | Literal["all"] | None,
+    stereo: bool,
     resume: bool,
     force: bool,
     as_json: bool,
@@ -121,6 +123,7 @@ def command(
             destination,
             FitConfig.for_model(**given),
             channel=channel,
+            stereo=stereo,
             resume=resume,
             force=force,
             callback=stopping(interruptible, show),
@@ -144,5 +147,8 @@ def _print_summary(done: RecordingFit) -> None:
         f"{done.fdn.lines} lines, {done.result.iterations} iterations in {done.result.seconds:.1f} s "
         f"({done.result.status.value}, loss {done.result.loss:.4g})"
     )
+    if done.metrics["stereo"]:
+        left, right = done.metrics["stereo"]["drr_shift_db"]
+        click.echo(f"stereo   DRR of the channels shifts by {left or 0.0:+.1f} and {right or 0.0:+.1f} dB")
     click.echo(f"network  {done.folder / 'fdn.json'}")
     click.echo(f"report   {done.folder / 'report.html'}")

@@ -162,7 +162,7 @@ def _finish(run: _Run, status: Status) -> FitResult:
     lead = int(run.descent.best_loss.argmin())
     loss = float(run.descent.best_loss[lead])
     problem = run.problem
-    warnings: list[str] = []
+    warnings = list(problem.model.warnings)
     if not math.isfinite(loss):
         raise FdnlearnError(
             problem.target.name, "every start of the fit diverged", "try another --seed or --lines"

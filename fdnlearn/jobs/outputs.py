@@ -20,6 +20,7 @@ from fdnlearn.audio import write_audio
 from fdnlearn.fdn import save_fdn
 from fdnlearn.files import write_text
 from fdnlearn.fitting import Status
+from fdnlearn.jobs.stereo import told, widened
 from fdnlearn.model.learned import learned_response
 from fdnlearn.render import impulse_response
 from fdnlearn.report import ReportData, write_report
@@ -41,7 +42,9 @@ class Evaluation:
     fdn : FDN
         The network with its provenance.
     response : ndarray, shape (channels, n)
-        What it renders, at the level of the recording.
+        What was fitted renders, at the level of the recording: of a stereo version the middle.
+    heard : ndarray, shape (outputs, n)
+        What `fdn` renders.
     metrics : mapping
         As in `metrics.json`.
     unsnapped_metrics : mapping or None
@@ -52,13 +55,14 @@ class Evaluation:
 
     fdn: FDN
     response: FloatArray
+    heard: FloatArray
     metrics: Mapping[str, Any]
     unsnapped_metrics: Mapping[str, Any] | None
     warnings: tuple[str, ...]
 
 
 def evaluate(target: Target, result: FitResult, settings: Mapping[str, Any]) -> Evaluation:
-    """Render a fit, hold it against its target and say where it comes from.
+    """Render a fit, hold it against its target and say where it comes from; give it a second channel if asked for.
 
     The provenance holds nothing that differs between two runs of the same fit on the same machine: no date,
     no host, no wall-clock time.
@@ -89,6 +93,7 @@ def evaluate(target: Target, result: FitResult, settings: Mapping[str, Any]) -> 
             "after_snapping": comparison["error"]["broadband"],
         },
     }
+    fdn = widened(result.fdn, settings["seed"]) if settings.get("stereo") else result.fdn
     metrics = {
         "recording": {
             "name": target.name,
@@ -102,6 +107,7 @@ def evaluate(target: Target, result: FitResult, settings: Mapping[str, Any]) -> 
         },
         **comparison,
         "before_snapping": unsnapped,
+        "stereo": told(result.fdn, fdn) if settings.get("stereo") else None,
         "loss": result.loss if math.isfinite(result.loss) else None,
         "seconds": round(result.seconds, 3),
         "iterations": result.iterations,
@@ -111,8 +117,9 @@ def evaluate(target: Target, result: FitResult, settings: Mapping[str, Any]) -> 
         "program": provenance["program"],
     }
     return Evaluation(
-        fdn=result.fdn.model_copy(update={"provenance": provenance}),
+        fdn=fdn.model_copy(update={"provenance": provenance}),
         response=response,
+        heard=response if fdn is result.fdn else np.asarray(impulse_response(fdn), dtype=np.float64),
         metrics=metrics,
         unsnapped_metrics=unsnapped,
         warnings=tuple(warnings),
@@ -131,7 +138,7 @@ def write(
     """
     recording = target.samples * (target.gain * target.polarity)
     write_audio(folder / "target.wav", recording, target.sample_rate_hz)
-    write_audio(folder / "ir.wav", done.response, done.fdn.sample_rate_hz)
+    write_audio(folder / "ir.wav", done.heard, done.fdn.sample_rate_hz)
     write_text(folder / "history.csv", history_csv(result.history))
     write_report(
         folder / "report.html",

@@ -51,6 +51,7 @@ def fit_recording(
     config: FitConfig,
     *,
     channel: int | Literal["all"] | None = None,
+    stereo: bool = False,
     resume: bool = False,
     force: bool = False,
     callback: Callback | None = None,
@@ -71,6 +72,8 @@ def fit_recording(
     config : FitConfig
     channel : int, "all" or None
         Which channel of the recording, from 0; None takes the first.
+    stereo : bool
+        Give the fit of one channel a second, decorrelated one; the sum of both is the fit.
     resume : bool
         Continue the unfinished fit in `folder`; start from the beginning if there is none.
     force : bool
@@ -99,6 +102,8 @@ def fit_recording(
     # What takes seconds to import comes after everything that can refuse in milliseconds.
     from fdnlearn.rir import load_target
 
+    if stereo and channel == "all":
+        raise UsageError("--stereo and --channel all", "contradict each other", "choose one of them")
     target = load_target(path, sample_rate_hz=config.sample_rate_hz, channel=channel)
     results.open(keep_checkpoint=resume)
 
@@ -109,7 +114,7 @@ def fit_recording(
         keeping = Checkpointing(results.checkpoint, every_s=checkpoint_every_s, resume=resume)
         with writing(results.path):
             result = solve(target, config, callback=callback, checkpointing=keeping)
-        settings = _settings(config, channel)
+        settings = {**_settings(config, channel), "stereo": stereo}
         done = outputs.evaluate(target, result, settings)
         with results.publishing() as staging:
             outputs.write(staging, target, result, done, settings)

@@ -26,6 +26,10 @@ class Model(Protocol):
     def rates(self) -> Mapping[str, float]:
         """Learning rate of each parameter group relative to the fit's own."""
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know about the settings."""
+
     def network(self, free: Mapping[str, Tensor], delays_samples: Tensor | None = None) -> Network:
         """Physical parameters; given `delays_samples`, no delay is learned."""
 

@@ -64,6 +64,8 @@ class Banded:
         Where the gains of the early taps start.
     measured : bool
         Whether the taps are the recording's own early part, sample for sample, and stay as they are.
+    warnings : tuple of str
+        What the user should know about the settings.
     """
 
     sample_rate_hz: float
@@ -77,6 +79,7 @@ class Banded:
     tap_gains: FloatArray
     inputs: int = 1
     measured: bool = False
+    warnings: tuple[str, ...] = ()
 
     @property
     def rates(self) -> Mapping[str, float]:

@@ -26,6 +26,11 @@ MOST_LINES = 64
 #: sounding artificial reverberation", JAES 10, 1962): the lines together are to be this share of it long.
 MODAL_DENSITY = 0.15
 
+_TOO_FEW = (
+    "{lines} lines are few for this reverberation: it may sound metallic; its modal density asks for {wanted} "
+    "(leave --lines away to have as many)."
+)
+
 #: Longest delay: this, and this share of the reverberation time, within the last; and the longest over the shortest.
 _LONGEST_S, _LONGEST_SHARE, _LONGEST_LIMIT_S = 0.03, 0.025, 0.1
 _DELAY_RATIO = 5.0
@@ -51,17 +56,19 @@ def banded_for(target: Target, lines: int = 0, early: str | None = None) -> Band
     positions, gains = _EARLY[early or "sparse"](target.samples, fs, stop)
     # The network may begin while the taps go on: half way, or where it leaves off at the recording's own early part.
     begin = {"sparse": 0.5, "measured": 0.8, "none": 0.0}[early or "sparse"] * stop
+    wanted = lines_for(target, delays)
     return Banded(
         sample_rate_hz=float(fs),
         knots_hz=knots,
         times_s=band_times_s(target, knots),
-        lines=lines or lines_for(target, delays),
+        lines=lines or wanted,
         outputs=target.samples.shape[0],
         delay_range_samples=delays,
         late_delay_samples=max(0, round(begin - delays[0])),
         tap_positions=positions,
         tap_gains=gains,
         measured=early == "measured",
+        warnings=() if (lines or wanted) >= wanted else (_TOO_FEW.format(lines=lines, wanted=wanted),),
     )
 
 

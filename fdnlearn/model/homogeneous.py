@@ -82,6 +82,11 @@ class Homogeneous:
         """Learning rate of each parameter group relative to the fit's own."""
         return _RATES
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """None: six lines are the paper's choice."""
+        return ()
+
     def delay_range_samples(self) -> tuple[float, float]:
         """Shortest and longest delay that `delays` can reach."""
         shortest = max(2.0, SHORTEST_DELAY_S * self.sample_rate_hz)
