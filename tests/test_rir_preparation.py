@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -267,10 +268,7 @@ def test_any_echoes_noise_and_decay_are_a_target_or_refused(
         h[0, at] += gain
     if time_s is not None:
         h += 0.1 * rng.standard_normal(h.shape) * 10.0 ** (-3.0 * np.arange(8000) / (8000 * time_s))
-    try:
+    with suppress(FdnlearnError):
         target = prepare(h, 8000, sample_rate_hz=8000)
-    except FdnlearnError as error:
-        assert str(error)
-        return
-    assert 0.0 < target.reverberation_time_s < np.inf
-    compare(target, target.samples, 8000)
+        assert 0.0 < target.reverberation_time_s < np.inf
+        compare(target, target.samples, 8000)

@@ -133,7 +133,8 @@ def _band(room: RoomParameters, band: Octave | None) -> BandParameters:
 
 
 def _time_s(part: BandParameters) -> float:
-    return part.t30_s or part.t20_s or part.decay.knee_s
+    """How long a band takes to decay; a band that hardly does in its usable part does not make responses endless."""
+    return min(part.t30_s or part.t20_s or part.decay.knee_s, 2.0 * part.decay.knee_s)
 
 
 def _range_db(part: BandParameters) -> float:

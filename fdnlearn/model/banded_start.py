@@ -26,6 +26,9 @@ MOST_LINES = 64
 #: sounding artificial reverberation", JAES 10, 1962): the lines together are to be this share of it long.
 MODAL_DENSITY = 0.15
 
+#: A band's reverberation time is believed within this factor of the whole spectrum's.
+_BAND_SPAN = 8.0
+
 _TOO_FEW = (
     "{lines} lines are few for this reverberation: it may sound metallic; its modal density asks for {wanted} "
     "(leave --lines away to have as many)."
@@ -90,7 +93,9 @@ def band_times_s(target: Target, knots_hz: FloatArray) -> FloatArray:
             known[float(hz)] = math.exp(float(np.mean(np.log(times))))
     if not known:
         return np.full(knots_hz.size, target.reverberation_time_s)
-    return np.exp(np.interp(np.log2(knots_hz), np.log2(list(known)), np.log(list(known.values()))))
+    found = np.exp(np.interp(np.log2(knots_hz), np.log2(list(known)), np.log(list(known.values()))))
+    whole = target.reverberation_time_s
+    return np.clip(found, whole / _BAND_SPAN, whole * _BAND_SPAN)
 
 
 def _time_s(band: BandParameters) -> float | None:

@@ -20,6 +20,9 @@ from fdnlearn.rir.target import Step, Target
 FloatArray = npt.NDArray[np.float64]
 Channel = int | Literal["all"] | None
 
+#: Longest reverberation time, in lengths of the usable decay: what loses less than 6 dB in it is a step, no slope.
+_LONGEST_IN_KNEES = 10.0
+
 
 def prepare_target(
     recording: Recording, *, sample_rate_hz: int, channel: Channel = None, subject: str | None = None
@@ -206,17 +209,18 @@ def _shares(energy: FloatArray) -> FloatArray:
 def _reverberation_time(curve: FloatArray, rate: int, inr_db: float, floor: NoiseFloor) -> tuple[float, str]:
     """Best available estimate and its name: T30, T20, the decay to the knee, or Lundeby's late decay."""
     level_db = 10.0 * np.log10(curve / curve[0])
+    longest_s = max(_LONGEST_IN_KNEES * curve.size / rate, SHORTEST_S)
     for name in ("t30_s", "t20_s"):
         if inr_db >= NEEDED_INR_DB[name]:
             time_s = decay_time(level_db, rate, 5.0, 35.0 if name == "t30_s" else 25.0)
-            if time_s is not None:
+            if time_s is not None and time_s <= longest_s:
                 return time_s, name[:3].upper()
     bottom_db = -level_db[-1] - 1e-6
     for top_db in (5.0, 0.0):
         time_s = decay_time(level_db, rate, top_db, bottom_db) if bottom_db > top_db + 5.0 else None
-        if time_s is not None:
+        if time_s is not None and time_s <= longest_s:
             return time_s, f"-{top_db:.0f} to -{bottom_db:.0f} dB"
-    return max(floor.late_reverberation_time_s, SHORTEST_S), "late decay"
+    return min(max(floor.late_reverberation_time_s, SHORTEST_S), longest_s), "late decay"
 
 
 def _noise_detail(floor: NoiseFloor, rate: int, range_db: float, inr_db: float) -> str:
