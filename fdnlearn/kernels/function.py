@@ -6,12 +6,12 @@ import itertools
 from typing import Any
 
 import numpy as np
-import scipy.fft
 import torch
 from torch import Tensor
 
 from fdnlearn.jit import KERNEL_LOCK
 from fdnlearn.kernels import cpu
+from fdnlearn.kernels.fourier import gradient_of_signal, signal_of
 from fdnlearn.kernels.lanes import LANES
 
 #: Largest loop gain solved in single precision; rounding grows as 1 / (1 - gain).
@@ -112,19 +112,13 @@ class _ImpulseResponse(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, n_fft: int, direct: Tensor, *tensors: Tensor) -> Tensor:
-        h = scipy.fft.irfft(_solve(ctx, tensors, n_fft), n=n_fft)
+        h = signal_of(_solve(ctx, tensors, n_fft), n_fft)
         h[..., 0] += direct.detach().numpy()
         return torch.from_numpy(h)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        n_fft = grad.shape[-1]
-        g = scipy.fft.rfft(np.ascontiguousarray(grad.numpy()))
-        g *= g.real.dtype.type(2 / n_fft)
-        # The first and (for even lengths) the last bin have no mirror image.
-        g[..., 0] *= 0.5
-        if n_fft % 2 == 0:
-            g[..., -1] = 0.5 * g[..., -1].real
+        g = gradient_of_signal(np.ascontiguousarray(grad.numpy()))
         return None, grad[..., 0], *_pull_back(ctx, g)
 
 
