@@ -13,6 +13,8 @@ import numpy.typing as npt
 import pytest
 import torch
 from brief_fits import check_valid
+from fdn_networks import network
+from report_data import make_metrics
 from targets import target_of
 
 from fdnlearn.acoustics.comparison import compare
@@ -26,6 +28,8 @@ from fdnlearn.model.banded import TIME_SPAN, Banded
 from fdnlearn.model.banded_start import banded_for, early_taps, lines_for
 from fdnlearn.model.learned import learned_response
 from fdnlearn.render import impulse_response
+from fdnlearn.report import ReportData
+from fdnlearn.report.gallery import channel_figures
 from fdnlearn.rir import Target, load_target
 
 FloatArray = npt.NDArray[np.float64]
@@ -201,6 +205,15 @@ def network_of_a_hall() -> dict[str, object]:
             "line_groups": [0] * n,
         },
     }
+
+
+def test_the_report_shows_every_octave(small: Target) -> None:
+    times = solve(small, dataclasses.replace(BRIEF, iterations=1, restarts=1)).fdn
+    data = ReportData(target=small, fdn=times, fitted=small.samples, metrics=make_metrics())
+    (view,) = [view for view in channel_figures(data, 0) if view.title == "Energy decay per octave"]
+    assert view.svg.count("Hz") >= 5
+    plain = dataclasses.replace(data, fdn=network(4))
+    assert all(view.title != "Energy decay per octave" for view in channel_figures(plain, 0))
 
 
 def test_a_measured_room_is_met_in_its_octaves(rooms: dict[str, Path]) -> None:

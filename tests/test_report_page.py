@@ -194,7 +194,7 @@ def test_errors_before_rounding_are_shown_where_they_are_known() -> None:
 def test_channels_get_figures_of_their_own_up_to_a_limit() -> None:
     text = render_report(make_data(channels=6))
     page = Page(text)
-    assert len(page.all("svg")) == 4 * 6 + 3
+    assert len(page.all("svg")) == 4 * 5 + 3
     assert "Channel 4" in page.words
     assert "2 further channels without figures" in page.words
     assert len(text.encode()) < 1_500_000

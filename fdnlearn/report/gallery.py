@@ -59,12 +59,7 @@ def channel_figures(data: ReportData, channel: int) -> list[FigureView]:
             "Echo density",
             f"How quickly single echoes{of} become dense; 1 is Gaussian noise.{edp_told}",
         ),
-        _view(
-            octave_decays(target, fitted, channel),
-            f"octaves{channel}",
-            "Energy decay per octave",
-            f"Backward-integrated energy{of}, room solid, network dashed, over seconds; reverberation times.",
-        ),
+        *_octaves(data, channel, of),
         _view(
             figures.spectrograms(target, fitted, channel),
             f"spectrum{channel}",
@@ -83,6 +78,20 @@ def channel_figures(data: ReportData, channel: int) -> list[FigureView]:
             f"early{channel}",
             "Early part",
             f"The first {1000.0 * early_s:.0f} ms{of}, where reflections stand apart.",
+        ),
+    ]
+
+
+def _octaves(data: ReportData, channel: int, of: str) -> list[FigureView]:
+    """Decay per octave, of a network that has a reverberation time for each."""
+    if data.fdn.reverberation_times_s.shape[1] < 2:
+        return []
+    return [
+        _view(
+            octave_decays(data.target, data.fitted, channel),
+            f"octaves{channel}",
+            "Energy decay per octave",
+            f"Backward-integrated energy{of}, room solid, network dashed, over seconds; reverberation times.",
         ),
     ]
 
