@@ -26,7 +26,7 @@ from rooms import REPORT, TUNE
 
 from fdnlearn.fdn.families import FAMILIES
 from fdnlearn.fdn.families.equaliser import SHELF_Q, Equaliser, equaliser, interaction, response
-from fdnlearn.model.banded_start import KNOTS_HZ, band_times_s
+from fdnlearn.model.banded_start import KNOTS_HZ, slopes_for
 from fdnlearn.rir import load_target
 
 FloatArray = npt.NDArray[np.float64]
@@ -127,7 +127,8 @@ def random_curves(count: int) -> list[FloatArray]:
 def measured_curves(folder: Path) -> list[FloatArray]:
     """Octave times of the measured rooms."""
     paths = [folder / f"{name}.wav" for name in (*TUNE, *REPORT)]
-    return [band_times_s(load_target(p, sample_rate_hz=int(RATE_HZ)), KNOTS) for p in paths if p.exists()]
+    targets = [load_target(path, sample_rate_hz=int(RATE_HZ)) for path in paths if path.exists()]
+    return [slopes_for(target, KNOTS, "1", 16)[0][0] for target in targets]
 
 
 def design_ms(design: Design) -> float:

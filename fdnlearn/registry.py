@@ -70,6 +70,12 @@ DEVICES = ("auto", "cpu", "cuda")
 #: What stands in front of a banded network's late part.
 EARLY = ("none", "sparse", "measured")
 
+#: How many reverberation times a band of a banded network has: as many as the recording shows, or so many.
+SLOPES = ("auto", "1", "2")
+
+#: Where a banded network's reverberation times are parameters.
+KNOTS = ("octave", "third-octave")
+
 #: How a fit's delays end.
 DELAYS = ("integer", "fractional")
 

@@ -24,8 +24,10 @@ from fdnlearn.fitting import FitConfig, solve
 from fdnlearn.fitting.problem import problem_for
 from fdnlearn.fitting.rounding import coprime
 from fdnlearn.kernels import get_kernel
+from fdnlearn.model import Wishes
 from fdnlearn.model.banded import TIME_SPAN, Banded
-from fdnlearn.model.banded_start import banded_for, early_taps, lines_for
+from fdnlearn.model.banded_start import banded_for, lines_for
+from fdnlearn.model.early import sparse_early
 from fdnlearn.model.learned import learned_response
 from fdnlearn.render import impulse_response
 from fdnlearn.report import ReportData
@@ -44,19 +46,19 @@ def small(make_room: Callable[..., FloatArray]) -> Target:
 
 
 def model_of(target: Target, early: str | None = None) -> Banded:
-    return banded_for(target, 4, early)
+    return banded_for(target, Wishes(4, early))
 
 
 def test_the_start_has_the_decay_of_every_octave(small: Target) -> None:
     model = model_of(small)
     assert model.knots_hz.tolist() == [62.5, 125, 250, 500, 1000, 2000, 4000]
-    np.testing.assert_allclose(model.times_s[2:], 0.25, rtol=0.15)
+    np.testing.assert_allclose(model.times_s[0, 2:], 0.25, rtol=0.15)
 
 
 def test_times_and_tone_stay_within_their_spans(small: Target) -> None:
     model = model_of(small)
     for sign in (-1, 1):
-        far = torch.full((1, model.knots_hz.size), sign * 1e4)
+        far = torch.full((1, 1, model.knots_hz.size), sign * 1e4)
         np.testing.assert_allclose(model.band_times_s(far)[0].numpy(), model.times_s * TIME_SPAN**sign)
         assert float(model.tone_db(far).abs().max()) <= 30.0
 
@@ -76,16 +78,21 @@ def test_a_long_reverberation_gets_more_lines(small: Target) -> None:
 def test_too_few_lines_are_told(small: Target) -> None:
     result = solve(small, dataclasses.replace(BRIEF, iterations=1, restarts=1))
     assert any("4 lines are few" in warning and "asks for 16" in warning for warning in result.warnings)
-    assert banded_for(small, 16).warnings == banded_for(small).warnings == ()
+    assert banded_for(small, Wishes(16)).warnings == banded_for(small).warnings == ()
 
 
 def test_taps_are_the_strongest_and_apart(small: Target) -> None:
-    positions, gains = early_taps(small.samples, RATE_HZ, 600)
-    assert positions.min() > 0
+    early = sparse_early(small.samples, RATE_HZ, 600)
+    (positions,), (gains,), (reach,) = early.positions, early.gains, early.reach_samples
+    direct = round(0.0015 * RATE_HZ)
+    np.testing.assert_array_equal(positions[:direct], np.arange(1, direct + 1))
+    assert not reach[:direct].any()
     assert positions.max() < 600
-    assert np.diff(positions[0]).min() > 1
-    np.testing.assert_array_equal(gains, small.samples[:, positions[0]])
-    assert np.abs(gains).max() == np.abs(small.samples[0, 1:600]).max()
+    np.testing.assert_array_equal(gains, small.samples[0, positions])
+    assert np.abs(gains[direct:]).max() == np.abs(small.samples[0, direct + 1 : 600]).max()
+    distance = np.diff(positions[direct:])
+    assert np.all(distance > 2)
+    assert np.all((reach[direct:-1] + reach[direct + 1 :] + 1)[1:] <= distance[1:])  # never onto another
 
 
 @pytest.mark.parametrize("early", ["none", "sparse", "measured"])

@@ -56,8 +56,8 @@ def test_the_level_of_the_sections_goes_with_the_delay() -> None:
 
 
 def test_what_trains_is_what_runs() -> None:
-    delays = np.array([301.0, 999.0, 2500.0])
-    times = np.tile(TIMES_S, (3, 1))
+    delays = np.array([301.0, 999.0, 2500.0, 2000.0])
+    times = np.vstack([np.tile(TIMES_S, (3, 1)), WILD_S])
     run = peq_1.sections(np, KNOTS_HZ, times, delays, 48000.0)
     trained = peq_1.sections(torch, KNOTS_HZ, torch.from_numpy(times), torch.from_numpy(delays), 48000.0)
     for one, two in zip(run, trained, strict=True):
@@ -78,11 +78,24 @@ def test_any_times_give_a_stable_loop(times: list[float], delay: float, rate: fl
     assert np.all(np.isfinite(sos))
 
 
+#: Times whose equaliser overshoots beyond one.
+WILD_S = np.where(np.arange(9) == 0, 900.0, 0.3)
+
+
+def test_the_gradient_goes_through_the_cap() -> None:
+    delays = torch.tensor([2000.0, 700.0], dtype=torch.float64)
+
+    def design(times: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return peq_1.sections(torch, KNOTS_HZ, times, delays, 48000.0)
+
+    times = torch.from_numpy(np.vstack([WILD_S, TIMES_S])).requires_grad_()
+    assert torch.autograd.gradcheck(design, times, eps=1e-7, atol=1e-6)
+
+
 def test_an_overshoot_is_taken_off_the_gain() -> None:
-    wild = np.where(np.arange(9) == 0, 900.0, 0.3)
     delays = np.array([2000.0])
-    free, sos = peq_1.sections(np, KNOTS_HZ, wild[None], delays, 48000.0)
-    gains, _ = FAMILIES["peq-1"].design(KNOTS_HZ, wild[None], delays, 48000.0)
+    free = 10 ** ((-60 * delays / 48000 / WILD_S).mean() / 20)
+    gains, sos = FAMILIES["peq-1"].design(KNOTS_HZ, WILD_S[None], delays, 48000.0)
     grid = np.concatenate(([0.0], np.geomspace(10, 24000, 5000)))
     over = free * np.abs(np.prod(response(sos, grid, 48000.0), axis=1)).max()
     assert over > 1

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch_networks import Tensors, relative_error, tensors
 
 from fdnlearn.kernels import KERNELS, get_kernel
-from fdnlearn.model import MODELS, Homogeneous, Network
+from fdnlearn.model import MODELS, Homogeneous, Network, Wishes
 from fdnlearn.model.homogeneous import DECAY_SPAN
 from fdnlearn.model.orthogonal import orthogonal
 
@@ -123,7 +123,7 @@ def test_starts_follow_their_seed_and_differ_from_each_other() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_is_built_alike(name: str, make_room: Callable[..., FloatArray]) -> None:
     room = make_room(sample_rate_hz=8000, seconds=0.4, reverberation_time_s=0.3, channels=2)
-    model = MODELS[name](target_of(room, 8000), 3, None)
+    model = MODELS[name](target_of(room, 8000), Wishes(3))
     assert model.lines == 3
     free = model.draw(torch.Generator().manual_seed(0), torch.ones(2, 1), 2)
     assert set(free) == set(model.rates)

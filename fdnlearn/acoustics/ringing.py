@@ -24,6 +24,8 @@ LOWEST_HZ, HIGHEST_HZ = 50.0, 16000.0
 #: Shortest window that is looked at: its lines are 20 Hz wide.
 _SHORTEST_S = 0.05
 _FADE_S = 0.005
+#: Transforms are this many times as long as the part: a line between two bins is then 0.9 dB too low at most.
+PADDING = 2
 #: The target's own line at most this far (in Hz, or in the width of a line of the window) excuses one of the fit.
 _NEAR_HZ = 2.0
 
@@ -35,16 +37,47 @@ class Line:
     Attributes
     ----------
     frequency_hz : float
-    prominence_db, target_db : float
-        Level above the mean of the third of an octave around it, in fit and target.
+    prominence_db : float
+        Level above the mean of the third of an octave around it.
     window_s : tuple of float
         Part of the response in which it does.
     """
 
     frequency_hz: float
     prominence_db: float
-    target_db: float
     window_s: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class LateLines:
+    """The spectrum of one part of a response, and what each of its lines is compared with.
+
+    Attributes
+    ----------
+    start, stop : int
+        The part, in samples.
+    n_fft : int
+    taper : ndarray, shape (stop - start,)
+    first : int
+        Bin of the first line.
+    hz : ndarray, shape (lines,)
+    low, high : ndarray of int, shape (lines,)
+        First bin, and the one after the last, of the third of an octave around each.
+    """
+
+    start: int
+    stop: int
+    n_fft: int
+    taper: FloatArray
+    first: int
+    hz: FloatArray
+    low: npt.NDArray[np.int64]
+    high: npt.NDArray[np.int64]
+
+    @property
+    def bin_hz(self) -> float:
+        """Distance of two lines."""
+        return float(self.hz[1] - self.hz[0])
 
 
 def windows_s(
@@ -65,32 +98,42 @@ def windows_s(
     return tuple((start, stop) for start, stop in parts if stop - start >= _SHORTEST_S)
 
 
-def prominence_db(
-    h: FloatArray, sample_rate_hz: float, window_s: tuple[float, float]
-) -> tuple[FloatArray, FloatArray]:
-    """Level of every line of a part of a response above the mean power of the third of an octave around it.
-
-    Returns
-    -------
-    frequency_hz, prominence_db : ndarray, shape (lines,)
-    """
+def late_lines(window_s: tuple[float, float], sample_rate_hz: float) -> LateLines:
+    """Prepare the spectrum of a part of a response."""
     start, stop = (round(edge * sample_rate_hz) for edge in window_s)
-    part = np.zeros(stop - start)
-    heard = h[start:stop]
-    part[: heard.size] = heard
-    fade = min(round(_FADE_S * sample_rate_hz), part.size // 4)
+    length = stop - start
+    fade = min(round(_FADE_S * sample_rate_hz), length // 4)
+    taper = np.ones(length)
     ramp = 0.5 - 0.5 * np.cos(np.pi * (np.arange(fade) + 0.5) / fade)
-    part[:fade] *= ramp
-    part[part.size - fade :] *= ramp[::-1]
-    n_fft = scipy.fft.next_fast_len(2 * part.size, real=True)
-    power = np.abs(scipy.fft.rfft(part, n_fft)) ** 2
-    hz = np.arange(power.size) * (sample_rate_hz / n_fft)
+    taper[:fade] = ramp
+    taper[length - fade :] = ramp[::-1]
+    n_fft = scipy.fft.next_fast_len(PADDING * length, real=True)
+    hz = np.arange(n_fft // 2 + 1) * (sample_rate_hz / n_fft)
+    first, last = np.searchsorted(hz, [LOWEST_HZ, min(HIGHEST_HZ, 0.45 * sample_rate_hz)])
+    inside = hz[first:last]
+    low = np.searchsorted(hz, inside * 2.0 ** (-1 / 6))
+    high = np.searchsorted(hz, inside * 2.0 ** (1 / 6), side="right")
+    return LateLines(start, stop, n_fft, taper, int(first), inside, low, high)
+
+
+def prominence_db(h: FloatArray, lines: LateLines) -> FloatArray:
+    """Level of every line above the mean power of the third of an octave around it, (lines,), of a response (n,)."""
+    part = np.zeros(lines.stop - lines.start)
+    heard = h[lines.start : lines.stop]
+    part[: heard.size] = heard
+    power = np.abs(scipy.fft.rfft(part * lines.taper, lines.n_fft)) ** 2
     total = np.concatenate([[0.0], np.cumsum(power)])
-    inside = (hz >= LOWEST_HZ) & (hz <= min(HIGHEST_HZ, 0.45 * sample_rate_hz))
-    low = np.searchsorted(hz, hz[inside] * 2.0 ** (-1 / 6))
-    high = np.searchsorted(hz, hz[inside] * 2.0 ** (1 / 6), side="right")
-    mean = (total[high] - total[low]) / np.maximum(high - low, 1)
-    return hz[inside], 10.0 * np.log10(np.maximum(power[inside], 1e-300) / np.maximum(mean, 1e-300))
+    mean = (total[lines.high] - total[lines.low]) / (lines.high - lines.low)
+    own = power[lines.first : lines.first + lines.hz.size]
+    level: FloatArray = 10.0 * np.log10(np.maximum(own, 1e-300) / np.maximum(mean, 1e-300))
+    return level
+
+
+def excused(target: FloatArray, lines: LateLines) -> npt.NDArray[np.bool_]:
+    """Lines (lines,) near which the target (n,) itself stands out."""
+    near = max(1, round(max(_NEAR_HZ, 2.0 / lines.taper.size * lines.bin_hz * lines.n_fft) / lines.bin_hz))
+    prominent = prominence_db(target, lines) > PROMINENT_DB
+    return np.convolve(prominent, np.ones(2 * near + 1), mode="same") > 0.5
 
 
 def ringing(
@@ -99,14 +142,11 @@ def ringing(
     """Lines of a fit's response (n,) that stand out where those of its target (n,) do not, the strongest first."""
     found = []
     for window in windows:
-        hz, level = prominence_db(fit, sample_rate_hz, window)
-        _, goal = prominence_db(target, sample_rate_hz, window)
-        near = max(1, round(max(_NEAR_HZ, 2.0 / (window[1] - window[0])) / (hz[1] - hz[0])))
-        goal = np.array([goal[max(0, i - near) : i + near + 1].max() for i in range(goal.size)])
-        out = level > PROMINENT_DB
-        peak = out & (goal <= PROMINENT_DB)
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], peak.astype(np.int8), [0]])))
+        lines = late_lines(window, sample_rate_hz)
+        level = prominence_db(fit, lines)
+        out = (level > PROMINENT_DB) & ~excused(target, lines)
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], out.astype(np.int8), [0]])))
         for first, last in edges.reshape(-1, 2):
             at = first + int(np.argmax(level[first:last]))
-            found.append(Line(float(hz[at]), float(level[at]), float(goal[at]), window))
+            found.append(Line(float(lines.hz[at]), float(level[at]), window))
     return tuple(sorted(found, key=lambda line: -line.prominence_db))

@@ -71,6 +71,16 @@ recording), metrics.json, history.csv and report.html. Ctrl-C keeps the best net
     help="Early part of a banded network: taps that are learned, or the recording's own.  [default: sparse]",
 )
 @click.option(
+    "--slopes",
+    type=click.Choice(registry.SLOPES),
+    help="Reverberation times per band of a banded network; two for coupled rooms.  [default: auto]",
+)
+@click.option(
+    "--knots",
+    type=click.Choice(registry.KNOTS),
+    help="Where a banded network's reverberation times are parameters.  [default: octave]",
+)
+@click.option(
     "--seed",
     metavar="N",
     type=click.IntRange(0, 2**63 - 1),

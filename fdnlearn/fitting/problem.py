@@ -17,7 +17,7 @@ from fdnlearn.fitting.compilation import ensure_compiled
 from fdnlearn.fitting.result import FitConfig
 from fdnlearn.kernels import Kernel, get_kernel, kernel_for
 from fdnlearn.losses import banded, objective
-from fdnlearn.model import MODELS, Model, Network
+from fdnlearn.model import MODELS, Model, Network, Wishes
 from fdnlearn.rir.target import Target
 
 Free = dict[str, Tensor]
@@ -172,7 +172,8 @@ def problem_for(target: Target, config: FitConfig) -> Problem:
     if device.type == "cpu":
         ensure_compiled()
     fs = target.sample_rate_hz
-    model = MODELS[config.model](target, config.lines, config.early)
+    wishes = Wishes(config.lines, config.early, config.slopes, config.knots)
+    model = MODELS[config.model](target, wishes)
     loss = AIMS[config.model].objective(target, _weights(config))
     wanted = max(target.length_samples, math.ceil(target.reverberation_time_s * fs), loss.length_samples)
     n_fft = scipy.fft.next_fast_len(math.ceil(AIMS[config.model].decays * wanted) + 64, real=True)

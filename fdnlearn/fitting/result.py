@@ -29,8 +29,8 @@ class FitConfig:
     `budget_s` (seconds of wall clock) ends a fit early, snapping included. `kernel` names an implementation of
     the response; None takes the fastest for the device.
 
-    `lines` may be `registry.AUTO` for as many as the room asks for; `early` is one of `registry.EARLY`, None for what
-    the model usually has. The defaults here are those of the homogeneous model, `for_model` gives any model's.
+    `lines` may be `registry.AUTO` for as many as the room asks for; `early`, `slopes` and `knots` are of
+    `registry.EARLY`, `SLOPES` and `KNOTS`, None for what the model usually has. The defaults here are those of the homogeneous model, `for_model` gives any model's.
 
     Two settings exist for ablations of the gradient fit: with `learn_delays` False the delays stay where they
     start, and `loss_terms` names the terms of the loss that count (None: all of `losses.objective.WEIGHTS`).
@@ -38,6 +38,8 @@ class FitConfig:
 
     model: str = "homogeneous"
     early: str | None = None
+    slopes: str | None = None
+    knots: str | None = None
     method: str = "gradient"
     lines: int = 6
     sample_rate_hz: int = 16000

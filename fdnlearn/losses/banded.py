@@ -10,11 +10,18 @@ import torch
 from torch import Tensor
 
 from fdnlearn.acoustics.parameters import room_parameters
-from fdnlearn.losses import echo_density, octave_decay
+from fdnlearn.losses import echo_density, energy_relief, octave_decay, ringing
 from fdnlearn.rir.target import Target
 
 #: Weight of each term; see docs/decisions.md for how they were found.
-WEIGHTS: Mapping[str, float] = {"edc": 0.5, "edc_db": 1.0, "attributes": 1.5, "edp": 15.0}
+WEIGHTS: Mapping[str, float] = {
+    "edc": 0.5,
+    "edc_db": 1.0,
+    "attributes": 1.5,
+    "edp": 15.0,
+    "relief": 0.0,
+    "ringing": 0.0,
+}
 
 _DECAY_HOP_S = 0.0005
 _ECHO_HOP_S = 0.001
@@ -36,6 +43,8 @@ class BandedObjective:
     octaves: octave_decay.OctaveAim
     echo: echo_density.EchoDensitySettings
     profile: Tensor
+    relief: energy_relief.ReliefAim
+    late: tuple[ringing.Part, ...]
     weights: Mapping[str, float]
 
     @property
@@ -49,6 +58,12 @@ class BandedObjective:
         if self.weights.get("edp", 0.0):
             terms["edp"] = echo_density.echo_density_distance(h, self.profile, self.echo).mean(-1)
             total = total + self.weights["edp"] * terms["edp"]
+        if self.weights.get("relief", 0.0):
+            terms["relief"] = energy_relief.relief_distance(h, self.relief).mean(-1)
+            total = total + self.weights["relief"] * terms["relief"]
+        if self.weights.get("ringing", 0.0):
+            terms["ringing"] = ringing.ringing_distance(h, self.late)
+            total = total + self.weights["ringing"] * terms["ringing"]
         return total, {name: value.detach() for name, value in terms.items()}
 
 
@@ -62,4 +77,4 @@ def banded_objective_for(target: Target, weights: Mapping[str, float] = WEIGHTS)
     heard = min(target.length_samples, math.ceil(target.reverberation_time_s * fs))
     echo = echo_density.settings(heard, fs, hop=max(1, round(_ECHO_HOP_S * fs)))
     usable = torch.from_numpy(target.samples[:, : target.length_samples].astype("float32"))
-    return BandedObjective(decay, echo, echo_density.soft_echo_density(usable, echo), dict(weights))
+    return BandedObjective(decay, echo, echo_density.soft_echo_density(usable, echo), energy_relief.relief_aim(target), ringing.ringing_parts(target), dict(weights))

@@ -12,6 +12,7 @@ from fdnlearn.model.banded import Banded
 from fdnlearn.model.banded_start import banded_for
 from fdnlearn.model.homogeneous import Homogeneous, homogeneous_for
 from fdnlearn.model.network import Network
+from fdnlearn.model.wishes import Wishes
 from fdnlearn.rir.target import Target
 
 
@@ -43,11 +44,10 @@ class Model(Protocol):
         """Fields of the contract beyond delays, matrix and gains, of the first network of a batch."""
 
 
-#: Model name -> what builds it for a target with a number of lines (0: as many as the room asks for) and an early part
-#: (None: what the model usually has).
-MODELS: Mapping[str, Callable[[Target, int, str | None], Model]] = {
+#: Model name -> what builds it for a target.
+MODELS: Mapping[str, Callable[[Target, Wishes], Model]] = {
     "homogeneous": homogeneous_for,
     "banded": banded_for,
 }
 
-__all__ = ["MODELS", "Banded", "Homogeneous", "Model", "Network"]
+__all__ = ["MODELS", "Banded", "Homogeneous", "Model", "Network", "Wishes"]

@@ -6,6 +6,7 @@ reach the response through the very sections that a renderer runs (`fdnlearn.fdn
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from torch import Tensor
 from fdnlearn.fdn.absorption import ReverberationTime
 from fdnlearn.fdn.families import peq_1
 from fdnlearn.fdn.families.equaliser import equaliser
+from fdnlearn.model.early import Early
 from fdnlearn.model.network import Network
 from fdnlearn.model.orthogonal import orthogonal
 
@@ -29,6 +31,9 @@ FAMILY = "peq-1"
 
 #: A band's reverberation time stays within this factor of the one it starts with.
 TIME_SPAN = 3.0
+#: Where lines are in groups with times of their own, those of different groups mix so much less at the start: a matrix
+#: that mixed all of them would give all one decay.
+COUPLING = 0.1
 #: The output equaliser stays within this many dB.
 TONE_SPAN_DB = 30.0
 
@@ -41,6 +46,7 @@ _RATES: Mapping[str, float] = {
     "output": 0.3,
     "direct": 0.05,
     "early": 0.05,
+    "place": 0.1,
 }
 
 
@@ -53,17 +59,16 @@ class Banded:
     sample_rate_hz : float
     knots_hz : ndarray, shape (K,)
         Of reverberation times and equaliser.
-    times_s : ndarray, shape (K,)
-        Where the reverberation times start.
+    times_s : ndarray, shape (G, K)
+        Where the reverberation times start, of every group of lines.
+    levels_db : ndarray, shape (G,)
+        Where the level of each group starts.
     lines, inputs, outputs : int
     delay_range_samples : tuple of float
         Shortest and longest delay.
     late_delay_samples : int
-    tap_positions : ndarray of int, shape (O, P)
-    tap_gains : ndarray, shape (O, P)
-        Where the gains of the early taps start.
-    measured : bool
-        Whether the taps are the recording's own early part, sample for sample, and stay as they are.
+    early : Early
+        Taps, as they start.
     warnings : tuple of str
         What the user should know about the settings.
     """
@@ -71,28 +76,38 @@ class Banded:
     sample_rate_hz: float
     knots_hz: FloatArray
     times_s: FloatArray
+    levels_db: FloatArray
     lines: int
     outputs: int
     delay_range_samples: tuple[float, float]
     late_delay_samples: int
-    tap_positions: IntArray
-    tap_gains: FloatArray
+    early: Early
     inputs: int = 1
-    measured: bool = False
     warnings: tuple[str, ...] = ()
 
     @property
     def rates(self) -> Mapping[str, float]:
         """Learning rate of each parameter group relative to the fit's own."""
-        return {**_RATES, "early": 0.0} if self.measured else _RATES
+        return {**_RATES, "early": 0.0, "place": 0.0} if self.early.measured else _RATES
 
     def delays(self, free: Tensor) -> Tensor:
         """Delays in samples, between the two limits on a logarithmic scale."""
         low, high = self.delay_range_samples
         return low * torch.exp(math.log(high / low) * torch.sigmoid(free))
 
+    @property
+    def groups(self) -> IntArray:
+        """Group of every line (N,): neighbours in delay take turns, so that every group has short and long ones."""
+        return np.arange(self.lines) % self.times_s.shape[0]
+
+    @functools.cached_property
+    def _mixing(self) -> Tensor:
+        """How strongly every line may mix with every other, (N, N)."""
+        together = self.groups[:, None] == self.groups[None, :]
+        return torch.from_numpy(np.where(together, 1.0, COUPLING))
+
     def band_times_s(self, free: Tensor) -> Tensor:
-        """Reverberation times at the knots (B, K), in double."""
+        """Reverberation times at the knots (B, G, K), in double."""
         start = torch.from_numpy(self.times_s).to(free.device)
         return start * torch.exp(math.log(TIME_SPAN) * torch.tanh(free.double()))
 
@@ -101,13 +116,13 @@ class Banded:
         return TONE_SPAN_DB * torch.tanh(free.double())
 
     def network(self, free: Mapping[str, Tensor], delays_samples: Tensor | None = None) -> Network:
-        """Physical parameters; given `delays_samples`, those are used and no delay is learned."""
+        """Physical parameters; given `delays_samples`, those are used and taps are whole: nothing moves in time."""
         delays = self.delays(free["delay"]) if delays_samples is None else delays_samples
-        times = self.band_times_s(free["decay"])[:, None].expand(-1, self.lines, -1)
+        times = self.band_times_s(free["decay"])[:, torch.from_numpy(self.groups)]
         gains, sos = peq_1.sections(torch, self.knots_hz, times, delays.double(), self.sample_rate_hz)
         tone = equaliser(tuple(self.knots_hz.tolist()), self.sample_rate_hz)
         return Network(
-            feedback_matrix=orthogonal(free["matrix"]),
+            feedback_matrix=orthogonal(free["matrix"] * self._mixing.to(free["matrix"])),
             loop_gain=gains,
             delays_samples=delays,
             input_gains=free["input"],
@@ -117,7 +132,7 @@ class Banded:
             tone_sos=tone.sections(torch, self.tone_db(free["tone"])),
             late_delay_samples=self.late_delay_samples,
             tap_gains=free["early"],
-            tap_positions=torch.from_numpy(self.tap_positions).to(delays.device),
+            tap_positions=self.early.places(free["place"], whole=delays_samples is not None),
         )
 
     def fdn_fields(self, free: Mapping[str, Tensor], network: Network) -> Mapping[str, Any]:
@@ -128,22 +143,16 @@ class Banded:
             {"type": kind, "frequency_hz": centre_hz, "gain_db": gain_db, "q": q}
             for kind, centre_hz, q, gain_db in zip(eq.types, eq.centres_hz, eq.q, tone_db, strict=True)
         ]
-        paths = zip(self.tap_positions.tolist(), free["early"][0].tolist(), strict=True)
-        write = _dense if self.measured else _sparse
-        early = [
-            {"output": output, "input": 0, **write(positions, gains)}
-            for output, (positions, gains) in enumerate(paths)
-            if positions
-        ]
+        places = self.early.places(free["place"][0], whole=True)
         return {
             "absorption": ReverberationTime(
                 family=FAMILY,
                 frequencies_hz=tuple(self.knots_hz.tolist()),
-                times_s=(tuple(self.band_times_s(free["decay"])[0].tolist()),),
-                line_groups=(0,) * self.lines,
+                times_s=tuple(tuple(times) for times in self.band_times_s(free["decay"])[0].tolist()),
+                line_groups=tuple(self.groups.tolist()),
             ),
             "tone": tone,
-            "early": early,
+            "early": self.early.fields(places.numpy(), free["early"][0].numpy()),
             "late_delay_samples": self.late_delay_samples,
         }
 
@@ -158,6 +167,7 @@ class Banded:
         starts : int
         """
         n, knots = self.lines, self.knots_hz.size
+        level = torch.from_numpy(10.0 ** (self.levels_db[self.groups] / 20.0)).float()
 
         def signs(*shape: int) -> Tensor:
             return torch.where(torch.rand(starts, *shape, generator=generator) < 0.5, -1.0, 1.0)
@@ -167,19 +177,11 @@ class Banded:
         return {
             "matrix": torch.randn(starts, n, n, generator=generator),
             "delay": torch.logit(share),
-            "decay": torch.zeros(starts, knots),
+            "decay": torch.zeros(starts, *self.times_s.shape),
             "tone": torch.zeros(starts, knots),
             "input": signs(n, self.inputs) / math.sqrt(n),
-            "output": signs(self.outputs, n) / math.sqrt(n),
+            "output": signs(self.outputs, n) * level / math.sqrt(n),
             "direct": direct.expand(starts, self.outputs, self.inputs).clone(),
-            "early": torch.from_numpy(self.tap_gains).float().expand(starts, -1, -1).clone(),
+            "early": torch.from_numpy(self.early.gains).float().expand(starts, -1, -1).clone(),
+            "place": torch.zeros(starts, *self.early.positions.shape),
         }
-
-
-def _sparse(positions: list[int], gains: list[float]) -> dict[str, Any]:
-    taps = [{"samples": at, "gain": gain} for at, gain in zip(positions, gains, strict=True)]
-    return {"kind": "sparse", "taps": taps}
-
-
-def _dense(positions: list[int], gains: list[float]) -> dict[str, Any]:
-    return {"kind": "fir", "coefficients": [0.0] * positions[0] + gains}

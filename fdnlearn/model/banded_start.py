@@ -1,22 +1,29 @@
-"""What the banded model takes from a room before anything is learned: decay per band, early taps, lengths of lines."""
+"""What the banded model takes from a room before anything is learned: decay per band, early part, lengths of lines."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from fdnlearn.acoustics.parameters import BandParameters, room_parameters
+from fdnlearn.acoustics.slopes import two_slopes
 from fdnlearn.model.banded import Banded
+from fdnlearn.model.early import EARLY
+from fdnlearn.model.wishes import Wishes
 from fdnlearn.rir.target import Target
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 #: Octaves at which reverberation time and tone are parameters, where the rate has them.
 KNOTS_HZ = (62.5, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0)
+#: What `registry.KNOTS` names.
+_KNOTS = {
+    "octave": KNOTS_HZ,
+    "third-octave": tuple(1000.0 * 2.0 ** (third / 3.0) for third in range(-12, 13)),
+}
 #: The highest knot, relative to the rate: the high shelf above it must find room.
 _HIGHEST_KNOT = 0.4
 
@@ -29,6 +36,16 @@ MODAL_DENSITY = 0.15
 #: A band's reverberation time is believed within this factor of the whole spectrum's.
 _BAND_SPAN = 8.0
 
+#: A second slope is looked for down to this far above the noise.
+_KNEE_MARGIN_DB = 5.0
+#: Where a second slope that was asked for starts if the recording shows none.
+_SLOWER, _BELOW_DB = 1.5, -15.0
+
+_TWO_SLOPES = (
+    "The decay bends in {bent} of {seen} octaves, as in coupled rooms: two groups of lines, around {fast:.2g} s and "
+    "{slow:.2g} s, share it (--slopes 1 for one)."
+)
+
 _TOO_FEW = (
     "{lines} lines are few for this reverberation: it may sound metallic; its modal density asks for {wanted} "
     "(leave --lines away to have as many)."
@@ -40,38 +57,32 @@ _DELAY_RATIO = 5.0
 
 #: The early part ends where the room has mixed, within these limits.
 _EARLY_S = (0.02, 0.08)
-_TAPS = 200
-#: Nothing else within this time of a tap.
-_TAP_DISTANCE_S = 1.2e-4
 
 
-def banded_for(target: Target, lines: int = 0, early: str | None = None) -> Banded:
-    """The model for a target, with the given number of lines or (0) as many as its modes ask for.
-
-    `early` is ``"sparse"`` (taps that are learned, the default), ``"measured"`` (the recording's own early part) or
-    ``"none"``.
-    """
+def banded_for(target: Target, wishes: Wishes = Wishes()) -> Banded:
+    """The model for a target: unless told otherwise as many lines as its modes ask for, as many slopes as it shows."""
     fs = target.sample_rate_hz
-    knots = np.array([f for f in KNOTS_HZ if f <= _HIGHEST_KNOT * fs])
+    knots = np.array([f for f in _KNOTS[wishes.knots or "octave"] if f <= _HIGHEST_KNOT * fs])
     longest = min(_LONGEST_S + _LONGEST_SHARE * target.reverberation_time_s, _LONGEST_LIMIT_S) * fs
     delays = (longest / _DELAY_RATIO, longest)
     stop = round(min(max(target.mixing_time_s, _EARLY_S[0]), _EARLY_S[1]) * fs)
-    positions, gains = _EARLY[early or "sparse"](target.samples, fs, stop)
-    # The network may begin while the taps go on: half way, or where it leaves off at the recording's own early part.
-    begin = {"sparse": 0.5, "measured": 0.8, "none": 0.0}[early or "sparse"] * stop
+    kind = EARLY[wishes.early or "sparse"]
     wanted = lines_for(target, delays)
+    lines = wishes.lines or wanted
+    times, levels, notes = slopes_for(target, knots, wishes.slopes or "auto", lines)
+    if lines < wanted:
+        notes = (*notes, _TOO_FEW.format(lines=lines, wanted=wanted))
     return Banded(
         sample_rate_hz=float(fs),
         knots_hz=knots,
-        times_s=band_times_s(target, knots),
-        lines=lines or wanted,
+        times_s=times,
+        levels_db=levels,
+        lines=lines,
         outputs=target.samples.shape[0],
         delay_range_samples=delays,
-        late_delay_samples=max(0, round(begin - delays[0])),
-        tap_positions=positions,
-        tap_gains=gains,
-        measured=early == "measured",
-        warnings=() if (lines or wanted) >= wanted else (_TOO_FEW.format(lines=lines, wanted=wanted),),
+        late_delay_samples=max(0, round(kind.begin * stop - delays[0])),
+        early=kind.taps(target.samples, fs, stop),
+        warnings=notes,
     )
 
 
@@ -83,19 +94,59 @@ def lines_for(target: Target, delay_range_samples: tuple[float, float]) -> int:
     return min(max(FEWEST_LINES, math.ceil(wanted / mean)), MOST_LINES)
 
 
-def band_times_s(target: Target, knots_hz: FloatArray) -> FloatArray:
+def slopes_for(
+    target: Target, knots_hz: FloatArray, slopes: str, lines: int
+) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
+    """Reverberation times (G, K) and levels in dB (G,) of the groups of lines that a target's decay asks for.
+
+    `slopes` is one of `registry.SLOPES`; by itself a decay gets two groups if it bends in half of its octaves and more.
+    The third value says so.
+    """
+    fs = target.sample_rate_hz
+    measured = [room_parameters(h, fs, "auto").octave for h in target.samples]
+    single = band_times_s(measured, knots_hz, target.reverberation_time_s)
+    found = {
+        float(hz): two_slopes(band.decay.curve, fs, band.decay.range_db - _KNEE_MARGIN_DB)
+        for hz, band in measured[0].items()
+    }
+    seen = {hz: pair for hz, pair in found.items() if pair is not None}
+    bent = {hz: pair for hz, pair in seen.items() if pair.bent}
+    if slopes == "1" or (slopes == "auto" and (len(bent) < 2 or 2 * len(bent) < len(seen))) or lines < 4:
+        return single[None], np.zeros(1), ()
+    if not bent:
+        return single * np.array([[1.0], [_SLOWER]]), np.array([0.0, _BELOW_DB]), ()
+    ratio = float(np.median([pair.times_s[1] / pair.times_s[0] for pair in bent.values()]))
+    fast = _over_knots(knots_hz, {hz: pair.times_s[0] for hz, pair in bent.items()})
+    slow = _over_knots(knots_hz, {hz: pair.times_s[1] for hz, pair in bent.items()})
+    # A group's energy is its power times its time.
+    level_db = float(np.median([pair.level_db for pair in bent.values()])) - 10.0 * math.log10(ratio)
+    note = _TWO_SLOPES.format(
+        bent=len(bent),
+        seen=len(seen),
+        fast=float(np.median(fast)),
+        slow=float(np.median(slow)),
+    )
+    return np.stack([fast, slow]), np.array([0.0, level_db]), (note,)
+
+
+def band_times_s(
+    measured: Sequence[Mapping[int, BandParameters]], knots_hz: FloatArray, whole_s: float
+) -> FloatArray:
     """Reverberation time at each knot: T30 or T20 of its octave, the mean of the channels; else the nearest known."""
-    measured = [room_parameters(h, target.sample_rate_hz, "auto").octave for h in target.samples]
     known = {}
     for hz in measured[0]:
         times = [time for bands in measured if (time := _time_s(bands[hz])) is not None]
         if times:
             known[float(hz)] = math.exp(float(np.mean(np.log(times))))
     if not known:
-        return np.full(knots_hz.size, target.reverberation_time_s)
-    found = np.exp(np.interp(np.log2(knots_hz), np.log2(list(known)), np.log(list(known.values()))))
-    whole = target.reverberation_time_s
-    return np.clip(found, whole / _BAND_SPAN, whole * _BAND_SPAN)
+        return np.full(knots_hz.size, whole_s)
+    return np.clip(_over_knots(knots_hz, known), whole_s / _BAND_SPAN, whole_s * _BAND_SPAN)
+
+
+def _over_knots(knots_hz: FloatArray, known: Mapping[float, float]) -> FloatArray:
+    """Times at octaves, interpolated over the knots."""
+    found: FloatArray = np.exp(np.interp(np.log2(knots_hz), np.log2(list(known)), np.log(list(known.values()))))
+    return found
 
 
 def _time_s(band: BandParameters) -> float | None:
@@ -104,47 +155,3 @@ def _time_s(band: BandParameters) -> float | None:
         if value is not None and band.decay.inr_db > 30.0:
             return float(value)
     return None
-
-
-def early_taps(samples: FloatArray, sample_rate_hz: float, stop: int) -> tuple[IntArray, FloatArray]:
-    """The strongest samples of each channel between the direct sound and `stop`, none next to another.
-
-    Returns
-    -------
-    positions, gains : ndarray, shapes (channels, P)
-    """
-    apart = max(1, round(_TAP_DISTANCE_S * sample_rate_hz))
-    stop = min(stop, samples.shape[1])
-    count = max(0, min(_TAPS, (stop - 1) // (2 * apart + 1)))
-    positions = np.zeros((samples.shape[0], count), dtype=np.int64)
-    for channel, h in enumerate(samples):
-        left = np.abs(h[:stop]).copy()
-        left[0] = -1.0
-        for index in range(count):
-            at = int(np.argmax(left))
-            positions[channel, index] = at
-            left[max(0, at - apart) : at + apart + 1] = -1.0
-    positions.sort(axis=1)
-    return positions, np.take_along_axis(samples, positions, axis=1)
-
-
-def measured_early(samples: FloatArray, sample_rate_hz: float, stop: int) -> tuple[IntArray, FloatArray]:
-    """Every sample of each channel between the direct sound and `stop`, faded out over the last third."""
-    stop = min(stop, samples.shape[1])
-    fade = np.ones(stop)
-    last = stop // 3
-    fade[stop - last :] = 0.5 + 0.5 * np.cos(np.pi * (np.arange(last) + 0.5) / max(last, 1))
-    positions = np.tile(np.arange(1, stop), (samples.shape[0], 1))
-    return positions, (samples[:, :stop] * fade)[:, 1:]
-
-
-def no_early(samples: FloatArray, sample_rate_hz: float, stop: int) -> tuple[IntArray, FloatArray]:
-    """No taps."""
-    return np.zeros((samples.shape[0], 0), dtype=np.int64), np.zeros((samples.shape[0], 0))
-
-
-_EARLY: Mapping[str, Callable[[FloatArray, float, int], tuple[IntArray, FloatArray]]] = {
-    "sparse": early_taps,
-    "measured": measured_early,
-    "none": no_early,
-}

@@ -14,6 +14,7 @@ from fdnlearn.errors import UsageError
 from fdnlearn.fdn.absorption import PerLineGain
 from fdnlearn.model.network import Network
 from fdnlearn.model.orthogonal import orthogonal
+from fdnlearn.model.wishes import Wishes
 from fdnlearn.rir.target import Target
 
 USUAL_LINES = 6
@@ -165,19 +166,25 @@ class Homogeneous:
         return {"absorption": PerLineGain(gains=tuple(network.loop_gain[0].tolist()))}
 
 
-def homogeneous_for(target: Target, lines: int = 0, early: str | None = None) -> Homogeneous:
-    """The model for a target, with the given number of lines or (0) the usual one.
+def homogeneous_for(target: Target, wishes: Wishes = Wishes()) -> Homogeneous:
+    """The model for a target.
 
     Raises
     ------
     UsageError
-        If an early part is asked for.
+        If something is asked for that it has not.
     """
-    if early not in (None, "none"):
-        raise UsageError(f"--early {early}", "the homogeneous model has no early part", "use --model banded")
+    refused = (
+        ("--early", wishes.early, "none", "has no early part"),
+        ("--slopes", wishes.slopes, "auto", "has a decay of its own for every line already"),
+        ("--knots", wishes.knots, None, "has no reverberation times per band"),
+    )
+    for option, value, harmless, problem in refused:
+        if value not in (None, harmless):
+            raise UsageError(f"{option} {value}", f"the homogeneous model {problem}", "use --model banded")
     return Homogeneous(
         sample_rate_hz=float(target.sample_rate_hz),
         reverberation_time_s=target.reverberation_time_s,
-        lines=lines or USUAL_LINES,
+        lines=wishes.lines or USUAL_LINES,
         outputs=target.samples.shape[0],
     )

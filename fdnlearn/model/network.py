@@ -36,8 +36,8 @@ class Network:
         By how much the late part comes later than its network says.
     tap_gains : Tensor, shape (B, O, P), optional
         Early taps of every output, from every input.
-    tap_positions : Tensor of int, shape (O, P), optional
-        Samples after the direct sound.
+    tap_positions : Tensor, shape (B, O, P), optional
+        Samples after the direct sound; of a tap between two samples both have their share.
     """
 
     feedback_matrix: Tensor
@@ -80,9 +80,22 @@ class Network:
         h = irfft(late, n_fft)
         h = torch.cat((h[..., :1] + self.direct_gains[..., None], h[..., 1:]), dim=-1)
         if self.tap_gains is not None and self.tap_positions is not None:
-            where = self.tap_positions[None, :, None].expand(h.shape[0], -1, h.shape[2], -1)
-            h = h.scatter_add(3, where, self.tap_gains[:, :, None].expand_as(where))
+            h = _with_taps(h, self.tap_positions, self.tap_gains)
         return h
+
+
+def _with_taps(h: Tensor, positions: Tensor, gains: Tensor) -> Tensor:
+    """Responses (B, O, I, n) with taps (B, O, P) added to every input's."""
+
+    def added(h: Tensor, where: Tensor, gains: Tensor) -> Tensor:
+        places = where[:, :, None].expand(-1, -1, h.shape[2], -1)
+        return h.scatter_add(3, places, gains[:, :, None].expand_as(places))
+
+    if not positions.is_floating_point():
+        return added(h, positions, gains)
+    below = positions.detach().floor()
+    share = positions - below
+    return added(added(h, below.long(), gains * (1 - share)), below.long() + 1, gains * share)
 
 
 @functools.lru_cache(maxsize=8)

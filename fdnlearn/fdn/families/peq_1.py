@@ -32,7 +32,7 @@ def check(frequencies_hz: FloatArray) -> str | None:
 def sections(
     xp: ModuleType, frequencies_hz: FloatArray, times_s: Any, delays_samples: Any, sample_rate_hz: float
 ) -> tuple[Any, Any]:
-    """Gains (..., N) and sections (..., N, S, 6), not yet capped, for arrays or tensors of `xp` in double.
+    """Gains (..., N), capped, and sections (..., N, S, 6), for arrays or tensors of `xp` in double.
 
     `times_s` is (..., N, K), `delays_samples` (..., N). Knots out of the rate's reach have no part in it.
     """
@@ -43,7 +43,7 @@ def sections(
     )
     mean_db = level_db.mean(-1)
     gains_db = (level_db - mean_db[..., None]) @ xp.asarray(eq.commands.T, device=level_db.device)
-    return xp.exp(mean_db * (math.log(10.0) / 20.0)), eq.sections(xp, gains_db)
+    return capped(xp, xp.exp(mean_db * (math.log(10.0) / 20.0)), eq.sections(xp, gains_db), sample_rate_hz)
 
 
 def _design(
@@ -53,7 +53,7 @@ def _design(
     if used < FEWEST_KNOTS:  # a rate that hears next to nothing of it: one gain, of the times within reach
         level_db = -60.0 / sample_rate_hz * delays_samples[:, None] / times_s[:, : max(used, 1)]
         return 10.0 ** (level_db.mean(axis=1) / 20.0), np.empty((delays_samples.size, 0, 6))
-    return capped(*sections(np, frequencies_hz, times_s, delays_samples, sample_rate_hz), sample_rate_hz)
+    return sections(np, frequencies_hz, times_s, delays_samples, sample_rate_hz)
 
 
 PEQ_1 = Family("peq-1", check, _design)

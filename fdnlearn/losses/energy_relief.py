@@ -1,0 +1,107 @@
+"""Mel energy-decay relief: how energy decays in every band of a spectrogram (Mezza et al., DAFx24).
+
+Beside the decay per octave it sees the colour of single milliseconds and of the bands between the octaves. Target and
+response are summed to the target's noise knee and no further; the noise itself is taken out of the target.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from fdnlearn.kernels.fourier import rfft
+from fdnlearn.rir.target import Target
+
+FloatArray = npt.NDArray[np.float64]
+
+BANDS = 64
+WINDOW_S, HOP_S = 0.02, 0.01
+#: Nothing this far below the largest value of the target's relief is compared.
+FLOOR_DB = 80.0
+#: Frames of noise after the knee that an estimate of its spectrum needs.
+_NOISE_FRAMES = 4
+
+
+@dataclass(frozen=True, eq=False)
+class ReliefAim:
+    """A target's relief and how a response is brought to it.
+
+    Attributes
+    ----------
+    relief_db : Tensor, shape (channels, frames, bands)
+    weight : Tensor, shape (channels, frames, bands)
+        One where the target is heard above its noise, over the sum of its relief's magnitude there.
+    filters : Tensor, shape (bins, bands)
+    window : Tensor, shape (width,)
+    hop, length : int
+        Samples between frames, and samples compared.
+    """
+
+    relief_db: Tensor
+    weight: Tensor
+    filters: Tensor
+    window: Tensor
+    hop: int
+    length: int
+
+
+def relief_aim(target: Target) -> ReliefAim:
+    """Prepare the relief of a target."""
+    fs = target.sample_rate_hz
+    width, hop = round(WINDOW_S * fs), round(HOP_S * fs)
+    window = torch.from_numpy(np.hanning(width + 2)[1:-1].astype(np.float32))
+    filters = torch.from_numpy(mel_filters(width, fs).astype(np.float32))
+    length = max(target.length_samples, hop)
+    energy = _frames(torch.from_numpy(target.samples[:, :length].astype(np.float32)), window, hop) @ filters
+    after = torch.from_numpy(target.samples[:, length:].astype(np.float32))
+    noise = torch.zeros(energy.shape[0], 1, BANDS)
+    if target.noise_power.max(initial=0.0) > 0.0 and after.shape[-1] >= _NOISE_FRAMES * hop + width:
+        noise = (_frames(after, window, hop) @ filters)[:, 2:-2].mean(1, keepdim=True)
+    relief = (energy - noise).double().flip(1).cumsum(1).flip(1)
+    left = torch.arange(energy.shape[1], 0, -1)[:, None]
+    level = 10 * torch.log10(relief.clamp_min(1e-12))
+    heard = (relief > noise * left) & (level > level.amax((1, 2), keepdim=True) - FLOOR_DB)
+    heard = heard.cumprod(1).bool()
+    # counted from the floor, so that no weight depends on the level of the recording
+    above = (level - level.amax((1, 2), keepdim=True) + FLOOR_DB) * heard
+    weight = heard / above.sum((1, 2), keepdim=True).clamp_min(1e-9)
+    return ReliefAim(level.float(), weight.float(), filters, window, hop, length)
+
+
+def relief_distance(h: Tensor, aim: ReliefAim) -> Tensor:
+    """Sum of |difference| over the sum of the target's level above the floor, (B, channels), of h (B, channels, n)."""
+    device = h.device
+    energy = _frames(h[..., : aim.length], aim.window.to(device), aim.hop) @ aim.filters.to(device)
+    relief = energy.flip(-2).cumsum(-2).flip(-2)
+    level = 10 * torch.log10(relief + 1e-12)
+    return ((level - aim.relief_db.to(device)).abs() * aim.weight.to(device)).sum((-2, -1))
+
+
+def _frames(h: Tensor, window: Tensor, hop: int) -> Tensor:
+    """Power spectra (..., frames, bins); the first frame's middle is the first sample."""
+    width = window.shape[0]
+    padded = torch.nn.functional.pad(h, (width // 2, width))
+    spectrum = rfft(padded.unfold(-1, width, hop) * window)
+    return spectrum.real.square() + spectrum.imag.square()
+
+
+def mel_filters(width: int, sample_rate_hz: float) -> FloatArray:
+    """Triangles of unit height, evenly spaced on the mel scale from 0 Hz to half the rate, (bins, bands).
+
+    Mel: 2595 log10(1 + f / 700). At the lowest bands, narrower than a bin, a triangle holds the bin nearest its centre.
+    """
+    hz = np.arange(width // 2 + 1) * sample_rate_hz / width
+    top = 2595.0 * np.log10(1.0 + sample_rate_hz / 2.0 / 700.0)
+    edges = 700.0 * (10.0 ** (np.linspace(0.0, top, BANDS + 2) / 2595.0) - 1.0)
+    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
+    rise = (hz[:, None] - low) / (centre - low)
+    fall = (high - hz[:, None]) / (high - centre)
+    filters: FloatArray = np.clip(np.minimum(rise, fall), 0.0, None)
+    nearest = np.abs(hz[:, None] - centre).argmin(axis=0)
+    empty = filters.sum(axis=0) == 0.0
+    filters[nearest[empty], np.flatnonzero(empty)] = 1.0
+    return filters

@@ -1,0 +1,129 @@
+"""The early part of the banded model: taps between the direct sound and the time by which the room has mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+#: Taps that are the strongest reflections.
+_TAPS = 200
+#: Nothing else within this time of such a tap, and half of it is what the tap may move.
+_TAP_DISTANCE_S = 1.2e-4
+#: The direct sound has a colour: so long after its first sample every sample is a tap, and stays where it is.
+_DIRECT_S = 1.5e-3
+
+
+@dataclass(frozen=True)
+class Early:
+    """Taps of every output, where they start and how far they may go.
+
+    Attributes
+    ----------
+    positions : ndarray of int, shape (O, P)
+        Samples after the direct sound, ascending.
+    gains : ndarray, shape (O, P)
+    reach_samples : ndarray, shape (O, P)
+        How far each may move; nowhere onto another.
+    measured : bool
+        Whether the taps are the recording's own early part, sample for sample, and stay as they are.
+    """
+
+    positions: IntArray
+    gains: FloatArray
+    reach_samples: FloatArray
+    measured: bool = False
+
+    def places(self, free: Tensor, *, whole: bool) -> Tensor:
+        """Positions (B, O, P) in samples; whole ones carry no gradient."""
+        start = torch.from_numpy(self.positions).to(free.device)
+        moved = start + torch.from_numpy(self.reach_samples).to(free) * torch.tanh(free)
+        return moved.round().long() if whole else moved
+
+    def fields(self, places: IntArray, gains: FloatArray) -> list[dict[str, Any]]:
+        """The contract's early part: of every output, whole places (O, P) and gains (O, P)."""
+        write = _dense if self.measured else _sparse
+        paths = zip(places.tolist(), gains.tolist(), strict=True)
+        return [
+            {"output": output, "input": 0, **write(positions, path)}
+            for output, (positions, path) in enumerate(paths)
+            if positions
+        ]
+
+
+def _sparse(positions: list[int], gains: list[float]) -> dict[str, Any]:
+    taps = [{"samples": at, "gain": gain} for at, gain in zip(positions, gains, strict=True)]
+    return {"kind": "sparse", "taps": taps}
+
+
+def _dense(positions: list[int], gains: list[float]) -> dict[str, Any]:
+    return {"kind": "fir", "coefficients": [0.0] * positions[0] + gains}
+
+
+def sparse_early(samples: FloatArray, sample_rate_hz: float, stop: int) -> Early:
+    """The colour of each channel's direct sound, and the strongest samples from there to `stop`, none next to another."""
+    apart = max(1, round(_TAP_DISTANCE_S * sample_rate_hz))
+    stop = min(stop, samples.shape[1])
+    direct = max(0, min(round(_DIRECT_S * sample_rate_hz), stop - 1))
+    count = max(0, min(_TAPS, (stop - 1 - direct) // (2 * apart + 1)))
+    positions = np.zeros((samples.shape[0], direct + count), dtype=np.int64)
+    positions[:, :direct] = np.arange(1, direct + 1)
+    for channel, h in enumerate(samples):
+        left = np.abs(h[:stop]).copy()
+        left[: direct + 1] = -1.0
+        for index in range(direct, direct + count):
+            at = int(np.argmax(left))
+            positions[channel, index] = at
+            left[max(0, at - apart) : at + apart + 1] = -1.0
+    positions.sort(axis=1)
+    reach = np.where(positions > direct + apart, apart / 2.0 - 0.5, 0.0)
+    return Early(positions, np.take_along_axis(samples, positions, axis=1), np.maximum(reach, 0.0))
+
+
+def measured_early(samples: FloatArray, sample_rate_hz: float, stop: int) -> Early:
+    """Every sample of each channel between the direct sound and `stop`, faded out over the last third."""
+    stop = min(stop, samples.shape[1])
+    fade = np.ones(stop)
+    last = stop // 3
+    fade[stop - last :] = 0.5 + 0.5 * np.cos(np.pi * (np.arange(last) + 0.5) / max(last, 1))
+    positions = np.tile(np.arange(1, stop), (samples.shape[0], 1))
+    return Early(positions, (samples[:, :stop] * fade)[:, 1:], np.zeros(positions.shape), measured=True)
+
+
+def no_early(samples: FloatArray, sample_rate_hz: float, stop: int) -> Early:
+    """No taps."""
+    none = np.zeros((samples.shape[0], 0))
+    return Early(none.astype(np.int64), none, none)
+
+
+@dataclass(frozen=True)
+class EarlyKind:
+    """A kind of early part.
+
+    Attributes
+    ----------
+    taps : callable
+        ``taps(samples (channels, n), sample_rate_hz, stop) -> Early``
+    begin : float
+        Where the network itself begins, as a share of the early part: it may while the taps go on, or where it leaves
+        off at the recording's own early part.
+    """
+
+    taps: Callable[[FloatArray, float, int], Early]
+    begin: float
+
+
+#: What `registry.EARLY` names.
+EARLY: Mapping[str, EarlyKind] = {
+    "sparse": EarlyKind(sparse_early, 0.5),
+    "measured": EarlyKind(measured_early, 0.8),
+    "none": EarlyKind(no_early, 0.0),
+}
