@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.acoustics.parameters import room_parameters
-from fdnlearn.losses import echo_density, energy_relief, octave_decay, ringing
+from fdnlearn.losses import coherence, echo_density, energy_relief, octave_decay, ringing
 from fdnlearn.rir.target import Target
 
 #: Weight of each term; see docs/decisions.md for how they were found.
@@ -19,8 +19,9 @@ WEIGHTS: Mapping[str, float] = {
     "edc_db": 1.0,
     "attributes": 1.5,
     "edp": 15.0,
-    "relief": 0.0,
-    "ringing": 0.0,
+    "relief": 0.3,
+    "ringing": 0.3,
+    "coherence": 2.0,
 }
 
 _DECAY_HOP_S = 0.0005
@@ -45,6 +46,7 @@ class BandedObjective:
     profile: Tensor
     relief: energy_relief.ReliefAim
     late: tuple[ringing.Part, ...]
+    channels: coherence.CoherenceAim | None
     weights: Mapping[str, float]
 
     @property
@@ -64,6 +66,9 @@ class BandedObjective:
         if self.weights.get("ringing", 0.0):
             terms["ringing"] = ringing.ringing_distance(h, self.late)
             total = total + self.weights["ringing"] * terms["ringing"]
+        if self.weights.get("coherence", 0.0) and self.channels is not None:
+            terms["coherence"] = coherence.coherence_distance(h, self.channels)
+            total = total + self.weights["coherence"] * terms["coherence"]
         return total, {name: value.detach() for name, value in terms.items()}
 
 
@@ -77,4 +82,4 @@ def banded_objective_for(target: Target, weights: Mapping[str, float] = WEIGHTS)
     heard = min(target.length_samples, math.ceil(target.reverberation_time_s * fs))
     echo = echo_density.settings(heard, fs, hop=max(1, round(_ECHO_HOP_S * fs)))
     usable = torch.from_numpy(target.samples[:, : target.length_samples].astype("float32"))
-    return BandedObjective(decay, echo, echo_density.soft_echo_density(usable, echo), energy_relief.relief_aim(target), ringing.ringing_parts(target), dict(weights))
+    return BandedObjective(decay, echo, echo_density.soft_echo_density(usable, echo), energy_relief.relief_aim(target), ringing.ringing_parts(target), coherence.coherence_aim(target), dict(weights))
