@@ -27,6 +27,8 @@
 
 /* Smaller magnitudes are silence: numbers never get small enough to be denormal, and so slow. */
 #define FDN_SILENCE 1e-30
+/* Frames that are taken at once where time does not feed back. */
+#define FDN_FRAMES 16
 /* How often filter states are searched for such numbers, in samples. */
 #define FDN_SWEEP 256
 
@@ -55,6 +57,19 @@ FDN_INLINE void fdn_mix(const double *FDN_RESTRICT matrix, const double *FDN_RES
         sum[i + 2] = s2;
         sum[i + 3] = s3;
     }
+}
+
+/* sum of gains[i] * x[i] over all lines, in four partial sums. */
+FDN_INLINE double fdn_inner(const double *FDN_RESTRICT gains, const double *FDN_RESTRICT x, int width)
+{
+    double s0 = 0.0, s1 = 0.0, s2 = 0.0, s3 = 0.0;
+    for (int i = 0; i < width; i += 4) {
+        s0 += gains[i] * x[i];
+        s1 += gains[i + 1] * x[i + 1];
+        s2 += gains[i + 2] * x[i + 2];
+        s3 += gains[i + 3] * x[i + 3];
+    }
+    return (s0 + s1) + (s2 + s3);
 }
 
 /* Second-order sections, transposed direct form II, a filter of its own for every line:
@@ -101,6 +116,28 @@ FDN_INLINE double fdn_dot(const FDN_SAMPLE *FDN_RESTRICT x, const double *FDN_RE
     for (; t < count; ++t)
         sum[0] += (double)x[t] * gains[t];
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+/* Single taps of one path for some frames at once: y[t] += sum of gains[p] * now[t - delays[p]]. Four taps a pass, and
+   as many frames as vectors like where there are as many. */
+FDN_INLINE void fdn_taps(const FDN_SAMPLE *FDN_RESTRICT now, const int *FDN_RESTRICT delays,
+                         const double *FDN_RESTRICT gains, int taps, int frames, double *FDN_RESTRICT y)
+{
+    int p = 0;
+    for (; p + 4 <= taps; p += 4) {
+        const FDN_SAMPLE *FDN_RESTRICT x0 = now - delays[p], *FDN_RESTRICT x1 = now - delays[p + 1];
+        const FDN_SAMPLE *FDN_RESTRICT x2 = now - delays[p + 2], *FDN_RESTRICT x3 = now - delays[p + 3];
+        const double g0 = gains[p], g1 = gains[p + 1], g2 = gains[p + 2], g3 = gains[p + 3];
+        if (frames == FDN_FRAMES)
+            for (int t = 0; t < FDN_FRAMES; ++t)
+                y[t] += (g0 * (double)x0[t] + g1 * (double)x1[t]) + (g2 * (double)x2[t] + g3 * (double)x3[t]);
+        else
+            for (int t = 0; t < frames; ++t)
+                y[t] += (g0 * (double)x0[t] + g1 * (double)x1[t]) + (g2 * (double)x2[t] + g3 * (double)x3[t]);
+    }
+    for (; p < taps; ++p)
+        for (int t = 0; t < frames; ++t)
+            y[t] += gains[p] * (double)(now - delays[p])[t];
 }
 
 /* A number as it is stored: silence is stored as zero. */
