@@ -25,6 +25,9 @@ constexpr double freezeGain = 1.0 - 1e-6;
 // So long after its first sample the direct sound lasts: its colour is learned.
 constexpr double directSeconds = 1.5e-3;
 
+// Outputs go through their filters side by side, as lines do.
+constexpr int lanes = 4;
+
 // What the controls ask of the network.
 struct Setting {
     double decay = 1.0, size = 1.0, preDelay = 0.0;
@@ -86,8 +89,8 @@ public:
     }
 
     int sections() const { return absorption->sections(); }
-    int tones() const { return static_cast<int>(tone.size()) / 5; }
-    int lows() const { return static_cast<int>(low.size()) / 5; }
+    int tones() const { return static_cast<int>(tone.size()) / (5 * lanes); }
+    int lows() const { return static_cast<int>(low.size()) / (5 * lanes); }
 
     // Samples of a line at a size.
     int lineSamples(int line, double size) const
@@ -110,7 +113,7 @@ public:
     std::vector<double> delays;
     double lateDelay, preDelay, norm = 1.0;
     std::vector<double> feedback, inputGains, outputGains; // [source][line], [input][line], [output][line]
-    std::vector<double> tone, low; // [section][b0 b1 b2 a1 a2]
+    std::vector<double> tone, low; // [section][b0 b1 b2 a1 a2][lane]
     std::vector<PlannedTap> taps;
     std::vector<double> tapGains;
     std::vector<TapGroup> groups;
@@ -123,7 +126,8 @@ private:
     {
         std::vector<double> values;
         for (const Section& s : sections)
-            values.insert(values.end(), {s.b0, s.b1, s.b2, s.a1, s.a2});
+            for (const double coefficient : {s.b0, s.b1, s.b2, s.a1, s.a2})
+                values.insert(values.end(), lanes, coefficient);
         return values;
     }
 
@@ -235,6 +239,7 @@ struct Design {
             tapDelays[p] =
                 origin + (tap.moves ? plan.moved(tap.position, wanted.size) : static_cast<int>(tap.position));
         }
+        shortest = *std::min_element(delays.begin(), delays.end());
         late = origin + plan.moved(plan.lateDelay, wanted.size);
         feed = wanted.freeze ? 0.0 : 1.0;
         setting = wanted;
@@ -250,7 +255,7 @@ struct Design {
     std::vector<int> delays;
     std::vector<double> gains, sos; // [line], [section][b0 b1 b2 a1 a2][line]
     std::vector<int> tapDelays;
-    int late = 0;
+    int late = 0, shortest = 1;
     double feed = 1.0;
     Setting setting;
 

@@ -2,6 +2,7 @@
 // One thread at a time may load; one other may process. Processing takes no memory, no lock, and never waits.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cmath>
@@ -111,6 +112,7 @@ public:
         fade_ = fadeCurve(rate);
         faded_ = 0;
         clock_ = 0;
+        untouched_ = true;
         for (Smooth& gain : gains_)
             gain.start(rate);
         if (fit_)
@@ -165,7 +167,7 @@ private:
             return;
         incoming_.reset(pending_.exchange(nullptr, std::memory_order_acquire));
         faded_ = 0;
-        if (!current_ || current_->untouched()) {
+        if (current_ ? current_->untouched() : untouched_) { // nothing there that could be cut off
             retire(std::move(current_));
             current_ = std::move(incoming_);
         }
@@ -178,12 +180,16 @@ private:
             for (int t = 0; t < frames; ++t) {
                 const float sample = in[k][t]; // a NaN would stay in the loop for ever
                 x[k][t] = std::fabs(sample) <= 1e6f ? double(sample) : 0.0;
+                untouched_ = untouched_ && sample == 0.0f;
             }
         for (std::size_t g = 0; g < gainCount; ++g)
             gains_[g].fill(gains[g], frames);
         const Setting wanted = setting();
         if (current_)
             render(*current_, wanted, x, y[0], gains, frames);
+        else // no fit, no room: what goes in comes out
+            for (int k = 0; k < 2; ++k)
+                std::copy(x[k], x[k] + frames, y[0][k]);
         if (incoming_)
             render(*incoming_, wanted, x, y[1], gains, frames);
         for (int k = 0; k < 2; ++k)
@@ -249,6 +255,7 @@ private:
     std::vector<double> fade_;
     std::size_t faded_ = 0;
     long long clock_ = 0;
+    bool untouched_ = true; // nothing but zeros came in so far
 };
 
 } // namespace fdnlearn

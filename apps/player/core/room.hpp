@@ -53,8 +53,8 @@ public:
         lines_.resize(total);
         pastLength_ = (std::size_t(plan_.longestPast) / FDN_FRAMES + 2) * FDN_FRAMES;
         past_.resize(std::size_t(plan_.inputs) * 2 * pastLength_);
-        tone_.resize(std::size_t(2 * plan_.outputs * plan_.tones()));
-        low_.resize(std::size_t(2 * plan_.outputs * plan_.lows()));
+        tone_.resize(std::size_t(2 * lanes * plan_.tones()));
+        low_.resize(std::size_t(2 * lanes * plan_.lows()));
         for (Voice& voice : designs_)
             voice.design.complete(plan_, setting);
     }
@@ -157,13 +157,14 @@ private:
             recirculate<false>(plan_.width, late, frames);
         double rows[2][mostChannels + 1][FDN_FRAMES] = {}; // direct sound, early part
         hearTaps(rows, frames);
-        for (int o = 0; o < plan_.outputs; ++o) {
-            double* const low = low_.data() + 2 * o * plan_.lows();
-            for (int t = 0; t < frames; ++t) {
-                const double y = late[o][t] + direct[t] * (rows[0][o][t] + rows[0][plan_.outputs][t]) +
-                                 early[t] * (rows[1][o][t] + rows[1][plan_.outputs][t]);
-                out[o][t] = fdn_filter(plan_.low.data(), plan_.lows(), low, y);
-            }
+        for (int t = 0; t < frames; ++t) {
+            double y[lanes] = {};
+            for (int o = 0; o < plan_.outputs; ++o)
+                y[o] = late[o][t] + direct[t] * (rows[0][o][t] + rows[0][plan_.outputs][t]) +
+                       early[t] * (rows[1][o][t] + rows[1][plan_.outputs][t]);
+            fdn_filter_lines(plan_.low.data(), plan_.lows(), lanes, low_.data(), y);
+            for (int o = 0; o < plan_.outputs; ++o)
+                out[o][t] = y[o];
         }
     }
 
@@ -206,53 +207,74 @@ private:
         }
     }
 
-    // The lines, sample by sample; late[output][frame] is what is heard of them.
+    // The lines, as many frames at once as the shortest lasts; late[output][frame] is what is heard of them.
     template <bool fading>
     FDNLEARN_INLINE void recirculate(int width, double (*late)[FDN_FRAMES], int frames)
     {
-        Voice &now = designs_[now_], &next = designs_[1 - now_];
-        const double* const gains = now.design.gains.data();
-        for (int t = 0; t < frames; ++t) {
-            double heard[mostLines], fed[mostLines], x[mostChannels];
-            const double share = fading ? fade_[std::size_t(faded_ + t)] : 0.0;
-            read(now.design, width, heard);
-            for (int k = 0; k < plan_.inputs; ++k)
-                x[k] = recent(k)[t - now.design.late];
-            if constexpr (fading) {
-                double other[mostLines];
-                read(next.design, width, other);
-                for (int k = 0; k < plan_.inputs; ++k)
-                    x[k] += share * (recent(k)[t - next.design.late] - x[k]);
-                double mixed[mostLines];
-                for (int i = 0; i < width; ++i)
-                    mixed[i] = heard[i] + share * (other[i] - heard[i]);
-                listen(width, mixed, late, t);
-                absorb(now, width, heard);
-                absorb(next, width, other);
-                for (int i = 0; i < width; ++i) // both filters shrink a signal, and so does what lies between them
-                    heard[i] += share * (other[i] - heard[i]);
-            } else {
-                listen(width, heard, late, t);
-                fdn_filter_lines(now.design.sos.data(), plan_.sections(), width, now.state.data(), heard);
-                for (int i = 0; i < width; ++i)
-                    heard[i] *= gains[i];
-            }
-            for (int i = 0; i < width; ++i)
-                fed[i] = 0.0;
-            fdn_mix(plan_.feedback.data(), heard, plan_.lines, width, fed);
-            fdn_mix(plan_.inputGains.data(), x, plan_.inputs, width, fed);
-            write(fed);
+        const Voice &now = designs_[now_], &next = designs_[1 - now_];
+        const int shortest =
+            fading ? std::min(now.design.shortest, next.design.shortest) : now.design.shortest;
+        for (int done = 0; done < frames;) {
+            const int count = std::min(frames - done, shortest);
+            pass<fading>(width, late, done, count);
+            done += count;
         }
     }
 
-    FDNLEARN_INLINE void read(const Design& design, int width, double* heard)
+    template <bool fading>
+    FDNLEARN_INLINE void pass(int width, double (*late)[FDN_FRAMES], int first, int frames)
+    {
+        Voice &now = designs_[now_], &next = designs_[1 - now_];
+        double heard[FDN_FRAMES * mostLines], other[fading ? FDN_FRAMES * mostLines : 1];
+        const double* share = nullptr;
+        read(now.design, width, frames, heard);
+        if constexpr (fading) {
+            share = fade_.data() + faded_ + first;
+            read(next.design, width, frames, other);
+        }
+        for (int t = 0; t < frames; ++t) {
+            double* const row = heard + t * width;
+            double tapped[mostLines], fed[mostLines] = {}, out[lanes] = {}, x[mostChannels];
+            if constexpr (fading)
+                for (int i = 0; i < width; ++i)
+                    tapped[i] = row[i] + share[t] * (other[t * width + i] - row[i]);
+            for (int o = 0; o < plan_.outputs; ++o)
+                out[o] = fdn_inner(plan_.outputGains.data() + o * width, fading ? tapped : row, width);
+            fdn_filter_lines(plan_.tone.data(), plan_.tones(), lanes, tone_.data(), out);
+            for (int o = 0; o < plan_.outputs; ++o)
+                late[o][first + t] = out[o];
+            absorb(now, width, row);
+            for (int k = 0; k < plan_.inputs; ++k)
+                x[k] = recent(k)[first + t - now.design.late];
+            if constexpr (fading) {
+                absorb(next, width, other + t * width);
+                for (int i = 0; i < width; ++i) // both filters shrink a signal, and so does what lies between them
+                    row[i] += share[t] * (other[t * width + i] - row[i]);
+                for (int k = 0; k < plan_.inputs; ++k)
+                    x[k] += share[t] * (double(recent(k)[first + t - next.design.late]) - x[k]);
+            }
+            fdn_mix(plan_.feedback.data(), row, plan_.lines, width, fed);
+            fdn_mix(plan_.inputGains.data(), x, plan_.inputs, width, fed);
+            for (int i = 0; i < width; ++i)
+                row[i] = fed[i];
+        }
+        for (int i = 0; i < plan_.lines; ++i) {
+            const std::size_t line = std::size_t(i);
+            at_[line] = fdn_write(lines_.data() + offsets_[line], plan_.longestLine[line], at_[line], frames, width,
+                                  heard + i);
+        }
+    }
+
+    FDNLEARN_INLINE void read(const Design& design, int width, int frames, double* heard)
     {
         for (int i = 0; i < plan_.lines; ++i) {
             const std::size_t line = std::size_t(i);
-            heard[i] = fdn_read(lines_.data() + offsets_[line], plan_.longestLine[line], at_[line], design.delays[line]);
+            fdn_read(lines_.data() + offsets_[line], plan_.longestLine[line], at_[line], design.delays[line], frames,
+                     width, heard + i);
         }
         for (int i = plan_.lines; i < width; ++i)
-            heard[i] = 0.0;
+            for (int t = 0; t < frames; ++t)
+                heard[t * width + i] = 0.0;
     }
 
     FDNLEARN_INLINE void absorb(Voice& voice, int width, double* x)
@@ -260,22 +282,6 @@ private:
         fdn_filter_lines(voice.design.sos.data(), plan_.sections(), width, voice.state.data(), x);
         for (int i = 0; i < width; ++i)
             x[i] *= voice.design.gains[std::size_t(i)];
-    }
-
-    FDNLEARN_INLINE void listen(int width, const double* heard, double (*late)[FDN_FRAMES], int t)
-    {
-        for (int o = 0; o < plan_.outputs; ++o)
-            late[o][t] = fdn_filter(plan_.tone.data(), plan_.tones(), tone_.data() + 2 * o * plan_.tones(),
-                                    fdn_inner(plan_.outputGains.data() + o * width, heard, width));
-    }
-
-    FDNLEARN_INLINE void write(const double* fed)
-    {
-        for (int i = 0; i < plan_.lines; ++i) {
-            const std::size_t line = std::size_t(i);
-            lines_[offsets_[line] + std::size_t(at_[line])] = static_cast<FDN_SAMPLE>(fdn_quiet(fed[i]));
-            at_[line] = at_[line] + 1 == plan_.longestLine[line] ? 0 : at_[line] + 1;
-        }
     }
 
     Plan plan_;

@@ -32,18 +32,68 @@
 /* How often filter states are searched for such numbers, in samples. */
 #define FDN_SWEEP 256
 
-/* What a line of `length` samples, written at `at`, took in `delay` samples ago: 1 <= delay <= length. */
-FDN_INLINE double fdn_read(const FDN_SAMPLE *line, int length, int at, int delay)
+/* What a line of `length` samples, written at `at`, took in `delay` samples ago, for as many frames as have been written
+   by now: frames <= delay <= length. Frame t goes to x[t * stride]. */
+FDN_INLINE void fdn_read(const FDN_SAMPLE *FDN_RESTRICT line, int length, int at, int delay, int frames, int stride,
+                         double *FDN_RESTRICT x)
 {
-    const int from = at - delay;
-    return (double)line[from < 0 ? from + length : from];
+    const int from = at >= delay ? at - delay : at - delay + length;
+    const int first = length - from < frames ? length - from : frames;
+    for (int t = 0; t < first; ++t)
+        x[t * stride] = (double)line[from + t];
+    for (int t = first; t < frames; ++t)
+        x[t * stride] = (double)line[t - first];
 }
 
-/* sum[i] += matrix[j][i] * x[j]: a column for every source j. Four lines at a time, their sums in registers. */
+/* A number as it is stored: silence is stored as zero. */
+FDN_INLINE double fdn_quiet(double x)
+{
+    return (x < FDN_SILENCE) & (x > -FDN_SILENCE) ? 0.0 : x;
+}
+
+/* The other way round: frames of x go into the line. Returns where it is written next. */
+FDN_INLINE int fdn_write(FDN_SAMPLE *FDN_RESTRICT line, int length, int at, int frames, int stride,
+                         const double *FDN_RESTRICT x)
+{
+    const int first = length - at < frames ? length - at : frames;
+    for (int t = 0; t < first; ++t)
+        line[at + t] = (FDN_SAMPLE)fdn_quiet(x[t * stride]);
+    for (int t = first; t < frames; ++t)
+        line[t - first] = (FDN_SAMPLE)fdn_quiet(x[t * stride]);
+    return first < frames ? frames - first : at + first == length ? 0 : at + first;
+}
+
+/* Four lines side by side: a vector where the compiler knows such a type, whatever the processor makes of it. */
+#if defined(__GNUC__)
+typedef double fdn_four __attribute__((vector_size(32), aligned(8), may_alias));
+#define FDN_FOUR(p) (*(fdn_four *)(p))
+#define FDN_CONST_FOUR(p) (*(const fdn_four *)(p))
+#endif
+
+/* sum[i] += matrix[j][i] * x[j]: a column for every source j. */
 FDN_INLINE void fdn_mix(const double *FDN_RESTRICT matrix, const double *FDN_RESTRICT x, int sources, int width,
                         double *FDN_RESTRICT sum)
 {
-    for (int i = 0; i < width; i += 4) {
+    int i = 0;
+#if defined(__GNUC__)
+    for (; i + 8 <= width; i += 8) { /* two sums at once: one alone would wait for its own additions */
+        fdn_four s = FDN_FOUR(sum + i), r = FDN_FOUR(sum + i + 4);
+        for (int j = 0; j < sources; ++j) {
+            const double *FDN_RESTRICT column = matrix + j * width + i;
+            s += FDN_CONST_FOUR(column) * x[j];
+            r += FDN_CONST_FOUR(column + 4) * x[j];
+        }
+        FDN_FOUR(sum + i) = s;
+        FDN_FOUR(sum + i + 4) = r;
+    }
+#endif
+    for (; i < width; i += 4) {
+#if defined(__GNUC__)
+        fdn_four s = FDN_FOUR(sum + i);
+        for (int j = 0; j < sources; ++j)
+            s += FDN_CONST_FOUR(matrix + j * width + i) * x[j];
+        FDN_FOUR(sum + i) = s;
+#else
         double s0 = sum[i], s1 = sum[i + 1], s2 = sum[i + 2], s3 = sum[i + 3];
         for (int j = 0; j < sources; ++j) {
             const double *FDN_RESTRICT column = matrix + j * width + i;
@@ -56,20 +106,23 @@ FDN_INLINE void fdn_mix(const double *FDN_RESTRICT matrix, const double *FDN_RES
         sum[i + 1] = s1;
         sum[i + 2] = s2;
         sum[i + 3] = s3;
+#endif
     }
 }
 
 /* sum of gains[i] * x[i] over all lines, in four partial sums. */
 FDN_INLINE double fdn_inner(const double *FDN_RESTRICT gains, const double *FDN_RESTRICT x, int width)
 {
-    double s0 = 0.0, s1 = 0.0, s2 = 0.0, s3 = 0.0;
-    for (int i = 0; i < width; i += 4) {
-        s0 += gains[i] * x[i];
-        s1 += gains[i + 1] * x[i + 1];
-        s2 += gains[i + 2] * x[i + 2];
-        s3 += gains[i + 3] * x[i + 3];
-    }
-    return (s0 + s1) + (s2 + s3);
+#if defined(__GNUC__)
+    fdn_four s = {0.0, 0.0, 0.0, 0.0};
+    for (int i = 0; i < width; i += 4)
+        s += FDN_CONST_FOUR(gains + i) * FDN_CONST_FOUR(x + i);
+#else
+    double s[4] = {0.0, 0.0, 0.0, 0.0};
+    for (int i = 0; i < width; ++i)
+        s[i % 4] += gains[i] * x[i];
+#endif
+    return (s[0] + s[1]) + (s[2] + s[3]);
 }
 
 /* Second-order sections, transposed direct form II, a filter of its own for every line:
@@ -81,6 +134,15 @@ FDN_INLINE void fdn_filter_lines(const double *FDN_RESTRICT sos, int sections, i
         const double *FDN_RESTRICT b0 = sos + 5 * s * width, *FDN_RESTRICT b1 = b0 + width;
         const double *FDN_RESTRICT b2 = b1 + width, *FDN_RESTRICT a1 = b2 + width, *FDN_RESTRICT a2 = a1 + width;
         double *FDN_RESTRICT z1 = state + 2 * s * width, *FDN_RESTRICT z2 = z1 + width;
+#if defined(__GNUC__)
+        for (int i = 0; i < width; i += 4) {
+            const fdn_four in = FDN_FOUR(x + i);
+            const fdn_four out = FDN_CONST_FOUR(b0 + i) * in + FDN_FOUR(z1 + i);
+            FDN_FOUR(z1 + i) = FDN_CONST_FOUR(b1 + i) * in - FDN_CONST_FOUR(a1 + i) * out + FDN_FOUR(z2 + i);
+            FDN_FOUR(z2 + i) = FDN_CONST_FOUR(b2 + i) * in - FDN_CONST_FOUR(a2 + i) * out;
+            FDN_FOUR(x + i) = out;
+        }
+#else
         for (int i = 0; i < width; ++i) {
             const double in = x[i];
             const double out = b0[i] * in + z1[i];
@@ -88,6 +150,7 @@ FDN_INLINE void fdn_filter_lines(const double *FDN_RESTRICT sos, int sections, i
             z2[i] = b2[i] * in - a2[i] * out;
             x[i] = out;
         }
+#endif
     }
 }
 
@@ -140,13 +203,7 @@ FDN_INLINE void fdn_taps(const FDN_SAMPLE *FDN_RESTRICT now, const int *FDN_REST
             y[t] += gains[p] * (double)(now - delays[p])[t];
 }
 
-/* A number as it is stored: silence is stored as zero. */
-FDN_INLINE double fdn_quiet(double x)
-{
-    return x < FDN_SILENCE && x > -FDN_SILENCE ? 0.0 : x;
-}
-
-/* The same for a whole state. */
+/* Silence in a whole state. */
 FDN_INLINE void fdn_sweep(double *state, int count)
 {
     for (int i = 0; i < count; ++i)
