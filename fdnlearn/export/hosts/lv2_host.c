@@ -83,6 +83,11 @@ static void set_port(const char *symbol, void *data, const void *value, uint32_t
 int main(int count, char **words)
 {
     static float in[2][BLOCK], out[2][BLOCK];
+    static LV2_Atom_Sequence no_events;
+    static union {
+        LV2_Atom atom;
+        char room[65536];
+    } events;
     if (count != 6)
         fail("PRESET_URI RATE FRAMES CHANNELS OUT");
     setlocale(LC_ALL, "");
@@ -123,13 +128,19 @@ int main(int count, char **words)
     const uint32_t ports = lilv_plugin_get_num_ports(plugin);
     controls = calloc(ports, sizeof *controls);
     lilv_plugin_get_port_ranges_float(plugin, NULL, NULL, controls);
-    LilvNode *audio = lilv_new_uri(world, LV2_CORE__AudioPort), *input = lilv_new_uri(world, LV2_CORE__InputPort);
+    no_events.atom.type = map_uri(NULL, LV2_ATOM__Sequence);
+    no_events.atom.size = sizeof no_events.body;
+    LilvNode *audio = lilv_new_uri(world, LV2_CORE__AudioPort), *control = lilv_new_uri(world, LV2_CORE__ControlPort);
+    LilvNode *input = lilv_new_uri(world, LV2_CORE__InputPort);
     int inputs = 0, outputs = 0;
     for (uint32_t p = 0; p < ports; ++p) {
         const LilvPort *port = lilv_plugin_get_port_by_index(plugin, p);
-        void *place = controls + p;
-        if (lilv_port_is_a(plugin, port, audio))
-            place = lilv_port_is_a(plugin, port, input) ? in[inputs++ % 2] : out[outputs++ % 2];
+        const int goes_in = lilv_port_is_a(plugin, port, input);
+        void *place = goes_in ? (void *)&no_events : (void *)&events;
+        if (lilv_port_is_a(plugin, port, control))
+            place = controls + p;
+        else if (lilv_port_is_a(plugin, port, audio))
+            place = goes_in ? in[inputs++ % 2] : out[outputs++ % 2];
         lilv_instance_connect_port(instance, p, place);
     }
 
@@ -146,6 +157,7 @@ int main(int count, char **words)
         const long size = frames - done < BLOCK ? frames - done : BLOCK;
         for (int k = 0; k < 2; ++k)
             in[k][0] = done == 0 && (channels >> k & 1) ? 1.0f : 0.0f;
+        events.atom.size = sizeof events - sizeof events.atom; /* the room there is */
         lilv_instance_run(instance, (uint32_t)size);
         for (long t = 0; t < size; ++t)
             for (int k = 0; k < 2; ++k)
@@ -156,6 +168,7 @@ int main(int count, char **words)
     lilv_state_free(state);
     lilv_instance_free(instance);
     lilv_node_free(audio);
+    lilv_node_free(control);
     lilv_node_free(input);
     lilv_node_free(whose);
     lilv_node_free(applies);
