@@ -28,7 +28,13 @@ _PRESET = """\
 @prefix lv2: <http://lv2plug.in/ns/lv2core#> .
 @prefix pset: <http://lv2plug.in/ns/ext/presets#> .
 @prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .
+@prefix rdf: <http://www.w3.org/1999/02/22-rdf-syntax-ns#> .
 @prefix state: <http://lv2plug.in/ns/ext/state#> .
+
+<{key}>
+    a rdf:Property ;
+    rdfs:label "fit" ;
+    rdfs:comment "A feedback delay network as JSON." .
 
 <{uri}>
     a pset:Preset ;
