@@ -1,5 +1,10 @@
 // A running fit. Making one takes memory and time; playing it does neither: settings are designed anew in small parts
 // between samples, and what was designed is faded in over the same delay lines, so that the tail lives on.
+//
+// No sequence of settings adds energy to the lines. While a line goes from a delay to another it is read at both, with
+// weights 1 - c(n) and c(n - d), d being what it grows by: a longer line begins with a pause, since what lies further
+// back has been read before. The weights of one moment and the weights of one sample both add up to 1 at most, so
+// reading shrinks a signal (Schur's test), the filters shrink it, and the matrix turns it.
 #pragma once
 
 #include <cmath>
@@ -43,7 +48,8 @@ class Room {
 public:
     Room(const Fit& fit, double rate, const Setting& setting)
         : plan_(fit, rate), designs_{Voice(plan_), Voice(plan_)}, fade_(fadeCurve(rate)),
-          at_(std::size_t(plan_.lines)), wide_(FDNLEARN_HAS_WIDE)
+          at_(std::size_t(plan_.lines)),
+          pauses_(std::size_t(plan_.lines)), wide_(FDNLEARN_HAS_WIDE)
     {
         std::size_t total = 0;
         for (const int length : plan_.longestLine) {
@@ -88,7 +94,7 @@ public:
             playPlain(in, out, direct, early, frames);
         clock_ += frames;
         pastAt_ = (pastAt_ + std::size_t(frames)) % pastLength_;
-        if (faded_ >= 0 && (faded_ += frames) >= static_cast<int>(fade_.size())) {
+        if (faded_ >= 0 && (faded_ += frames) >= fadeLength() + longestPause_) {
             now_ = 1 - now_;
             faded_ = -1;
         }
@@ -120,7 +126,20 @@ private:
             return;
         part_ = -1;
         faded_ = 0;
+        longestPause_ = 0;
+        for (std::size_t i = 0; i < pauses_.size(); ++i) {
+            pauses_[i] = std::max(0, next.design.delays[i] - designs_[now_].design.delays[i]);
+            longestPause_ = std::max(longestPause_, pauses_[i]);
+        }
         std::fill(next.state.begin(), next.state.end(), 0.0);
+    }
+
+    int fadeLength() const { return static_cast<int>(fade_.size()); }
+
+    // The fade from 0 to 1, so many samples after its begin.
+    double faded(int samples) const
+    {
+        return samples < 0 ? 0.0 : samples < fadeLength() ? fade_[std::size_t(samples)] : 1.0;
     }
 
     void sweep()
@@ -175,8 +194,7 @@ private:
         for (int k = 0; k < plan_.inputs; ++k) {
             FDN_SAMPLE* const past = past_.data() + std::size_t(k) * 2 * pastLength_ + pastAt_;
             for (int t = 0; t < frames; ++t) {
-                const double feed =
-                    faded_ < 0 ? before : before + fade_[std::size_t(faded_ + t)] * (after - before);
+                const double feed = faded_ < 0 ? before : before + faded(faded_ + t) * (after - before);
                 const double x = in[k][t];
                 untouched_ = untouched_ && x == 0.0;
                 past[t] = past[t + std::ptrdiff_t(pastLength_)] = static_cast<FDN_SAMPLE>(fdn_quiet(x * feed));
@@ -194,16 +212,16 @@ private:
         for (const TapGroup& group : plan_.groups) {
             const FDN_SAMPLE* const x = recent(group.input);
             double* const row = rows[group.direct ? 0 : 1][group.row];
-            double voices[2][FDN_FRAMES] = {};
             for (int v = 0; v < (faded_ < 0 ? 1 : 2); ++v) {
                 const Design& design = designs_[v == 0 ? now_ : 1 - now_].design;
-                fdn_taps(x, design.tapDelays.data() + group.first, plan_.tapGains.data() + group.first, group.count, frames,
-                         voices[v]);
+                double heard[FDN_FRAMES] = {};
+                fdn_taps(x, design.tapDelays.data() + group.first, plan_.tapGains.data() + group.first, group.count,
+                         frames, heard);
+                for (int t = 0; t < frames; ++t) {
+                    const double share = faded_ < 0 ? 0.0 : faded(faded_ + t);
+                    row[t] += (v == 0 ? 1.0 - share : share) * heard[t];
+                }
             }
-            for (int t = 0; t < frames; ++t)
-                row[t] += faded_ < 0
-                              ? voices[0][t]
-                              : voices[0][t] + fade_[std::size_t(faded_ + t)] * (voices[1][t] - voices[0][t]);
         }
     }
 
@@ -225,33 +243,32 @@ private:
     FDNLEARN_INLINE void pass(int width, double (*late)[FDN_FRAMES], int first, int frames)
     {
         Voice &now = designs_[now_], &next = designs_[1 - now_];
-        double heard[FDN_FRAMES * mostLines], other[fading ? FDN_FRAMES * mostLines : 1];
-        const double* share = nullptr;
+        double heard[FDN_FRAMES * mostLines];
         read(now.design, width, frames, heard);
-        if constexpr (fading) {
-            share = fade_.data() + faded_ + first;
-            read(next.design, width, frames, other);
-        }
+        if constexpr (fading)
+            readBoth(next.design, width, first, frames, heard);
         for (int t = 0; t < frames; ++t) {
             double* const row = heard + t * width;
-            double tapped[mostLines], fed[mostLines] = {}, out[lanes] = {}, x[mostChannels];
-            if constexpr (fading)
-                for (int i = 0; i < width; ++i)
-                    tapped[i] = row[i] + share[t] * (other[t * width + i] - row[i]);
+            double fed[mostLines] = {}, out[lanes] = {}, x[mostChannels];
             for (int o = 0; o < plan_.outputs; ++o)
-                out[o] = fdn_inner(plan_.outputGains.data() + o * width, fading ? tapped : row, width);
+                out[o] = fdn_inner(plan_.outputGains.data() + o * width, row, width);
             fdn_filter_lines(plan_.tone.data(), plan_.tones(), lanes, tone_.data(), out);
             for (int o = 0; o < plan_.outputs; ++o)
                 late[o][first + t] = out[o];
-            absorb(now, width, row);
             for (int k = 0; k < plan_.inputs; ++k)
                 x[k] = recent(k)[first + t - now.design.late];
             if constexpr (fading) {
-                absorb(next, width, other + t * width);
-                for (int i = 0; i < width; ++i) // both filters shrink a signal, and so does what lies between them
-                    row[i] += share[t] * (other[t * width + i] - row[i]);
+                const double share = faded(faded_ + first + t);
+                double other[mostLines];
+                std::copy(row, row + width, other);
+                absorb(next, width, other);
+                absorb(now, width, row);
+                for (int i = 0; i < width; ++i)
+                    row[i] = (1.0 - share) * row[i] + share * other[i];
                 for (int k = 0; k < plan_.inputs; ++k)
-                    x[k] += share[t] * (double(recent(k)[first + t - next.design.late]) - x[k]);
+                    x[k] = (1.0 - share) * x[k] + share * double(recent(k)[first + t - next.design.late]);
+            } else {
+                absorb(now, width, row);
             }
             fdn_mix(plan_.feedback.data(), row, plan_.lines, width, fed);
             fdn_mix(plan_.inputGains.data(), x, plan_.inputs, width, fed);
@@ -263,6 +280,19 @@ private:
             at_[line] = fdn_write(lines_.data() + offsets_[line], plan_.longestLine[line], at_[line], frames, width,
                                   heard + i);
         }
+    }
+
+    // Fades from what was read at one delay to what is read at the other.
+    FDNLEARN_INLINE void readBoth(const Design& next, int width, int first, int frames, double* heard)
+    {
+        double other[FDN_FRAMES * mostLines];
+        read(next, width, frames, other);
+        for (int i = 0; i < plan_.lines; ++i)
+            for (int t = 0; t < frames; ++t) {
+                const int since = faded_ + first + t;
+                heard[t * width + i] = (1.0 - faded(since)) * heard[t * width + i] +
+                                       faded(since - pauses_[std::size_t(i)]) * other[t * width + i];
+            }
     }
 
     FDNLEARN_INLINE void read(const Design& design, int width, int frames, double* heard)
@@ -290,6 +320,8 @@ private:
     std::vector<FDN_SAMPLE> lines_, past_;
     std::vector<std::size_t> offsets_;
     std::vector<int> at_; // where every line is written
+    std::vector<int> pauses_; // by how much every line grows in this fade
+    int longestPause_ = 0;
     std::size_t pastLength_ = 0, pastAt_ = 0;
     Setting asked_, wanted_;
     long long clock_ = 0;
