@@ -36,7 +36,9 @@ def compiled(name: str, folder: Path, *flags: str) -> Path:
     """One of the player's test programs."""
     program = folder / name
     command = ["g++", *FLAGS, *(flags or ("-O2",)), "-I", str(_LOOP), str(SOURCE / "tests" / f"{name}.cpp")]
-    done = subprocess.run([*command, "-o", str(program), "-pthread"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, "-o", str(program), "-pthread"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return program
 
@@ -138,5 +140,8 @@ def banded(
 
 def _taps(rng: Generator, output: int, rate: int) -> dict[str, Any]:
     places = [*range(1, 40), *sorted(rng.choice(np.arange(50, rate // 25), 60, replace=False).tolist())]
-    taps = [{"samples": int(at), "gain": 0.3 * float(g)} for at, g in zip(places, rng.standard_normal(99), strict=True)]
+    taps = [
+        {"samples": int(at), "gain": 0.3 * float(g)}
+        for at, g in zip(places, rng.standard_normal(99), strict=True)
+    ]
     return {"kind": "sparse", "output": output, "input": 0, "taps": taps}

@@ -29,7 +29,9 @@ def six() -> FDN:
 def dense() -> FDN:
     """A measured early part, which begins before the direct sound at other rates."""
     gains = 0.1 * np.random.default_rng(4).standard_normal(200)
-    return banded(4, early=[{"kind": "fir", "output": 1, "input": 0, "coefficients": gains.tolist()}], pre_delay_s=0.0)
+    return banded(
+        4, early=[{"kind": "fir", "output": 1, "input": 0, "coefficients": gains.tolist()}], pre_delay_s=0.0
+    )
 
 
 def two_inputs() -> FDN:
@@ -69,7 +71,9 @@ def sos_of(document: dict[str, object], name: str, lanes: int) -> FloatArray:
 class TestDesign:
     @pytest.mark.parametrize("rate", RATES_HZ)
     @pytest.mark.parametrize("make", FITS.values(), ids=FITS)
-    def test_filters_and_delays_are_those_of_the_reference(self, make, rate: int, design: Path, tmp_path: Path) -> None:
+    def test_filters_and_delays_are_those_of_the_reference(
+        self, make, rate: int, design: Path, tmp_path: Path
+    ) -> None:
         fdn = make()
         for decay, size in ((1.0, 1.0), (4.0, 0.5), (0.25, 2.0), (1.7, 1.3)):
             made = designed(design, written(fdn, tmp_path), rate, decay, size)
@@ -90,7 +94,9 @@ class TestDesign:
         fdn = make()
         made = designed(design, written(fdn, tmp_path), rate, size=1.3)
         r = realise(fdn, rate, size=1.3)
-        longest = r.direct_delay_samples + r.early_delay_samples + int(r.tap_delays_samples.max(initial=0)) + 1
+        longest = (
+            r.direct_delay_samples + r.early_delay_samples + int(r.tap_delays_samples.max(initial=0)) + 1
+        )
         expected = np.zeros((fdn.outputs, fdn.inputs, longest))
         expected[:, :, r.direct_delay_samples] = r.direct_gains
         places = r.tap_outputs, r.tap_inputs, r.tap_delays_samples + r.early_delay_samples
@@ -127,9 +133,17 @@ class TestDesign:
 
     @pytest.mark.parametrize(
         ("whole", "damaged"),
-        [('"gain":1.0', '"gain":1,0'), ('"gain":1.0', '"gain":1e999'), ('"gain"', '"polarity"'), ("}", "]"), ("[", "[[")],
+        [
+            ('"gain":1.0', '"gain":1,0'),
+            ('"gain":1.0', '"gain":1e999'),
+            ('"gain"', '"polarity"'),
+            ("}", "]"),
+            ("[", "[["),
+        ],
     )
-    def test_text_that_is_no_json_is_refused(self, whole: str, damaged: str, design: Path, tmp_path: Path) -> None:
+    def test_text_that_is_no_json_is_refused(
+        self, whole: str, damaged: str, design: Path, tmp_path: Path
+    ) -> None:
         text = written(six(), tmp_path).read_text()
         assert whole in text
         assert "is not JSON" in self.refusal(design, tmp_path, text.replace(whole, damaged, 1))
@@ -166,7 +180,17 @@ class TestSound:
         assert error_db(heard[: fdn.outputs], np.asarray(expected)) <= -140.0
 
     @pytest.mark.parametrize(
-        "vector", ["mono_4", "times_4", "bands_4", "tone_4", "stereo_4", "sparse_early_4", "fir_early_4", "fractional_4"]
+        "vector",
+        [
+            "mono_4",
+            "times_4",
+            "bands_4",
+            "tone_4",
+            "stereo_4",
+            "sparse_early_4",
+            "fir_early_4",
+            "fractional_4",
+        ],
     )
     def test_published_vectors_are_met(self, vector: str, core: Core) -> None:
         fdn = load_fdn(VECTORS / f"{vector}.json")
@@ -195,7 +219,9 @@ class TestSound:
             heard = room_parameters(core.response(fdn, rate, 4.0)[0], rate, "none").octave
             for hz in (63, 125, 250, 500, 1000, 2000, 4000, 8000):
                 if hz in fitted:
-                    assert heard[hz].t30_s == pytest.approx(fitted[hz].t30_s, rel=0.03), f"{hz} Hz at {rate} Hz"
+                    assert heard[hz].t30_s == pytest.approx(fitted[hz].t30_s, rel=0.03), (
+                        f"{hz} Hz at {rate} Hz"
+                    )
 
     def test_nothing_loaded_passes_everything(self, core: Core) -> None:
         x = np.random.default_rng(0).standard_normal((2, 1000)).astype(np.float32).astype(np.float64)
@@ -248,7 +274,18 @@ class TestChanges:
 
     @pytest.mark.parametrize(
         "change",
-        ["decay 4", "decay 0.25", "size 2", "size 0.5", "predelay 91.3", "wet -20", "dry 0", "early -60", "direct 0", "freeze 1"],
+        [
+            "decay 4",
+            "decay 0.25",
+            "size 2",
+            "size 0.5",
+            "predelay 91.3",
+            "wet -20",
+            "dry 0",
+            "early -60",
+            "direct 0",
+            "freeze 1",
+        ],
     )
     def test_no_control_clicks(self, change: str, core: Core) -> None:
         fit = written(banded(), core.folder)
@@ -273,7 +310,9 @@ class TestChanges:
         fit = written(banded(), core.folder)
         x = np.zeros((2, 2 * self.RATE))
         x[:, self.RATE] = 1.0
-        moved = core.play(x, self.RATE, [f"-1 load {fit}", "100 set size 1.5", "9000 set decay 0.5", "9100 set decay 2"])
+        moved = core.play(
+            x, self.RATE, [f"-1 load {fit}", "100 set size 1.5", "9000 set decay 0.5", "9100 set decay 2"]
+        )
         expected = impulse_response(banded(), self.RATE, 1.0, size=1.5, decay=2.0)
         assert error_db(moved[:, self.RATE :], expected) <= -140.0
 
@@ -291,12 +330,15 @@ class TestChanges:
             energy = np.square(y).sum(axis=0).reshape(-1, self.RATE // 10).sum(axis=1)
             return float(energy.max())
 
-        static = max(largest_energy([f"-1 set decay 4", f"-1 set size {size}"]) for size in (0.5, 1, 2))
+        static = max(largest_energy(["-1 set decay 4", f"-1 set size {size}"]) for size in (0.5, 1, 2))
         moves = []
         for frame in range(0, seconds * self.RATE, step):
             decay, size = 0.25 * 16.0 ** rng.random(), 0.5 * 4.0 ** rng.random()
             moves += [f"{frame} set decay {decay:.4f}", f"{frame} set size {size:.4f}"]
-        steps = [f"{frame} set size {0.5 if frame // step % 2 else 2}" for frame in range(0, seconds * self.RATE, step)]
+        steps = [
+            f"{frame} set size {0.5 if frame // step % 2 else 2}"
+            for frame in range(0, seconds * self.RATE, step)
+        ]
         assert largest_energy(moves) <= 2.0 * static
         assert largest_energy(["-1 set decay 4", *steps]) <= 2.0 * static
 
@@ -320,7 +362,11 @@ class TestFreeze:
         rate = 48000
         x = np.zeros((2, 6 * rate))
         x[:, :4800] = 0.1 * np.random.default_rng(6).standard_normal((2, 4800))
-        script = [f"-1 load {written(banded(), core.folder)}", "4800 set freeze 1", f"{2 * rate} set freeze 0"]
+        script = [
+            f"-1 load {written(banded(), core.folder)}",
+            "4800 set freeze 1",
+            f"{2 * rate} set freeze 0",
+        ]
         y = core.play(x, rate, script)
         levels = np.square(y).sum(axis=0).reshape(6, -1).mean(axis=1)
         assert levels[5] < 1e-5 * levels[1]

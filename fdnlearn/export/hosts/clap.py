@@ -24,7 +24,9 @@ def compile_host(folder: Path, *objects: Path) -> Path:
     compiler = find("g++", "install g++ or clang++", "clang++", "c++")
     headers = Path(os.environ.get("DPF_PATH", DPF)) / "distrho" / "src"
     if not (headers / "clap").is_dir():
-        raise HostMissing("the CLAP headers", "are not installed", "apt-get install dpf-source, or set DPF_PATH")
+        raise HostMissing(
+            "the CLAP headers", "are not installed", "apt-get install dpf-source, or set DPF_PATH"
+        )
     (folder / "clap_host.cpp").write_text(source("clap_host.cpp"), encoding="utf-8")
     flags = ["-std=c++17", "-O1", "-rdynamic", "-I", headers]
     run([compiler, *flags, "clap_host.cpp", *objects, "-o", "clap_host", "-ldl"], folder)

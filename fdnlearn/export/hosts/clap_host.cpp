@@ -109,7 +109,7 @@ int main(int count, char** words)
         fail("the state is not saved");
     std::ofstream(std::string(words[6]) + ".state", std::ios::binary) << saved;
 
-    if (!plugin->activate(plugin, double(rate), 1, uint32_t(block)) || !plugin->start_processing(plugin))
+    if (!plugin->activate(plugin, double(rate), 1, uint32_t(std::max(block, 2L))) || !plugin->start_processing(plugin))
         fail("the plugin does not start");
     std::vector<float> x[2], y[2], heard;
     for (int k = 0; k < 2; ++k) {
