@@ -93,9 +93,7 @@ def windows_s(
         Nothing after `usable_s`, where the recording's noise begins, is looked at.
     """
     level_db = 10.0 * np.log10(np.maximum(curve / curve[0], 1e-30))
-    reached = [
-        min(float(np.argmax(level_db < db) or curve.size) / sample_rate_hz, usable_s) for db in LEVELS_DB
-    ]
+    reached = [min(float(np.argmax(level_db < db) or curve.size) / sample_rate_hz, usable_s) for db in LEVELS_DB]
     parts = ((mixing_time_s, reached[0]), (max(reached[0], mixing_time_s), reached[1]))
     return tuple((start, stop) for start, stop in parts if stop - start >= _SHORTEST_S)
 

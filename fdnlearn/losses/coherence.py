@@ -26,11 +26,7 @@ def coherence_aim(target: Target) -> CoherenceAim | None:
     part = late_part(
         target.energy_decay[0], target.sample_rate_hz, target.mixing_time_s, target.length_samples, channels
     )
-    return (
-        None
-        if part is None
-        else CoherenceAim(part, torch.from_numpy(coherence(target.samples, part)).float())
-    )
+    return None if part is None else CoherenceAim(part, torch.from_numpy(coherence(target.samples, part)).float())
 
 
 def coherence_distance(h: Tensor, aim: CoherenceAim) -> Tensor:

@@ -145,9 +145,7 @@ def band_times_s(
 
 def _over_knots(knots_hz: FloatArray, known: Mapping[float, float]) -> FloatArray:
     """Times at octaves, interpolated over the knots."""
-    found: FloatArray = np.exp(
-        np.interp(np.log2(knots_hz), np.log2(list(known)), np.log(list(known.values())))
-    )
+    found: FloatArray = np.exp(np.interp(np.log2(knots_hz), np.log2(list(known)), np.log(list(known.values()))))
     return found
 
 

@@ -1,7 +1,7 @@
-/* The arithmetic of a feedback delay network, one sample at a time. C99, and C++ as well. No memory is allocated.
-   Lines stand side by side in arrays of WIDTH entries (their number, rounded up to a multiple of 4; the rest zero), so
-   that compilers turn the loops over lines into vector instructions. Filters and sums are double; what is stored in
-   delay lines is FDN_SAMPLE. */
+/* The arithmetic of a feedback delay network. C99, and C++ as well. No memory is allocated.
+   Lines, and outputs too, stand side by side in arrays of WIDTH entries (their number, rounded up to a multiple of 4; the
+   rest zero), four of which are a vector. Delay lines and early taps take some frames at once, filters and the matrix
+   one after the other. Filters and sums are double; what is stored in delay lines is FDN_SAMPLE. */
 #ifndef FDN_LOOP_H
 #define FDN_LOOP_H
 
@@ -152,33 +152,6 @@ FDN_INLINE void fdn_filter_lines(const double *FDN_RESTRICT sos, int sections, i
         }
 #endif
     }
-}
-
-/* One signal through sections in series: sos[section][b0 b1 b2 a1 a2], state[section][2]. */
-FDN_INLINE double fdn_filter(const double *FDN_RESTRICT sos, int sections, double *FDN_RESTRICT state, double x)
-{
-    for (int s = 0; s < sections; ++s) {
-        const double *FDN_RESTRICT c = sos + 5 * s;
-        double *FDN_RESTRICT z = state + 2 * s;
-        const double y = c[0] * x + z[0];
-        z[0] = c[1] * x - c[3] * y + z[1];
-        z[1] = c[2] * x - c[4] * y;
-        x = y;
-    }
-    return x;
-}
-
-/* sum of x[t] * gains[t]: four partial sums, so that it can be vectorised. */
-FDN_INLINE double fdn_dot(const FDN_SAMPLE *FDN_RESTRICT x, const double *FDN_RESTRICT gains, int count)
-{
-    double sum[4] = {0.0, 0.0, 0.0, 0.0};
-    int t = 0;
-    for (; t + 4 <= count; t += 4)
-        for (int lane = 0; lane < 4; ++lane)
-            sum[lane] += (double)x[t + lane] * gains[t + lane];
-    for (; t < count; ++t)
-        sum[0] += (double)x[t] * gains[t];
-    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 /* Single taps of one path for some frames at once: y[t] += sum of gains[p] * now[t - delays[p]]. Four taps a pass, and
