@@ -83,7 +83,10 @@ def banded(inputs: int, taps: int) -> FDN:
         line_gains=np.full(16, 0.5),
     )
     places = sorted(rng.choice(np.arange(1, 2000), taps, replace=False).tolist())
-    echoes = [{"samples": int(at), "gain": float(g)} for at, g in zip(places, rng.standard_normal(taps), strict=True)]
+    echoes = [
+        {"samples": int(at), "gain": float(g)}
+        for at, g in zip(places, rng.standard_normal(taps), strict=True)
+    ]
     return FDN.model_validate(
         plain.model_dump()
         | {
@@ -94,9 +97,7 @@ def banded(inputs: int, taps: int) -> FDN:
                 "times_s": [np.linspace(2.0, 0.6, len(KNOTS_HZ)).tolist()],
                 "line_groups": [0] * 16,
             },
-            "tone": [
-                {"type": "peaking", "frequency_hz": hz, "gain_db": 1.0, "q": 1.4} for hz in KNOTS_HZ
-            ],
+            "tone": [{"type": "peaking", "frequency_hz": hz, "gain_db": 1.0, "q": 1.4} for hz in KNOTS_HZ],
             "early": [{"kind": "sparse", "output": o, "input": 0, "taps": echoes} for o in (0, 1) if taps],
         }
     )
@@ -122,7 +123,9 @@ def main() -> None:
     """Print the table."""
     source = source_folder()
     loop = source.parents[1] / "fdnlearn" / "export" / "c"
-    print(f"processor time per second of audio at {SAMPLE_RATE_HZ} Hz, blocks of {BLOCK}, median of 7, best of {TURNS} turns")
+    print(
+        f"processor time per second of audio at {SAMPLE_RATE_HZ} Hz, blocks of {BLOCK}, median of 7, best of {TURNS} turns"
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         player = folder / "bench"

@@ -68,7 +68,7 @@ class Core:
     folder: Path
 
     def play(self, x: FloatArray, rate: int, script: Sequence[str], block: int = 64) -> FloatArray:
-        """Stereo in, stereo out, (2, frames); lines of `script` are ``FRAME load FILE`` and ``FRAME set NAME VALUE``."""
+        """Stereo in, stereo out, (2, frames); a line of `script` is ``FRAME load FILE`` or ``FRAME set NAME VALUE``."""
         into, out = self.folder / "in.raw", self.folder / "out.raw"
         np.ascontiguousarray(x.T.astype("<f4")).tofile(into)
         done = subprocess.run(

@@ -63,11 +63,16 @@ FDN_INLINE int fdn_write(FDN_SAMPLE *FDN_RESTRICT line, int length, int at, int 
     return first < frames ? frames - first : at + first == length ? 0 : at + first;
 }
 
-/* Four lines side by side: a vector where the compiler knows such a type, whatever the processor makes of it. */
+/* Lines side by side: a vector as wide as the processor's, where the compiler knows such a type. */
 #if defined(__GNUC__)
-typedef double fdn_four __attribute__((vector_size(32), aligned(8), may_alias));
-#define FDN_FOUR(p) (*(fdn_four *)(p))
-#define FDN_CONST_FOUR(p) (*(const fdn_four *)(p))
+#if !defined(FDN_LANES) && defined(__AVX__)
+#define FDN_LANES 4
+#elif !defined(FDN_LANES)
+#define FDN_LANES 2
+#endif
+typedef double fdn_vector __attribute__((vector_size(8 * FDN_LANES), aligned(8), may_alias));
+#define FDN_AT(p) (*(fdn_vector *)(p))
+#define FDN_CONST_AT(p) (*(const fdn_vector *)(p))
 #endif
 
 /* sum[i] += matrix[j][i] * x[j]: a column for every source j. */
@@ -76,52 +81,47 @@ FDN_INLINE void fdn_mix(const double *FDN_RESTRICT matrix, const double *FDN_RES
 {
     int i = 0;
 #if defined(__GNUC__)
-    for (; i + 8 <= width; i += 8) { /* two sums at once: one alone would wait for its own additions */
-        fdn_four s = FDN_FOUR(sum + i), r = FDN_FOUR(sum + i + 4);
+    for (; i + 4 * FDN_LANES <= width; i += 4 * FDN_LANES) { /* sums at once: one would wait for its own additions */
+        fdn_vector s0 = FDN_AT(sum + i), s1 = FDN_AT(sum + i + FDN_LANES);
+        fdn_vector s2 = FDN_AT(sum + i + 2 * FDN_LANES), s3 = FDN_AT(sum + i + 3 * FDN_LANES);
         for (int j = 0; j < sources; ++j) {
             const double *FDN_RESTRICT column = matrix + j * width + i;
-            s += FDN_CONST_FOUR(column) * x[j];
-            r += FDN_CONST_FOUR(column + 4) * x[j];
+            s0 += FDN_CONST_AT(column) * x[j];
+            s1 += FDN_CONST_AT(column + FDN_LANES) * x[j];
+            s2 += FDN_CONST_AT(column + 2 * FDN_LANES) * x[j];
+            s3 += FDN_CONST_AT(column + 3 * FDN_LANES) * x[j];
         }
-        FDN_FOUR(sum + i) = s;
-        FDN_FOUR(sum + i + 4) = r;
+        FDN_AT(sum + i) = s0;
+        FDN_AT(sum + i + FDN_LANES) = s1;
+        FDN_AT(sum + i + 2 * FDN_LANES) = s2;
+        FDN_AT(sum + i + 3 * FDN_LANES) = s3;
     }
-#endif
-    for (; i < width; i += 4) {
-#if defined(__GNUC__)
-        fdn_four s = FDN_FOUR(sum + i);
+    for (; i < width; i += FDN_LANES) {
+        fdn_vector s = FDN_AT(sum + i);
         for (int j = 0; j < sources; ++j)
-            s += FDN_CONST_FOUR(matrix + j * width + i) * x[j];
-        FDN_FOUR(sum + i) = s;
-#else
-        double s0 = sum[i], s1 = sum[i + 1], s2 = sum[i + 2], s3 = sum[i + 3];
-        for (int j = 0; j < sources; ++j) {
-            const double *FDN_RESTRICT column = matrix + j * width + i;
-            s0 += column[0] * x[j];
-            s1 += column[1] * x[j];
-            s2 += column[2] * x[j];
-            s3 += column[3] * x[j];
-        }
-        sum[i] = s0;
-        sum[i + 1] = s1;
-        sum[i + 2] = s2;
-        sum[i + 3] = s3;
-#endif
+            s += FDN_CONST_AT(matrix + j * width + i) * x[j];
+        FDN_AT(sum + i) = s;
     }
+#else
+    for (; i < width; ++i)
+        for (int j = 0; j < sources; ++j)
+            sum[i] += matrix[j * width + i] * x[j];
+#endif
 }
 
 /* sum of gains[i] * x[i] over all lines, in four partial sums. */
 FDN_INLINE double fdn_inner(const double *FDN_RESTRICT gains, const double *FDN_RESTRICT x, int width)
 {
-#if defined(__GNUC__)
-    fdn_four s = {0.0, 0.0, 0.0, 0.0};
-    for (int i = 0; i < width; i += 4)
-        s += FDN_CONST_FOUR(gains + i) * FDN_CONST_FOUR(x + i);
-#else
     double s[4] = {0.0, 0.0, 0.0, 0.0};
-    for (int i = 0; i < width; ++i)
-        s[i % 4] += gains[i] * x[i];
+    for (int i = 0; i < width; i += 4) {
+#if defined(__GNUC__)
+        for (int lane = 0; lane < 4; lane += FDN_LANES)
+            FDN_AT(s + lane) += FDN_CONST_AT(gains + i + lane) * FDN_CONST_AT(x + i + lane);
+#else
+        for (int lane = 0; lane < 4; ++lane)
+            s[lane] += gains[i + lane] * x[i + lane];
 #endif
+    }
     return (s[0] + s[1]) + (s[2] + s[3]);
 }
 
@@ -135,12 +135,12 @@ FDN_INLINE void fdn_filter_lines(const double *FDN_RESTRICT sos, int sections, i
         const double *FDN_RESTRICT b2 = b1 + width, *FDN_RESTRICT a1 = b2 + width, *FDN_RESTRICT a2 = a1 + width;
         double *FDN_RESTRICT z1 = state + 2 * s * width, *FDN_RESTRICT z2 = z1 + width;
 #if defined(__GNUC__)
-        for (int i = 0; i < width; i += 4) {
-            const fdn_four in = FDN_FOUR(x + i);
-            const fdn_four out = FDN_CONST_FOUR(b0 + i) * in + FDN_FOUR(z1 + i);
-            FDN_FOUR(z1 + i) = FDN_CONST_FOUR(b1 + i) * in - FDN_CONST_FOUR(a1 + i) * out + FDN_FOUR(z2 + i);
-            FDN_FOUR(z2 + i) = FDN_CONST_FOUR(b2 + i) * in - FDN_CONST_FOUR(a2 + i) * out;
-            FDN_FOUR(x + i) = out;
+        for (int i = 0; i < width; i += FDN_LANES) {
+            const fdn_vector in = FDN_AT(x + i);
+            const fdn_vector out = FDN_CONST_AT(b0 + i) * in + FDN_AT(z1 + i);
+            FDN_AT(z1 + i) = FDN_CONST_AT(b1 + i) * in - FDN_CONST_AT(a1 + i) * out + FDN_AT(z2 + i);
+            FDN_AT(z2 + i) = FDN_CONST_AT(b2 + i) * in - FDN_CONST_AT(a2 + i) * out;
+            FDN_AT(x + i) = out;
         }
 #else
         for (int i = 0; i < width; ++i) {

@@ -28,7 +28,7 @@ def compile_host(folder: Path, *objects: Path) -> Path:
             "the CLAP headers", "are not installed", "apt-get install dpf-source, or set DPF_PATH"
         )
     (folder / "clap_host.cpp").write_text(source("clap_host.cpp"), encoding="utf-8")
-    flags = ["-std=c++17", "-O1", "-rdynamic", "-I", headers]
+    flags = ("-std=c++17", "-O1", "-rdynamic", "-I", str(headers))
     run([compiler, *flags, "clap_host.cpp", *objects, "-o", "clap_host", "-ldl"], folder)
     return folder / "clap_host"
 
