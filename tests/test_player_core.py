@@ -396,6 +396,6 @@ class TestHardening:
         assert refused > 500
 
     def test_loading_while_audio_runs_is_no_race(self, tmp_path: Path, fits: list[Path]) -> None:
-        program = compiled("stress", tmp_path, "-O1", "-g", "-fsanitize=thread")
+        program = compiled("stress", tmp_path, "-O1", "-fsanitize=thread")
         done = subprocess.run([program, "-30", *fits], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr[-3000:]
