@@ -53,3 +53,26 @@ done
 read_me Windows "  $NAME.vst3 into C:\\Program Files\\Common Files\\VST3, $NAME.clap into ...\\CLAP, $NAME.lv2 into ...\\LV2" \
     >"$windows/README.txt"
 pack "$NAME-$version-windows-x86_64" "$windows"
+
+# What both binaries make of a small fit, its state read in pieces of 17 bytes, must be the same sample for sample.
+wine=$(command -v wine64 || ls /usr/lib/wine/wine64 2>/dev/null || true)
+if [ -z "$wine" ]; then
+    echo "the Windows archive was not checked: wine64 is not installed"
+    exit 0
+fi
+check=$BUILD/dist-check
+mkdir -p "$check"
+g++ -std=c++17 -O1 -I "$DPF/distrho/src" tests/vst3_host.cpp -o "$check/host" -ldl
+$cross-g++-posix -std=c++17 -O1 -static -I "$DPF/distrho/src" tests/vst3_host.cpp -o "$check/host.exe"
+fit='{"format":"fdnlearn.fdn","version":1,"sample_rate_hz":44100,"delays_samples":[809,1301],
+"feedback_matrix":[[0.6,0.8],[-0.8,0.6]],"input_gains":[[1,0],[0,1]],"output_gains":[[1,0.5],[0.5,-1]],
+"direct_gains":[[0.7,0],[0,0.7]],"absorption":{"kind":"reverberation_time","family":"peq-1",
+"frequencies_hz":[125,1000,8000],"times_s":[[1.5,1.1,0.6]],"line_groups":[0,0]}}'
+printf '__dpf_state_begin__\0fit\0%s\0__dpf_state_end__\0__dpf_parameters_begin__\0__dpf_parameters_end__\0\376\0' "$fit" \
+    >"$check/state"
+"$check/host" "$BIN/$NAME.vst3/Contents/$(uname -m)-linux/$NAME.so" "$check/state" 48000 96000 1 "$check/linux" 17
+WINEPREFIX=$(cd "$check" && pwd)/wine WINEDEBUG=-all "$wine" "$check/host.exe" \
+    "$windows/$NAME.vst3/Contents/x86_64-win/$NAME.vst3" "$check/state" 48000 96000 1 "$check/windows" 17 2>/dev/null
+cmp "$check/linux" "$check/windows"
+cmp "$check/linux.state" "$check/windows.state"
+echo "the Windows plugin plays what the Linux plugin plays (wine)"
