@@ -30,7 +30,8 @@ class FitConfig:
     the response; None takes the fastest for the device.
 
     `lines` may be `registry.AUTO` for as many as the room asks for; `early`, `slopes` and `knots` are of
-    `registry.EARLY`, `SLOPES` and `KNOTS`, None for what the model usually has. The defaults here are those of the homogeneous model, `for_model` gives any model's.
+    `registry.EARLY`, `SLOPES` and `KNOTS`, None for what the model usually has. The defaults here are those of the
+    homogeneous model, `for_model` gives any model's.
 
     Two settings exist for ablations of the gradient fit: with `learn_delays` False the delays stay where they
     start, and `loss_terms` names the terms of the loss that count (None: all of `losses.objective.WEIGHTS`).

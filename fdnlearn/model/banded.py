@@ -98,7 +98,8 @@ class Banded:
     @property
     def groups(self) -> IntArray:
         """Group of every line (N,): neighbours in delay take turns, so that every group has short and long ones."""
-        return np.arange(self.lines) % self.times_s.shape[0]
+        turns: IntArray = np.arange(self.lines) % self.times_s.shape[0]
+        return turns
 
     @functools.cached_property
     def _mixing(self) -> Tensor:

@@ -69,7 +69,7 @@ def _dense(positions: list[int], gains: list[float]) -> dict[str, Any]:
 
 
 def sparse_early(samples: FloatArray, sample_rate_hz: float, stop: int) -> Early:
-    """The colour of each channel's direct sound, and the strongest samples from there to `stop`, none next to another."""
+    """The colour of each channel's direct sound, and from there to `stop` the strongest samples, all apart."""
     apart = max(1, round(_TAP_DISTANCE_S * sample_rate_hz))
     stop = min(stop, samples.shape[1])
     direct = max(0, min(round(_DIRECT_S * sample_rate_hz), stop - 1))

@@ -14,7 +14,7 @@ from fdnlearn.errors import UsageError
 from fdnlearn.fdn.absorption import PerLineGain
 from fdnlearn.model.network import Network
 from fdnlearn.model.orthogonal import orthogonal
-from fdnlearn.model.wishes import Wishes
+from fdnlearn.model.wishes import NO_WISHES, Wishes
 from fdnlearn.rir.target import Target
 
 USUAL_LINES = 6
@@ -166,7 +166,7 @@ class Homogeneous:
         return {"absorption": PerLineGain(gains=tuple(network.loop_gain[0].tolist()))}
 
 
-def homogeneous_for(target: Target, wishes: Wishes = Wishes()) -> Homogeneous:
+def homogeneous_for(target: Target, wishes: Wishes = NO_WISHES) -> Homogeneous:
     """The model for a target.
 
     Raises
