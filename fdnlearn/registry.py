@@ -20,7 +20,7 @@ METHODS = {
     "classic": "fdnlearn.fitting.classic:solve",
 }
 
-#: Number of lines that stands for as many as the room asks for.
+#: Number of lines, or of iterations, that stands for as many as the room asks for.
 AUTO = 0
 
 
@@ -47,7 +47,7 @@ class Usual:
 #: What is fitted.
 MODELS = {
     "homogeneous": Usual("one gain per line, every parameter learned", 6, 16000, 400, 16),
-    "banded": Usual("reverberation time per octave, early taps, equaliser", AUTO, 48000, 300, 4),
+    "banded": Usual("reverberation time per octave, early taps, equaliser", AUTO, 48000, AUTO, 4),
 }
 
 #: What a network is exported to: an `fdnlearn.export.ExportTarget` each.

@@ -56,7 +56,7 @@ recording), metrics.json, history.csv and report.html. Ctrl-C keeps the best net
     "--iterations",
     metavar="N",
     type=click.IntRange(1, 1_000_000),
-    help="Length of the long descent; generations of other methods.  [default: 400; banded: 300]",
+    help="Length of the long descent; generations of other methods.  [default: 400; banded: 300 to 900, by the room]",
 )
 @budget_option("End after this wall-clock time.")
 @click.option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fdnlearn.errors import UsageError
+from fdnlearn.fitting.effort import settled
 from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult, Progress, Status
 from fdnlearn.registry import METHODS, load
 from fdnlearn.rir.target import Target
@@ -37,5 +38,6 @@ def solve(
         raise UsageError(
             f"--method {config.method}", "always searches delays", "freeze them with gradient only"
         )
-    result: FitResult = load(METHODS[config.method])(target, config, callback, checkpointing)
+    method = load(METHODS[config.method])
+    result: FitResult = method(target, settled(config, target), callback, checkpointing)
     return result

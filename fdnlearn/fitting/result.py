@@ -24,7 +24,8 @@ class Status(enum.Enum):
 class FitConfig:
     """Everything that decides a fit besides its target.
 
-    `iterations` is the length of the long descent that ends the fit; the stages before it scale with it. For the
+    `iterations` is the length of the long descent that ends the fit; the stages before it scale with it
+    (`registry.AUTO`: as long as the room's length allows, see `effort`). For the
     methods that evolve a population it is the number of generations, all phases together, for ``analytic`` nothing.
     `budget_s` (seconds of wall clock) ends a fit early, snapping included. `kernel` names an implementation of
     the response; None takes the fastest for the device.
