@@ -33,9 +33,10 @@ class Usual:
     sample_rate_hz: int
     iterations: int
     restarts: int
+    methods: tuple[str, ...] = tuple(METHODS)
 
     def settings(self) -> dict[str, int]:
-        """By the names that they have in a fit's configuration."""
+        """By the names that they have in a fit's configuration, but for the methods that can fit it."""
         return {
             "lines": self.lines,
             "sample_rate_hz": self.sample_rate_hz,
@@ -47,7 +48,14 @@ class Usual:
 #: What is fitted.
 MODELS = {
     "homogeneous": Usual("one gain per line, every parameter learned", 6, 16000, 400, 16),
-    "banded": Usual("reverberation time per octave, early taps, equaliser", AUTO, 48000, AUTO, 4),
+    "banded": Usual(
+        "reverberation time per octave, early taps, equaliser",
+        AUTO,
+        48000,
+        AUTO,
+        4,
+        ("gradient", "genetic", "cmaes", "analytic"),
+    ),
 }
 
 #: What a network is exported to: an `fdnlearn.export.ExportTarget` each.

@@ -37,6 +37,7 @@ from fdnlearn.fitting import (
 )
 from fdnlearn.fitting.cmaes import CmaEsStrategy
 from fdnlearn.fitting.genetic import Genetic, GeneticStrategy
+from fdnlearn.fitting.orthogonal_designs import orthogonal_matrix
 from fdnlearn.fitting.problem import problem_for
 from fdnlearn.render import impulse_response
 from fdnlearn.rir import Target
@@ -307,7 +308,7 @@ class TestAnalytic:
 
     @pytest.mark.parametrize("lines", [1, 2, 6, 8, 13])
     def test_the_matrix_is_orthogonal_and_hadamard_where_there_is_one(self, lines: int) -> None:
-        matrix = analytic.orthogonal_matrix(lines, np.random.default_rng(0))
+        matrix = orthogonal_matrix(lines, np.random.default_rng(0))
         np.testing.assert_allclose(matrix @ matrix.T, np.eye(lines), atol=1e-12)
         if lines in (1, 2, 8):
             np.testing.assert_allclose(np.abs(matrix), 1 / math.sqrt(lines))

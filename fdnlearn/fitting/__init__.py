@@ -5,7 +5,7 @@ from __future__ import annotations
 from fdnlearn.errors import UsageError
 from fdnlearn.fitting.effort import settled
 from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult, Progress, Status
-from fdnlearn.registry import METHODS, load
+from fdnlearn.registry import METHODS, MODELS, load
 from fdnlearn.rir.target import Target
 
 __all__ = ["Callback", "Checkpointing", "FitConfig", "FitResult", "Progress", "Status", "solve"]
@@ -28,11 +28,11 @@ def solve(
     """
     if config.method not in METHODS:
         raise UsageError(f"--method {config.method}", "unknown method", f"choose one of {', '.join(METHODS)}")
-    if config.model != "homogeneous" and config.method != "gradient":
+    if config.model in MODELS and config.method not in (methods := MODELS[config.model].methods):
         raise UsageError(
             f"--model {config.model}",
             f"is not fitted by {config.method}",
-            "use --method gradient or --model homogeneous",
+            f"choose --method {', '.join(methods[:-1])} or {methods[-1]}",
         )
     if not config.learn_delays and config.method != "gradient":
         raise UsageError(
