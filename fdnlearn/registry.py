@@ -58,6 +58,9 @@ MODELS = {
     ),
 }
 
+#: The model of a fit for which none is named.
+DEFAULT_MODEL = "banded"
+
 #: What a network is exported to: an `fdnlearn.export.ExportTarget` each.
 TARGETS = {
     "wav": "fdnlearn.export.wav:TARGET",

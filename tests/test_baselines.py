@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pytest
 import torch
 from brief_fits import stop_after
-from command_line import record, run
+from command_line import QUICK, record, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from targets import target_of
@@ -222,7 +222,7 @@ def test_a_missing_extra_is_one_clear_line(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(UsageError, match=rf'needs {package}, .*; pip install "fdnlearn\[baselines\]"'):
         solve(target, config(method))
-    done = run("fit", record(tmp_path / "room.wav"), "-o", tmp_path / "out", "--method", method)
+    done = run("fit", record(tmp_path / "room.wav"), "-o", tmp_path / "out", *QUICK, "--method", method)
     assert done.code == 2
     assert 'pip install "fdnlearn[baselines]"' in done.complaint
 

@@ -33,7 +33,7 @@ recording), metrics.json, history.csv and report.html. Ctrl-C keeps the best net
 @click.option(
     "--model",
     type=click.Choice(list(registry.MODELS)),
-    default="homogeneous",
+    default=registry.DEFAULT_MODEL,
     show_default=True,
     help="What is fitted: " + "; ".join(f"{name}: {usual.about}" for name, usual in registry.MODELS.items()),
 )
@@ -44,8 +44,8 @@ recording), metrics.json, history.csv and report.html. Ctrl-C keeps the best net
     show_default=True,
     help="How it is fitted.",
 )
-@lines_option("Number of delay lines.  [default: 6; banded: 16, more for a long reverberation]")
-@sample_rate_option("Rate of the fit, at most the recording's.  [default: 16000; banded: 48000]")
+@lines_option("Number of delay lines.  [default: 16, more for a long reverberation; homogeneous: 6]")
+@sample_rate_option("Rate of the fit, at most the recording's.  [default: 48000; homogeneous: 16000]")
 @click.option(
     "--channel",
     metavar="K|all",
@@ -56,14 +56,14 @@ recording), metrics.json, history.csv and report.html. Ctrl-C keeps the best net
     "--iterations",
     metavar="N",
     type=click.IntRange(1, 1_000_000),
-    help="Length of the long descent; generations of other methods.  [default: 400; banded: 300 to 900, by the room]",
+    help="Length of the long descent, or generations.  [default: 300 to 900, by the room; homogeneous: 400]",
 )
 @budget_option("End after this wall-clock time.")
 @click.option(
     "--restarts",
     metavar="K",
     type=click.IntRange(1, 1024),
-    help="Short starts that compete before the long descent.  [default: 16; banded: 4]",
+    help="Short starts that compete before the long descent.  [default: 4; homogeneous: 16]",
 )
 @click.option(
     "--early",

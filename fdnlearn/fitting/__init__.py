@@ -32,7 +32,7 @@ def solve(
         raise UsageError(
             f"--model {config.model}",
             f"is not fitted by {config.method}",
-            f"choose --method {', '.join(methods[:-1])} or {methods[-1]}",
+            f"use --method {', '.join(methods[:-1])} or {methods[-1]}, or --model homogeneous",
         )
     if not config.learn_delays and config.method != "gradient":
         raise UsageError(
