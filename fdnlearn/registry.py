@@ -65,6 +65,9 @@ DEFAULT_MODEL = "banded"
 TARGETS = {
     "wav": "fdnlearn.export.wav:TARGET",
     "c99": "fdnlearn.export.c99:TARGET",
+    "vst3": "fdnlearn.export.vst3:TARGET",
+    "clap": "fdnlearn.export.clap:TARGET",
+    "lv2": "fdnlearn.export.lv2:TARGET",
     "faust": "fdnlearn.export.faust:TARGET",
     "webaudio": "fdnlearn.export.webaudio:TARGET",
     "csound": "fdnlearn.export.csound:TARGET",
