@@ -12,7 +12,7 @@ from fdnlearn.errors import UsageError
 from fdnlearn.registry import AUTO
 
 #: A process with its libraries, before it has read anything.
-BASE_BYTES = 420e6
+BASE_BYTES = 600e6
 #: Lines of a network whose number is left to the room.
 _AUTO_LINES = 24
 #: Rooms at the head of the queue among which one that fits is looked for.
