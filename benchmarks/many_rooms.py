@@ -90,7 +90,10 @@ def main() -> None:
         seconds = time.perf_counter() - started
         found = json.loads(process.communicate()[0])
     assert found["fitted"] == options.rooms, found
-    print(f"{options.rooms} rooms in {seconds:.0f} s, {options.rooms / seconds:.1f} rooms/s, load {os.getloadavg()[0]:.1f}")
+    print(
+        f"{options.rooms} rooms in {seconds:.0f} s, {options.rooms / seconds:.1f} rooms/s, "
+        f"load {os.getloadavg()[0]:.1f}"
+    )
     settled = [sample for sample in samples if sample[0] >= SETTLED_AFTER]
     if len(settled) > 1:
         first = settled[0]
