@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import functools
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,14 +20,13 @@ _EVERYBODYS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 _THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def limit_threads(count: int) -> None:
-    """Let this process, before it loads anything heavy, run its kernels on so many threads.
+def thread_limits(count: int) -> dict[str, str]:
+    """Environment of a process that is to run its kernels on so many threads; libraries read it as they are loaded.
 
     One thread a process is what keeps all cores busy: the stretches of a fit that run on one thread anyway then overlap
     with the kernels of other rooms.
     """
-    for name in _THREADS:
-        os.environ[name] = str(count)
+    return dict.fromkeys(_THREADS, str(count))
 
 
 def fit_room(room: Room, job: Job, folder: Path) -> Outcome:

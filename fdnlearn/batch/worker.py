@@ -5,24 +5,23 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from contextlib import suppress
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from fdnlearn.batch.one import fit_room, limit_threads
+from fdnlearn.batch.one import fit_room, thread_limits
 from fdnlearn.batch.task import Job, Outcome, Room
 
 
-def serve(orders: Connection, lifeline: Connection, job: Job, folder: Path, threads: int) -> None:
+def serve(orders: Connection, lifeline: Connection, job: Job, folder: Path) -> None:
     """Fit what `orders` brings until it ends; the other end of `lifeline` closes when the driver dies."""
     # Ctrl-C reaches the whole group; what is under way is the driver's to decide.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_die_with_driver, args=(lifeline,), daemon=True).start()
-    limit_threads(threads)
-    import warnings
-
     warnings.simplefilter("ignore")  # what a user should know is in metrics.json
     while True:
         try:
@@ -37,6 +36,21 @@ def _die_with_driver(lifeline: Connection) -> None:
     with suppress(OSError, EOFError):
         lifeline.recv_bytes()
     os._exit(1)
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables for processes that start meanwhile: in those it is too late, they load libraries to begin."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 class Worker:
@@ -62,9 +76,10 @@ class Worker:
         self.outcomes, theirs = context.Pipe()
         their_line, self._lifeline = context.Pipe(duplex=False)
         self._process = context.Process(
-            target=serve, args=(theirs, their_line, job, folder, threads), name="fdnlearn-fit", daemon=True
+            target=serve, args=(theirs, their_line, job, folder), name="fdnlearn-fit", daemon=True
         )
-        self._process.start()
+        with _environment(thread_limits(threads)):
+            self._process.start()
         theirs.close()
         their_line.close()
         self.room: Room | None = None
