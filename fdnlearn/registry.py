@@ -78,6 +78,12 @@ TARGETS = {
     "supercollider": "fdnlearn.export.supercollider:TARGET",
 }
 
+#: Who fits the rooms of a batch: a `fdnlearn.batch.engine.Engine` each.
+ENGINES = {
+    "local": "fdnlearn.batch.local:outcomes",
+    "ray": "fdnlearn.batch.cluster:outcomes",
+}
+
 #: Where the training runs.
 DEVICES = ("auto", "cpu", "cuda")
 

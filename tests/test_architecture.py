@@ -33,6 +33,7 @@ LAYERS = (
     "report",
     "jobs",
     "comparison",
+    "batch",
     "commands",
     "cli",
 )
