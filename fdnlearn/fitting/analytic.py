@@ -71,9 +71,10 @@ def solve(
         terms={name: float(value[0]) for name, value in terms.items()},
         evaluations=1,
     )
-    stopped = callback is not None and callback(done)
+    fdn = problem.to_fdn(network)
+    stopped = callback is not None and callback(done.with_best(lambda: fdn))
     return FitResult(
-        fdn=problem.to_fdn(network),
+        fdn=fdn,
         unsnapped=None,
         status=Status.INTERRUPTED if stopped else Status.COMPLETED,
         loss=done.loss,
