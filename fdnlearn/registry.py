@@ -50,6 +50,9 @@ MODELS = {
     "banded": Usual("reverberation time per octave, early taps, equaliser", AUTO, 48000, 300, 4),
 }
 
+#: What is fitted where the user does not say.
+DEFAULT_MODEL = "homogeneous"
+
 #: What a network is exported to: an `fdnlearn.export.ExportTarget` each.
 TARGETS = {
     "wav": "fdnlearn.export.wav:TARGET",

@@ -33,7 +33,7 @@ recording), metrics.json, history.csv and report.html. Ctrl-C keeps the best net
 @click.option(
     "--model",
     type=click.Choice(list(registry.MODELS)),
-    default="homogeneous",
+    default=registry.DEFAULT_MODEL,
     show_default=True,
     help="What is fitted: " + "; ".join(f"{name}: {usual.about}" for name, usual in registry.MODELS.items()),
 )
