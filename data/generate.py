@@ -207,7 +207,11 @@ def drum_clip() -> FloatArray:
     clip = np.zeros(round(3.3 * FS))
     eighth_s = 0.2
     kick, snare, hat = (0, 3, 8, 10, 11), (2, 6, 10, 14), range(0, 14)
-    for places, centre_hz, decay_s, gain in ((kick, 75.0, 0.06, 1.0), (snare, 1100.0, 0.035, 0.5), (hat, 9000.0, 0.012, 0.2)):
+    for places, centre_hz, decay_s, gain in (
+        (kick, 75.0, 0.06, 1.0),
+        (snare, 1100.0, 0.035, 0.5),
+        (hat, 9000.0, 0.012, 0.2),
+    ):
         for place in places:
             sound = gain * rng.uniform(0.85, 1.0) * stroke(rng, centre_hz, decay_s)
             start = round((0.02 + eighth_s * place) * FS)
@@ -256,8 +260,14 @@ def voice_clip() -> FloatArray:
     clip = np.zeros(round(3.3 * FS))
     at_s = 0.05
     for vowel, pitch_hz, seconds in (
-        ("a", 196.0, 0.22), ("i", 208.0, 0.16), ("o", 185.0, 0.26), ("e", 220.0, 0.15), ("a", 233.0, 0.2),
-        ("u", 196.0, 0.18), ("e", 185.0, 0.17), ("o", 165.0, 0.34),
+        ("a", 196.0, 0.22),
+        ("i", 208.0, 0.16),
+        ("o", 185.0, 0.26),
+        ("e", 220.0, 0.15),
+        ("a", 233.0, 0.2),
+        ("u", 196.0, 0.18),
+        ("e", 185.0, 0.17),
+        ("o", 165.0, 0.34),
     ):
         sound = syllable(rng, vowel, pitch_hz, seconds)
         start = round(at_s * FS)

@@ -27,7 +27,12 @@ _NEEDED = ("gradio", "fastapi", "uvicorn")
     "variable FDNLEARN_AUDITION_PASSWORD.",
 )
 @click.option(
-    "--port", metavar="N", type=click.IntRange(0, 65535), default=7860, show_default=True, help="0: any free one."
+    "--port",
+    metavar="N",
+    type=click.IntRange(0, 65535),
+    default=7860,
+    show_default=True,
+    help="0: any free one.",
 )
 @click.option(DEBUG, is_flag=True, expose_value=False, help="Show tracebacks and warnings of libraries.")
 def command(result: str | None, host: str, port: int) -> None:
@@ -57,7 +62,9 @@ def _folder(result: str | None) -> Path | None:
     folder = path if path.is_dir() else path.parent
     network = folder / "fdn.json"
     if not path.exists() or not network.is_file() or (path.is_file() and path.name != "fdn.json"):
-        raise FdnlearnError(result, "is no folder of results with an fdn.json", "name what fdnlearn fit wrote")
+        raise FdnlearnError(
+            result, "is no folder of results with an fdn.json", "name what fdnlearn fit wrote"
+        )
     from fdnlearn.fdn import load_fdn
 
     load_fdn(network)

@@ -93,7 +93,9 @@ class Bench:
         except (OSError, EOFError, TimeoutError) as error:
             self._dismiss(helper)
             self._free.put(None)
-            how = "takes too long" if isinstance(error, TimeoutError) else "cannot be read: its reader gave up"
+            how = (
+                "takes too long" if isinstance(error, TimeoutError) else "cannot be read: its reader gave up"
+            )
             name = subject or "This"
             raise Refused(f"{name}: {how}; try another file") from None
         self._free.put(helper)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,10 @@ def blocks(room: ListeningRoom) -> gr.Blocks:
     room : ListeningRoom
     """
     markup = (WEB / "page.html").read_text(encoding="utf-8")
-    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(300, _FORGET_S)) as page:
+    page: gr.Blocks
+    with gr.Blocks(
+        title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(300, _FORGET_S)
+    ) as page:
         stage = gr.HTML(
             html_template=markup,
             js_on_load=_STAGE_JS,
@@ -97,7 +100,9 @@ async def _thread(work: Any, *args: Any) -> Any:
     return await run_in_threadpool(work, *args)
 
 
-async def _follow(room: ListeningRoom, request: gr.Request, begin: Any) -> AsyncIterator[dict[str, Any]]:
+async def _follow(
+    room: ListeningRoom, request: gr.Request, begin: Any
+) -> AsyncGenerator[dict[str, Any], None]:
     """News of a fit for the page; a refusal is news too."""
     try:
         session = room.sessions.open(str(request.session_hash))
@@ -144,7 +149,13 @@ def _endpoints(room: ListeningRoom) -> None:
         seed: int | None,
         request: gr.Request,
     ) -> AsyncIterator[tuple[dict[str, Any], list[str] | None]]:
-        given = {"model": model, "method": method, "lines": lines, "iterations": iterations, "seed": seed or 0}
+        given = {
+            "model": model,
+            "method": method,
+            "lines": lines,
+            "iterations": iterations,
+            "seed": seed or 0,
+        }
         with _clean_errors():
             session = room.sessions.open(str(request.session_hash))
             await _thread(bring, session, recording)

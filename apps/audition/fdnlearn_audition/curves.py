@@ -61,7 +61,9 @@ def _times(target: Target) -> tuple[FloatArray, FloatArray]:
 def _decay_db(decay: FloatArray, reference: float, rate: int, at_s: FloatArray) -> list[float | None]:
     index = np.round(at_s * rate).astype(int)
     inside = index < decay.size
-    level = 10.0 * np.log10(np.maximum(decay[np.minimum(index, decay.size - 1)], _TINY) / max(reference, _TINY))
+    level = 10.0 * np.log10(
+        np.maximum(decay[np.minimum(index, decay.size - 1)], _TINY) / max(reference, _TINY)
+    )
     return [round(float(db), 2) if ok else None for db, ok in zip(level, inside, strict=True)]
 
 

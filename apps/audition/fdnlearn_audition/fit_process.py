@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import time
 from contextlib import suppress
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 
 #: Seconds between two frames.
 FRAME_S = 0.5
+#: Imported while the process waits for its fit.
+_NEEDED = (
+    "fdnlearn.jobs.outputs",
+    "fdnlearn.fitting.gradient",
+    "fdnlearn.report.gallery",
+    "fdnlearn.rir.preparation",
+)
 #: Most values of the loss in one frame.
 _LOSSES = 40
 
@@ -47,10 +55,11 @@ class FitRequest:
     resume: bool = False
 
 
-def run(request: FitRequest, pipe: Connection, stop: Event) -> None:
-    """Fit, sending ``(kind, dict)``: ``"room"`` once, ``"progress"`` often, then ``"done"`` or ``"failed"``.
+def run(pipe: Connection, stop: Event) -> None:
+    """Life of the process: import what a fit needs, wait for a `FitRequest`, fit, end.
 
-    Between the last iteration and ``"done"`` comes ``"writing"``.
+    Sends ``(kind, dict)``: ``"room"`` once, ``"progress"`` often, then ``"done"`` or ``"failed"``. Between the last
+    iteration and ``"done"`` comes ``"writing"``.
     """
     import signal
     import warnings
@@ -60,6 +69,12 @@ def run(request: FitRequest, pipe: Connection, stop: Event) -> None:
 
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server's Ctrl-C is the server's
+    for module in _NEEDED:
+        importlib.import_module(module)
+    try:
+        request: FitRequest = pipe.recv()
+    except (EOFError, OSError):
+        return
     try:
         pipe.send(("done", _fit(request, pipe, stop)))
     except FdnlearnError as error:
@@ -81,15 +96,14 @@ def _fit(request: FitRequest, pipe: Connection, stop: Event) -> dict[str, Any]:
     from fdnlearn_audition.curves import room_curves
 
     config = FitConfig.for_model(request.model, **request.settings)
-    channel = "all" if request.channel == "all" else int(request.channel)
-    target = load_target(request.recording, sample_rate_hz=config.sample_rate_hz, channel=channel)
+    target = load_target(request.recording, sample_rate_hz=config.sample_rate_hz, channel=request.channel)
     pipe.send(("room", {"curves": room_curves(target), "warnings": list(target.warnings)}))
     show = _Frames(target, pipe, stop)
     fit_recording(
         request.recording,
         request.folder,
         config,
-        channel=channel,
+        channel=request.channel,
         stereo=request.stereo,
         resume=request.resume,
         callback=show,
@@ -136,6 +150,8 @@ class _Frames:
         return frame
 
     def _curves(self, progress: Progress) -> dict[str, Any]:
+        import numpy as np
+
         from fdnlearn.jobs.outputs import on_target_scale
         from fdnlearn.render import impulse_response
         from fdnlearn_audition.curves import fit_curves
@@ -143,5 +159,7 @@ class _Frames:
         assert progress.best is not None
         fdn = progress.best()
         target = self._target
-        response = impulse_response(fdn, length_s=min(1.3 * target.length_samples / target.sample_rate_hz, 20.0))
-        return fit_curves(target, on_target_scale(fdn, response)[0])
+        response = impulse_response(
+            fdn, length_s=min(1.3 * target.length_samples / target.sample_rate_hz, 20.0)
+        )
+        return fit_curves(target, on_target_scale(fdn, np.asarray(response, dtype=np.float64))[0])

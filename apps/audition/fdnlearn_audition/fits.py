@@ -6,7 +6,8 @@ import multiprocessing
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from fdnlearn_audition.fit_process import FitRequest, run
@@ -17,6 +18,39 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 #: States from which a fit does not move any more.
 OVER = ("done", "failed", "cancelled")
+#: Most values of the loss that a page is told.
+_LOSSES = 240
+
+
+class Worker:
+    """The process of one fit, not yet or already at work."""
+
+    def __init__(self) -> None:
+        self.stop = _SPAWN.Event()
+        self.pipe, theirs = _SPAWN.Pipe()
+        self._process: BaseProcess = _SPAWN.Process(
+            target=run, args=(theirs, self.stop), daemon=True, name="fit"
+        )
+        self._process.start()
+        theirs.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be given work."""
+        return self._process.is_alive()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        wait([self._process.sentinel], timeout=1.0)
+
+    def end(self) -> None:
+        """Let it end by itself, for a while."""
+        self.pipe.close()
+        self._process.join(timeout=5.0)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
 
 
 class Fit:
@@ -33,8 +67,9 @@ class Fit:
         self.state = "waiting"
         self.version = 0
         self._told: dict[str, Any] = {}
-        self._stop = _SPAWN.Event()
-        self._process: Any = None
+        self._losses: list[Any] = []
+        self._stopping = False
+        self._worker: Worker | None = None
         self._lock = threading.Lock()
         self._rates: deque[tuple[float, int]] = deque(maxlen=8)
 
@@ -46,56 +81,49 @@ class Fit:
     def stop(self) -> None:
         """Ask it to keep its best network so far and end."""
         with self._lock:
-            self._stop.set()
-            if self.state == "waiting":
+            self._stopping = True
+            if self._worker is not None:
+                self._worker.stop.set()
+            elif not self.over:
                 self._set("cancelled")
 
     def cancel(self) -> None:
         """End it at once, whatever is lost."""
         with self._lock:
-            process = self._process
+            worker = self._worker
             if not self.over:
                 self._set("cancelled")
-        if process is not None:
-            process.kill()
+        if worker is not None:
+            worker.kill()
 
     def snapshot(self) -> dict[str, Any]:
         """What the page is told: ``state``, ``version`` and all that has been heard of it."""
         with self._lock:
-            return {"state": self.state, "version": self.version, "stopping": self._stop.is_set(), **self._told}
+            return {"state": self.state, "version": self.version, "stopping": self._stopping, **self._told}
 
-    def work(self) -> None:
-        """Run to the end; in a thread of the queue's."""
-        receiver, sender = _SPAWN.Pipe(duplex=False)
+    def work(self, worker: Worker) -> None:
+        """Run to the end in a worker; in a thread of the queue's."""
         with self._lock:
             if self.over:
+                worker.kill()
                 return
-            self._process = _SPAWN.Process(
-                target=run, args=(self.request, sender, self._stop), daemon=True, name="fit"
-            )
+            self._worker = worker
             self._set("starting")
-        self._process.start()
-        with self._lock:
-            cancelled = self.over
-        if cancelled:
-            self._process.kill()
-        sender.close()
         try:
+            worker.pipe.send(self.request)
             while True:
-                kind, value = receiver.recv()
+                kind, value = worker.pipe.recv()
                 with self._lock:
                     self._hear(kind, value)
         except (EOFError, OSError):
             pass
         finally:
-            receiver.close()
-            self._process.join(timeout=5.0)
-            if self._process.is_alive():
-                self._process.kill()
-                self._process.join()
+            worker.end()
         with self._lock:
             if not self.over:
-                self._told["problem"] = f"{self.request.name}: the fit's process ended unexpectedly; fit again"
+                self._told["problem"] = (
+                    f"{self.request.name}: the fit's process ended unexpectedly; fit again"
+                )
                 self._set("failed")
 
     def _hear(self, kind: str, value: dict[str, Any]) -> None:
@@ -103,7 +131,9 @@ class Fit:
             return
         if kind == "progress":
             self._rates.append((time.monotonic(), value["iteration"]))
-            self._told["progress"] = value | {"left_s": self._left_s(value)}
+            self._losses += value["losses"]
+            thinned = self._losses[:: max(1, len(self._losses) // _LOSSES)] + self._losses[-1:]
+            self._told["progress"] = value | {"left_s": self._left_s(value), "losses": thinned}
             self._set("fitting")
         elif kind == "done":
             self._told["take"] = value
@@ -116,10 +146,12 @@ class Fit:
             self._set("writing" if kind == "writing" else self.state)
 
     def _left_s(self, progress: dict[str, Any]) -> float | None:
+        """Time left at the present pace."""
         (first_s, first), (last_s, last) = self._rates[0], self._rates[-1]
         if last <= first:
             return None
-        return round((progress["total"] - last) * (last_s - first_s) / (last - first), 1)
+        pace_s = (last_s - first_s) / (last - first)
+        return round(float(progress["total"] - last) * pace_s, 1)
 
     def _set(self, state: str) -> None:
         self.state = state
@@ -138,7 +170,15 @@ class Fits:
         self._limits = limits
         self._waiting: deque[Fit] = deque()
         self._running: set[Fit] = set()
+        self._spare: Worker | None = None
+        self._ended = False
         self._lock = threading.Lock()
+
+    def warm(self) -> None:
+        """Start a process that imports what a fit needs while nobody waits for it."""
+        with self._lock:
+            if not self._ended and (self._spare is None or not self._spare.alive):
+                self._spare = Worker()
 
     def submit(self, request: FitRequest) -> Fit:
         """Put a fit at the end of the queue.
@@ -180,6 +220,9 @@ class Fits:
         with self._lock:
             fits = [*self._waiting, *self._running]
             self._waiting.clear()
+            self._ended, spare = True, self._spare
+        if spare is not None:
+            spare.kill()
         for fit in fits:
             fit.cancel()
 
@@ -193,12 +236,15 @@ class Fits:
             while self._waiting and len(self._running) < self._limits.running_fits:
                 fit = self._waiting.popleft()
                 self._running.add(fit)
-                threading.Thread(target=self._run, args=(fit, fit.work), daemon=True).start()
+                threading.Thread(target=self._run, args=(fit,), daemon=True).start()
 
-    def _run(self, fit: Fit, work: Callable[[], None]) -> None:
+    def _run(self, fit: Fit) -> None:
+        with self._lock:
+            worker, self._spare = self._spare, None
         try:
-            work()
+            fit.work(worker if worker is not None and worker.alive else Worker())
         finally:
             with self._lock:
                 self._running.discard(fit)
             self._advance()
+            self.warm()

@@ -1,4 +1,4 @@
-"""Failures as visitors read them: what, why and what to do, without a path of the server or a flag of the command line."""
+"""Failures as visitors read them: what, why and what to do, without paths of the server and flags of the command."""
 
 from __future__ import annotations
 

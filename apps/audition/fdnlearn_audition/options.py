@@ -73,5 +73,7 @@ def _whole(name: str, value: Any, least: int, most: int) -> int | None:
     except (TypeError, ValueError):
         number = float("nan")
     if isinstance(value, bool) or not (least <= number <= most and number == int(number)):
-        raise Refused(f"{name} {str(value)[:40]!r} is out of range; choose a whole number from {least} to {most}")
+        raise Refused(
+            f"{name} {str(value)[:40]!r} is out of range; choose a whole number from {least} to {most}"
+        )
     return int(number)

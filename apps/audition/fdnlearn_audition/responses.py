@@ -30,7 +30,9 @@ def room(folder: str, sample_rate_hz: int) -> str:
         recording = read_recording(Path(folder) / "target.wav")
         h = recording.samples[:, : round(_LONGEST_S * recording.sample_rate_hz)]
         # The frequency response is kept, not the waveform: at another rate a sample stands for another time.
-        h = resample(h, recording.sample_rate_hz, sample_rate_hz) * (recording.sample_rate_hz / sample_rate_hz)
+        h = resample(h, recording.sample_rate_hz, sample_rate_hz) * (
+            recording.sample_rate_hz / sample_rate_hz
+        )
         _write(written, np.asarray(h), sample_rate_hz)
     return str(written)
 
@@ -44,7 +46,9 @@ def network(folder: str, sample_rate_hz: int) -> str:
 
     written = Path(folder) / f"network-{sample_rate_hz}.wav"
     if not written.is_file():
-        h = np.asarray(impulse_response(load_fdn(Path(folder) / "fdn.json"), sample_rate_hz), dtype=np.float64)
+        h = np.asarray(
+            impulse_response(load_fdn(Path(folder) / "fdn.json"), sample_rate_hz), dtype=np.float64
+        )
         _write(written, _without_silent_end(h)[:, : round(_LONGEST_S * sample_rate_hz)], sample_rate_hz)
     return str(written)
 

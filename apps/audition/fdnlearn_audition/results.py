@@ -82,7 +82,7 @@ def _rows(array: Any, digits: int) -> Any:
 
 
 def _banded(fdn: FDN) -> bool:
-    return fdn.reverberation_times_s.shape[1] > 1
+    return bool(fdn.reverberation_times_s.shape[1] > 1)
 
 
 def _facts(fdn: FDN, metrics: dict[str, Any] | None) -> list[tuple[str, str]]:
@@ -144,7 +144,9 @@ def _loss(path: Path) -> dict[str, Any] | None:
     try:
         points = [(int(row[1]), float(row[5]), row[0]) for row in rows]
     except ValueError as error:
-        raise FdnlearnError(path.name, "is no history of a fit", "open the folder that a fit wrote") from error
+        raise FdnlearnError(
+            path.name, "is no history of a fit", "open the folder that a fit wrote"
+        ) from error
     kept = points[:: max(1, len(points) // _POINTS)] + points[-1:]
     return {"iteration": [p[0] for p in kept], "best": [p[1] for p in kept], "stages": _stages(points)}
 

@@ -48,10 +48,20 @@ class ListeningRoom:
         self._fit_of: dict[str, Fit] = {}
         self._ended = threading.Event()
         self._targets: list[dict[str, str]] = []
+        self._opened_view: dict[str, Any] = {}
 
     def begin(self) -> None:
-        """Warm up, and start looking for visitors who have gone without a word."""
+        """Warm up, and start looking for visitors who have gone without a word.
+
+        Raises
+        ------
+        Refused
+            If the opened results are none.
+        """
+        if self._opened is not None:
+            self._opened_view = self.bench.run("fdnlearn_audition.results:view", str(self._opened))
         self.bench.warm()
+        self.fits.warm()
         threading.Thread(target=self._sweep, daemon=True).start()
 
     def end(self) -> None:
@@ -71,9 +81,7 @@ class ListeningRoom:
             for name in FILES:
                 if (self._opened / name).is_file():
                     shutil.copyfile(self._opened / name, place / name)
-            self._keep(session, place, "opened", self.bench.run("fdnlearn_audition.results:view", str(place)))
-        if not self._targets:
-            self._targets = self.bench.run("fdnlearn_audition.takeaway:targets")
+            self._keep(session, place, "opened", self._opened_view)
         return {
             "token": session.token,
             "examples": list(ROOMS),
@@ -82,7 +90,6 @@ class ListeningRoom:
             "usual": {name: usual.settings() for name, usual in registry.MODELS.items()},
             "default_model": registry.DEFAULT_MODEL,
             "methods": list(registry.METHODS),
-            "targets": self._targets,
             "rates": list(RATES_HZ),
             "max_lines": registry.MAX_LINES,
             "max_iterations": self.limits.iterations,
@@ -243,6 +250,12 @@ class ListeningRoom:
         return self.shown(self._keep(session, folder, "opened", view))
 
     # Sound and files
+
+    def targets(self) -> list[dict[str, str]]:
+        """What a network can be exported to."""
+        if not self._targets:
+            self._targets = self.bench.run("fdnlearn_audition.takeaway:targets")
+        return self._targets
 
     def response(self, session: Session, key: str, of: str, rate: int) -> Path:
         """A WAV of a take's room or network."""

@@ -59,7 +59,9 @@ def routes(room: ListeningRoom) -> APIRouter:
             session = room.sessions.find(request.headers.get(TOKEN_HEADER, ""))
             suffix = Path(shown_name(name)).suffix.lower()
             if suffix not in SUFFIXES:
-                raise Refused(f"{shown_name(name)}: is no WAV, FLAC, AIFF or SOFA file; export the recording to WAV")
+                raise Refused(
+                    f"{shown_name(name)}: is no WAV, FLAC, AIFF or SOFA file; export the recording to WAV"
+                )
             place = session.place("recording")
             try:
                 path = await receive(request, place, shown_name(name))
@@ -92,6 +94,10 @@ def routes(room: ListeningRoom) -> APIRouter:
             return {"network": room.network(session, str(told.get("take")), int(rate), decay, size)}
 
         return await answer(request, work)
+
+    @router.post("/targets")
+    async def targets(request: Request) -> Response:
+        return await answer(request, lambda session, told: {"targets": room.targets()})
 
     @router.post("/export")
     async def export(request: Request) -> Response:

@@ -7,6 +7,7 @@ import hmac
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from fdnlearn.errors import UsageError
@@ -69,10 +70,9 @@ def host_names(host: str) -> list[str]:
     if not is_loopback(host):
         machine = socket.gethostname()
         names |= {machine, socket.getfqdn()}
-        try:
+        # A machine whose own name cannot be looked up is reached by the address that was given.
+        with suppress(OSError):
             names |= {str(entry[4][0]) for entry in socket.getaddrinfo(machine, None)}
-        except OSError:
-            pass  # a machine whose own name cannot be looked up is reached by the address that was given
     return sorted(names - {"0.0.0.0", "[::]"})
 
 
@@ -94,7 +94,10 @@ class Guard:
             await self._app(scope, receive, send)
             return
         if self._password is not None and not self._knows(scope):
-            headers = [(b"www-authenticate", b'Basic realm="fdnlearn listening room"'), (b"content-length", b"0")]
+            headers = [
+                (b"www-authenticate", b'Basic realm="fdnlearn listening room"'),
+                (b"content-length", b"0"),
+            ]
             await send({"type": "http.response.start", "status": 401, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
             return

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from fdnlearn.errors import FdnlearnError
 from fdnlearn_audition import security
 from fdnlearn_audition.limits import Limits
+from fdnlearn_audition.messages import Refused
 from fdnlearn_audition.room import ListeningRoom
 
 
@@ -90,7 +94,10 @@ def serve(
 
     room = ListeningRoom(Limits(), opened)
     try:
-        room.begin()
+        try:
+            room.begin()
+        except Refused as refusal:
+            raise FdnlearnError(str(opened), "cannot be opened", str(refusal)) from refusal
         config = uvicorn.Config(
             build(room, host, password),
             log_level="critical",
@@ -100,10 +107,24 @@ def serve(
         )
         name = f"[{host}]" if ":" in host else host
         announce(f"http://{name}:{listening.getsockname()[1]}/")
-        uvicorn.Server(config).run(sockets=[listening])
+        with _ending_in_peace():
+            uvicorn.Server(config).run(sockets=[listening])
     finally:
         room.end()
         listening.close()
+
+
+@contextmanager
+def _ending_in_peace() -> Iterator[None]:
+    """Hear in silence that uvicorn raises the signal that ended it once more: the room is to be cleared first."""
+    here = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM) if here else ()
+    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -116,5 +137,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         reason = (error.strerror or str(error)).lower()
-        raise FdnlearnError(f"{host}:{port}", f"cannot be listened at ({reason})", "choose another --port or --host") from error
+        raise FdnlearnError(
+            f"{host}:{port}", f"cannot be listened at ({reason})", "choose another --port or --host"
+        ) from error
     return listening

@@ -12,8 +12,8 @@ def octave_rows(metrics: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``columns`` (text), ``rows``: ``symbol``, ``title``, ``cells``; a cell has ``text`` and ``note``, and where a fit
-        is compared ``room``, ``fit``, ``grade``, ``mark``, ``words``.
+        ``columns`` (text), ``rows``: ``symbol``, ``title``, ``cells``; a cell has ``text`` and ``note``, and where a
+        fit is compared ``room``, ``fit``, ``grade``, ``mark``, ``words``.
     """
     from fdnlearn.report.judgement import (
         QUANTITIES,

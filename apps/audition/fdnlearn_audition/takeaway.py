@@ -59,7 +59,9 @@ def export(folder: str, names: list[str], name: str, sample_rate_hz: int | None)
             continue
         archive = place.with_name(f"{exported.network.name}-{place.name}.zip")
         pack(archive, place, [*exported.files, exported.certificate])
-        rows.append({"target": target, "file": archive.relative_to(base).as_posix(), "files": len(exported.files)})
+        rows.append(
+            {"target": target, "file": archive.relative_to(base).as_posix(), "files": len(exported.files)}
+        )
     return rows
 
 
@@ -68,7 +70,9 @@ def bundle(folder: str, names: list[str], name: str, sample_rate_hz: int | None)
     base = Path(folder)
     export(folder, names, name, sample_rate_hz)
     archive = base / f"{name}.zip"
-    results = [path for path in base.iterdir() if path.is_file() and path.suffix in (".json", ".html", ".csv")]
+    results = [
+        path for path in base.iterdir() if path.is_file() and path.suffix in (".json", ".html", ".csv")
+    ]
     results += [base / "ir.wav"] if (base / "ir.wav").is_file() else []
     exports = [path for path in (base / "export").rglob("*") if path.is_file() and path.suffix != ".zip"]
     pack(archive, base, [*sorted(results), *sorted(exports)])

@@ -264,7 +264,7 @@ function liveCharts() {
         decay.draw("fit", axes.decay_s, frame.curves.decay_db);
         density.draw("fit", axes.density_s, frame.curves.density);
       }
-      history.push(...frame.losses.map(([iteration, value, stage]) => ({ iteration, loss: value, stage })));
+      history = frame.losses.map(([iteration, loss, stage]) => ({ iteration, loss, stage }));
       const values = history.map((one) => one.loss).filter((value) => value > 0);
       if (!values.length) return;
       const low = 10 ** Math.floor(Math.log10(Math.min(...values) * 0.95));

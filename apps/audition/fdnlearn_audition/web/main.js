@@ -7,7 +7,7 @@ import { listenPanel } from "./listen.js";
 import { Player } from "./player.js";
 import { remember, stayAlive } from "./server.js";
 import { createStore } from "./store.js";
-import { offerExports, takePanel } from "./take.js";
+import { takePanel } from "./take.js";
 import { tweakPanel } from "./tweak.js";
 
 /** Take charge of the page's frame; `trigger` sends an event to the server. */
@@ -34,7 +34,6 @@ function enter(room, store, offer, trigger) {
   remember(offer.token);
   stayAlive();
   store.offer = offer;
-  offerExports(offer.targets);
   const panel = (name) => room.querySelector(`#panel-${name}`);
   const player = new Player(store);
   fitPanel(panel("fit"), store, trigger);

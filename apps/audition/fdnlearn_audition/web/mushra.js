@@ -81,7 +81,7 @@ export function mushra({ store, player }) {
       h("p.trial", {}, `Clip ${run.page + 1} of ${run.clips.length}: ${CLIP_NAMES[player.clip] ?? player.clip}`),
       h("div.row", {}, run.buttons[0], h("button", { type: "button", onclick: () => player.toggle() }, "Play or pause"), h("span.grow"), h("button", { type: "button", onclick: quit }, "Give up")),
       h("div.scale", { "aria-hidden": "true" }, SCALE.map((word) => h("span", {}, word))),
-      columns, h("div.row", {}, h("span.grow"), next));
+      ...columns, h("div.row", {}, h("span.grow"), next));
     announce(`Clip ${run.page + 1} of ${run.clips.length}`);
   }
 

@@ -109,17 +109,27 @@ function heatMap(matrix, n) {
     h("figcaption", {}, h("strong", {}, "Feedback matrix"), " ", h("span", {}, "row i feeds line i; blue is negative")));
 }
 
+let offered = null;
+
+/** Every export target that the server knows; asked for once. */
+function targets() {
+  offered ??= ask("targets").then((told) => told.targets);
+  offered.catch(() => (offered = null));
+  return offered;
+}
+
 function exports(take) {
   const trouble = complaint();
   const rate = choice([["", `${take.sample_rate_hz / 1000} kHz, as fitted`], ...[44100, 48000, 88200, 96000].filter((hz) => hz !== take.sample_rate_hz).map((hz) => [hz, `${hz / 1000} kHz`])], "");
   rate.id = "export-rate";
   const made = (target, row, name) => h("li", { "data-target": target }, row);
-  const list = h("ul.targets", {}, exportOffers.map((target) => {
+  const list = h("ul.targets");
+  targets().then((offers) => list.append(...offers.map((target) => {
     const place = h("span.place", {});
     const button = h("button.small", { type: "button", "data-export": target.name, onclick: () => make(target.name, button, place) }, "Prepare");
     place.append(button);
     return made(target.name, [h("div", {}, h("strong", {}, target.name), h("span", {}, target.purpose), h("small", {}, target.proof)), place]);
-  }));
+  })), (error) => trouble.say(error.message));
   const everything = h("span.place", {});
   const all = h("button.primary", { type: "button", id: "export-all", onclick: () => make(null, all, everything) }, "Everything in one archive");
   everything.append(all);
@@ -147,10 +157,4 @@ function exports(take) {
       take.has_report ? h("a.button", { href: filePath(take.key, "report.html"), download: "report.html", "data-download": "report" }, "HTML report") : null,
       h("a.button", { href: filePath(take.key, "fdn.json"), download: "fdn.json", "data-download": "fdn" }, "fdn.json")),
     trouble.element, list);
-}
-
-let exportOffers = [];
-
-export function offerExports(targets) {
-  exportOffers = targets;
 }
