@@ -17,7 +17,7 @@ export function loopBuffer(context, buffer, start, end) {
     const to = loop.getChannelData(c);
     for (let n = 0; n < length; ++n) to[n] = from[first + n] ?? 0;
     for (let k = 0; k < fade; ++k) {
-      const part = (k + 1) / (fade + 1);
+      const part = 0.5 - 0.5 * Math.cos((Math.PI * (k + 1)) / (fade + 1));
       const n = length - fade + k;
       to[n] = (1 - part) * to[n] + part * (from[first - fade + k] ?? 0);
     }
@@ -45,7 +45,8 @@ class Ramp {
     if (now === value && this.to === value) return;
     const gain = this.node.gain;
     gain.cancelScheduledValues(time);
-    gain.setValueAtTime(now, time);
+    // Not a step to `now`: of a ramp that was under way its first part is to be played as it was.
+    gain.linearRampToValueAtTime(now, time);
     gain.linearRampToValueAtTime(value, time + length);
     [this.from, this.to, this.start, this.stop] = [now, value, time, time + length];
   }

@@ -13,7 +13,9 @@ const ANCHOR_STOP_HZ = 4000;
 export async function convolve(clip, response, length) {
   const channels = Math.max(clip.numberOfChannels, Math.min(2, response.numberOfChannels));
   const offline = new OfflineAudioContext(channels, length, clip.sampleRate);
-  const convolver = new ConvolverNode(offline, { buffer: response, disableNormalization: true });
+  // As many channels as the clip has, also when it is over: else the tail would be mixed down half way.
+  const width = { channelCount: clip.numberOfChannels, channelCountMode: "explicit" };
+  const convolver = new ConvolverNode(offline, { buffer: response, disableNormalization: true, ...width });
   const source = new AudioBufferSourceNode(offline, { buffer: clip });
   source.connect(convolver).connect(offline.destination);
   source.start();
