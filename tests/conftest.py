@@ -14,10 +14,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from audition_room import Room, browser, running_room
 from brief_fits import RATE_HZ
 from command_line import QUICK, record, run
 from hypothesis import settings
 from player_tools import build_plugins
+from playwright.sync_api import Browser
 from targets import target_of
 
 from fdnlearn.rir import Target
@@ -134,3 +136,17 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _fail_if_skipped(report)
     return report
+
+
+@pytest.fixture(scope="session")
+def listening_room(tmp_path_factory: pytest.TempPathFactory) -> Generator[Room, None, None]:
+    """The real command, running."""
+    with running_room(tmp_path_factory.mktemp("audition")) as room:
+        yield room
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Generator[Browser, None, None]:
+    """A browser."""
+    with browser() as driven:
+        yield driven

@@ -73,9 +73,10 @@ def solve(
         terms={name: float(value[0]) for name, value in terms.items()},
         evaluations=1,
     )
-    stopped = callback is not None and callback(done)
+    fdn = problem.to_fdn(network, **fields)
+    stopped = callback is not None and callback(done.with_best(lambda: fdn))
     return FitResult(
-        fdn=problem.to_fdn(network, **fields),
+        fdn=fdn,
         unsnapped=None,
         status=Status.INTERRUPTED if stopped else Status.COMPLETED,
         loss=done.loss,

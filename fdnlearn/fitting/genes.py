@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from fdnlearn.fdn import FDN
 from fdnlearn.fitting import checkpoint
 from fdnlearn.fitting.columns import join, split, widths
 from fdnlearn.fitting.problem import AIMS, Free, Problem, problem_for
@@ -158,7 +159,9 @@ class _NetworkSearch:
         if index == 0:
             optimiser = self.strategy.begin(self.genes.encode(self.starts), _seed(config, 2))
             share = self.strategy.search_share if self.ends_whole else 1.0
-            return Phase("search", optimiser, lambda x: evaluate(self.problem, self.decode(x)), share)
+            return Phase(
+                "search", optimiser, lambda x: evaluate(self.problem, self.decode(x)), share, self.network
+            )
         if index == 2 or not self.ends_whole:
             return None
         assert found is not None
@@ -170,10 +173,15 @@ class _NetworkSearch:
             return evaluate(self.problem, self.decode(widen(best, kept, x)), delays)
 
         optimiser = self.strategy.settle(found.phase.optimiser, kept, best[kept], _seed(config, 3))
-        return Phase("settle", optimiser, settled, 1.0)
+        return Phase(
+            "settle", optimiser, settled, 1.0, lambda x: self.network(widen(best, kept, x[None])[0], delays)
+        )
 
     def decode(self, genes: FloatArray) -> Free:
         return self.genes.decode(genes, self.problem.device)
+
+    def network(self, genes: FloatArray, delays_samples: Tensor | None = None) -> FDN:
+        return self.problem.network_to_fdn(self.decode(genes[None]), delays_samples)
 
     def rounded(self, genes: FloatArray) -> Tensor:
         return roundings(self.problem, self.decode(genes[None]), 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,9 @@ class FitConfig:
 class Progress:
     """One line of a fit's history, also what a callback receives after every iteration.
 
-    `evaluations` counts the networks that have been evaluated so far; None where each iteration is one.
+    `evaluations` counts the networks that have been evaluated so far; None where each iteration is one. `best` makes
+    the best network so far, its delays perhaps not yet whole: only what a callback receives has it, and only while it
+    is being called.
     """
 
     iteration: int
@@ -76,6 +78,11 @@ class Progress:
     best_loss: float
     terms: dict[str, float]
     evaluations: int | None = None
+    best: Callable[[], FDN] | None = field(default=None, compare=False, repr=False)
+
+    def with_best(self, best: Callable[[], FDN] | None) -> Progress:
+        """The same, with a way to see the network."""
+        return replace(self, best=best)
 
 
 @dataclass(frozen=True)
