@@ -37,7 +37,7 @@ _OPTIONS: tuple[Any, ...] = (
         "--iterations",
         metavar="N",
         type=click.IntRange(1, 1_000_000),
-        help="Length of the long descent, or generations.  [default: 300 to 900, by the room; homogeneous: 400]",
+        help="Length of the long descent, or generations.  [default: 300 to 600, by the room; homogeneous: 400]",
     ),
     budget_option("End after this wall-clock time."),
     click.option(

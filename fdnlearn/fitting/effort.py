@@ -12,7 +12,7 @@ from fdnlearn.rir.target import Target
 #: rooms get more of them for the same time, and there they help most (800 instead of 300 brought the loss of a room of
 #: 0.3 s from 0.19 to 0.13).
 _ITERATIONS_S = 400.0
-_LIMITS = (300, 900)
+_LIMITS = (300, 600)
 
 
 def settled(config: FitConfig, target: Target) -> FitConfig:

@@ -20,11 +20,11 @@ LOWEST_HZ = 10.0
 def capped(xp: ModuleType, gains: Any, sos: Any, sample_rate_hz: float) -> tuple[Any, Any]:
     """Gains (..., N) times ``min(1, (1 - 1e-5) / max |G|)`` over the grid, and the sections (..., N, S, 6) as they are.
 
-    For tensors the gradient is that of the largest value: its place on the grid is looked up in plain numbers.
+    For tensors the gradient is that of the largest value: its place on the grid is looked up without one.
     """
-    grid = _half_sines(sample_rate_hz)
-    at = np.prod(_power_gain(np, _plain(sos), grid), axis=-2).argmax(axis=-1)
-    there = xp.asarray(grid[at], device=sos.device)[..., None]
+    grid = xp.asarray(_half_sines(sample_rate_hz), device=sos.device)
+    still = sos.detach() if hasattr(sos, "detach") else sos
+    there = grid[xp.prod(_power_gain(xp, still, grid), -2).argmax(-1)][..., None]
     peak = gains * xp.sqrt(xp.prod(_power_gain(xp, sos, there)[..., 0], -1))
     return gains * xp.clip(LIMIT / xp.clip(peak, 1e-300, None), None, 1.0), sos
 
@@ -51,7 +51,3 @@ def _power_gain(xp: ModuleType, sos: Any, phi: Any) -> Any:
 
     powers = xp.stack((xp.ones_like(phi), phi, phi * phi), -2)
     return power(0) / power(3)
-
-
-def _plain(values: Any) -> FloatArray:
-    return values if isinstance(values, np.ndarray) else np.asarray(values.detach().cpu().numpy())
