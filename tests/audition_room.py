@@ -210,4 +210,6 @@ def packed(channels: FloatArray) -> list[str]:
 
 def samples(packed: list[str]) -> FloatArray:
     """Channels (C, n) as JavaScript packed them."""
-    return np.stack([np.frombuffer(base64.b64decode(text), dtype="<f4").astype(np.float64) for text in packed])
+    return np.stack(
+        [np.frombuffer(base64.b64decode(text), dtype="<f4").astype(np.float64) for text in packed]
+    )

@@ -54,10 +54,16 @@ def db(x: FloatArray, reference: FloatArray) -> float:
 @pytest.mark.parametrize("rate", RATES_HZ)
 def test_switching_is_a_cross_fade_and_nothing_else(page: Page, rate: int) -> None:
     t = np.arange(rate) / rate
-    stems = np.stack([0.5 * np.sin(2 * np.pi * 443 * t), 0.5 * np.sin(2 * np.pi * 331 * t + 1), 0.4 * np.cos(2 * np.pi * 97 * t)])
+    stems = np.stack(
+        [
+            0.5 * np.sin(2 * np.pi * 443 * t),
+            0.5 * np.sin(2 * np.pi * 331 * t + 1),
+            0.4 * np.cos(2 * np.pi * 97 * t),
+        ]
+    )
     switches = [(0.2, 1), (0.35, 2), (0.354, 0), (0.6, 1)]  # the third while the second is still fading
     lines = "".join(f'graph.select("stem{to}", {at});' for at, to in switches)
-    heard = render_graph(page, rate, stems, f'graph.start(0, 0, [0, 1], false); {lines}', 1.0)
+    heard = render_graph(page, rate, stems, f"graph.start(0, 0, [0, 1], false); {lines}", 1.0)
     gains = np.zeros((3, rate))
     level = np.array([1.0, 0.0, 0.0])
     start, begin, goal = 0.0, level, level
@@ -78,7 +84,9 @@ def test_equal_stems_do_not_show_that_they_are_switched(page: Page) -> None:
     rate = 48000
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, rate)
     lines = "".join(f'graph.select("stem{k % 2}", {0.05 + 0.03 * k});' for k in range(1, 25))
-    heard = render_graph(page, rate, np.stack([noise, noise]), f'graph.start(0, 0, [0, 1], false); {lines}', 1.0)
+    heard = render_graph(
+        page, rate, np.stack([noise, noise]), f"graph.start(0, 0, [0, 1], false); {lines}", 1.0
+    )
     assert db(heard - noise, noise) < -100
 
 
@@ -87,7 +95,9 @@ def test_stems_are_aligned_to_the_sample(page: Page) -> None:
     stems = np.zeros((3, 8000))
     stems[0, 1000], stems[1, 3000], stems[2, 5000] = 1.0, 0.9, 0.8
     lines = f'graph.select("stem1", {2000 / rate}); graph.select("stem2", {4000 / rate});'
-    heard = render_graph(page, rate, stems, f'graph.start(0, 0, [0, {8000 / rate}], false); {lines}', 8000 / rate)
+    heard = render_graph(
+        page, rate, stems, f"graph.start(0, 0, [0, {8000 / rate}], false); {lines}", 8000 / rate
+    )
     assert np.flatnonzero(np.abs(heard) > 1e-3).tolist() == [1000, 3000, 5000]
 
 
@@ -95,7 +105,9 @@ def test_a_loop_closes_without_a_step(page: Page) -> None:
     rate, first, last = 48000, 4800, 9700
     t = np.arange(rate) / rate
     stem = 0.5 * np.sin(2 * np.pi * 101.3 * t + 0.4)
-    heard = render_graph(page, rate, stem[None], f"graph.start(0, 0, [{first / rate}, {last / rate}], true);", 0.5)
+    heard = render_graph(
+        page, rate, stem[None], f"graph.start(0, 0, [{first / rate}, {last / rate}], true);", 0.5
+    )
     assert heard[: last - first - 500] == pytest.approx(stem[first : last - 500], abs=1e-6)
     slope = np.max(np.abs(np.diff(stem)))
     # A cross-fade of a sine with itself at another phase is at most as steep as both and the fade together.
@@ -116,7 +128,9 @@ def test_the_mix_adds_the_dry_clip_to_the_others_alone(page: Page) -> None:
 
 @pytest.mark.parametrize("rate", RATES_HZ)
 @pytest.mark.parametrize("channels", [(1, 1), (1, 2), (2, 1), (2, 2)])
-def test_a_stem_is_the_convolution_of_clip_and_response(page: Page, rate: int, channels: tuple[int, int]) -> None:
+def test_a_stem_is_the_convolution_of_clip_and_response(
+    page: Page, rate: int, channels: tuple[int, int]
+) -> None:
     rng = np.random.default_rng(1)
     clip = rng.standard_normal((channels[0], 3000)) * 0.1
     response = rng.standard_normal((channels[1], 2500)) * np.exp(-np.arange(2500) / 500) * 0.2
@@ -132,7 +146,10 @@ def test_a_stem_is_the_convolution_of_clip_and_response(page: Page, rate: int, c
     }}"""
     heard = samples(page.evaluate(code, [rate, packed(clip), packed(response)]))
     expected = np.stack(
-        [np.convolve(clip[min(c, len(clip) - 1)], response[min(c, len(response) - 1)]) for c in range(max(channels))]
+        [
+            np.convolve(clip[min(c, len(clip) - 1)], response[min(c, len(response) - 1)])
+            for c in range(max(channels))
+        ]
     )
     assert heard.shape == expected.shape
     assert db(heard - expected, expected) < -100
@@ -142,7 +159,9 @@ def test_a_stem_is_the_convolution_of_clip_and_response(page: Page, rate: int, c
 def test_loudness_is_that_of_the_reference_implementation(page: Page, rate: int) -> None:
     rng = np.random.default_rng(2)
     t = np.arange(3 * rate) / rate
-    quiet_then_loud = np.stack([0.3 * np.sin(2 * np.pi * 997 * t), 0.05 * rng.standard_normal(t.size)]) * np.where(t < 1, 0.01, 1)
+    quiet_then_loud = np.stack(
+        [0.3 * np.sin(2 * np.pi * 997 * t), 0.05 * rng.standard_normal(t.size)]
+    ) * np.where(t < 1, 0.01, 1)
     for channels in (quiet_then_loud[:1], quiet_then_loud):
         code = f"""async ([rate, channels]) => {{
           const {{ integratedLoudness }} = await import("/room/web/loudness.js");
@@ -177,9 +196,7 @@ def test_matching_makes_all_equally_loud_without_clipping(page: Page) -> None:
 
 @pytest.mark.parametrize("rate", [44100, 96000])
 def test_the_anchor_is_a_low_pass_at_3_5_khz(page: Page, rate: int) -> None:
-    taps = page.evaluate(
-        'async (rate) => [...(await import("/room/web/stems.js")).anchorFilter(rate)]', rate
-    )
+    taps = page.evaluate('async (rate) => [...(await import("/room/web/stems.js")).anchorFilter(rate)]', rate)
     hz, response = signal.freqz(taps, worN=1 << 15, fs=rate)
     level = 20 * np.log10(np.abs(response) + 1e-12)
     assert np.max(np.abs(level[hz <= 3500])) < 0.1
@@ -222,7 +239,7 @@ def test_chance_is_fair(page: Page) -> None:
 def test_tables_are_csv_that_no_spreadsheet_executes(page: Page) -> None:
     code = 'async (rows) => (await import("/room/web/statistics.js")).csv(rows)'
     text = page.evaluate(code, [["clip", 'a "b", c'], ["=HYPERLINK(1)", -3], ["+1", None]])
-    assert text == "clip,\"a \"\"b\"\", c\"\r\n'=HYPERLINK(1),-3\r\n'+1,\r\n"
+    assert text == 'clip,"a ""b"", c"\r\n\'=HYPERLINK(1),-3\r\n\'+1,\r\n'
 
 
 NETWORKS = ("mono_4", "bands_4", "stereo_4", "sparse_early_4")
@@ -255,7 +272,9 @@ def test_early_and_late_add_up_and_stand_apart(page: Page) -> None:
     assert db(early[: len(expected)] - expected, expected) < -130
 
 
-def run_worklet(page: Page, network: dict, rate: int, length: int, early: float = 1.0, late: float = 1.0) -> FloatArray:
+def run_worklet(
+    page: Page, network: dict, rate: int, length: int, early: float = 1.0, late: float = 1.0
+) -> FloatArray:
     code = f"""async ([network, rate, length, early, late]) => {{
       const {{ networkNode }} = await import("/room/web/tweak.js");
       {PACK}

@@ -27,7 +27,9 @@ def network(folder: str, sample_rate_hz: int, decay: float, size: float) -> dict
     fdn = load_fdn(Path(folder) / "fdn.json")
     if fdn.lines > MOST_LINES:
         raise FdnlearnError(
-            "network", f"has {fdn.lines} lines, a page runs {MOST_LINES}", "fit with fewer lines to tweak it here"
+            "network",
+            f"has {fdn.lines} lines, a page runs {MOST_LINES}",
+            "fit with fewer lines to tweak it here",
         )
     return network_of(fdn, sample_rate_hz, decay, size)
 
