@@ -255,9 +255,12 @@ def test_a_page_can_be_used_without_a_mouse(listening_room: Room, chromium: Brow
             assert len(seen) < 30
             page.keyboard.press("Tab")
             focused = page.evaluate(
-                """() => { const e = document.activeElement, s = getComputedStyle(e.type === 'file' ? e.closest('label') : e);
-                   const ring = e.type === 'checkbox' ? getComputedStyle(e.nextElementSibling) : s;
-                   return [e.id || e.textContent.trim().slice(0, 20), ring.outlineStyle]; }"""
+                """() => {
+                  const element = document.activeElement;
+                  const shown = element.type === "file" ? element.closest("label")
+                    : element.type === "checkbox" ? element.nextElementSibling : element;
+                  return [element.id || element.textContent.trim().slice(0, 20), getComputedStyle(shown).outlineStyle];
+                }"""
             )
             seen.append(focused)
         assert {"recording", "model", "method", "lines", "iterations", "seed", "go"} <= {

@@ -352,7 +352,8 @@ def test_a_closed_tab_frees_its_fit_and_a_stop_is_quick(listening_room: Room, ch
         took_ms = page.evaluate(
             """() => new Promise((done) => {
               const since = performance.now();
-              window.addEventListener("room-news", ({ detail }) => detail.state === "writing" && done(performance.now() - since));
+              const ended = ({ detail }) => detail.state === "writing" && done(performance.now() - since);
+              window.addEventListener("room-news", ended);
               document.querySelector("#stop").click();
             })"""
         )
@@ -385,13 +386,16 @@ def _cpu_ticks(pid: int) -> int:
 
 
 def test_ten_programs_at_once(listening_room: Room, tmp_path: Path) -> None:
-    """The documented client, ten times: an honest queue, nobody gets another's result, nothing is left behind."""
+    """The documented client, ten times, five of which leave while they wait: an honest queue, nobody gets another's
+    result, nothing is left behind.
+    """
     from gradio_client import Client, handle_file
 
     recordings = [record(tmp_path / f"room-{n}.wav", decay(seed=n)) for n in range(10)]
     places: dict[int, list[int]] = {}
     networks: dict[int, dict[str, Any]] = {}
     problems: list[str] = []
+    waiting = threading.Barrier(10)
 
     def visit(n: int) -> None:
         try:
@@ -399,10 +403,13 @@ def test_ten_programs_at_once(listening_room: Room, tmp_path: Path) -> None:
             job = client.submit(
                 handle_file(recordings[n]), "homogeneous", "analytic", 2 + n, None, n, api_name="/fit"
             )
-            told, files = job.result(timeout=240)
-            assert told["state"] == "done"
+            wait_until(job.outputs, 120, "a place in the queue")
+            waiting.wait(timeout=120)
+            if n % 2 == 0:
+                told, files = job.result(timeout=240)
+                assert told["state"] == "done"
+                networks[n] = json.loads(Path(next(f for f in files if f.endswith("fdn.json"))).read_text())
             places[n] = [step[0]["place"] for step in job.outputs()]
-            networks[n] = json.loads(Path(next(f for f in files if f.endswith("fdn.json"))).read_text())
             client.close()
         except Exception as error:
             problems.append(f"{n}: {type(error).__name__}: {error}")
@@ -414,15 +421,15 @@ def test_ten_programs_at_once(listening_room: Room, tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert problems == []
-    for n, recording in enumerate(recordings):
-        assert (
-            networks[n]["provenance"]["target"]["sha256"]
-            == hashlib.sha256(recording.read_bytes()).hexdigest()
-        )
+    for n in range(0, 10, 2):
+        sha256 = hashlib.sha256(recordings[n].read_bytes()).hexdigest()
+        assert networks[n]["provenance"]["target"]["sha256"] == sha256
         assert len(networks[n]["delays_samples"]) == 2 + n
-        waited = [place for place in places[n] if place]
+    for told in places.values():
+        waited = [place for place in told if place]
         assert waited == sorted(waited, reverse=True), "nobody is overtaken"
-    assert max(max(p) for p in places.values()) >= 5
+    assert max(max(told) for told in places.values()) >= 5
+    wait_until(lambda: not listening_room.folders, 10, "all folders go")
     assert listening_room.memory_mb < before_mb + 80
 
 

@@ -11,6 +11,8 @@ from typing import Any
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+# Seconds after which a program that has closed its client is missed; a closed page is missed at once.
+os.environ.setdefault("GRADIO_HEARTBEAT_INTERVAL", "2")
 
 import gradio as gr
 from starlette.concurrency import run_in_threadpool
