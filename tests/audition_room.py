@@ -173,6 +173,17 @@ def wait_until(condition: Any, timeout_s: float, what: str) -> float:
     return time.perf_counter() - started
 
 
+def start_fit(page: Page) -> None:
+    """A fit that goes on for minutes, under way."""
+    page.click("text=small room")
+    page.wait_for_selector(".about h3")
+    page.select_option("#model", "homogeneous")
+    page.fill("#iterations", "5000")
+    page.fill("#lines", "16")
+    page.click("#go")
+    page.wait_for_function("/iteration/.test(document.querySelector('#fit-detail').textContent)")
+
+
 def fit_ended(page: Page) -> str:
     """Wait for the end of a fit; the word that the page has for it."""
     page.wait_for_function(

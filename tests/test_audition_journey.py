@@ -51,6 +51,11 @@ def check_accessible(page: Page) -> None:
 def check_width(page: Page) -> None:
     """Nothing makes the page scroll sideways."""
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    beyond = """() => [...document.querySelectorAll(".room .card, .room button, .room select, .room figure")]
+      .filter((one) => one.checkVisibility() && !one.closest(".tabs, .scroll"))
+      .filter((one) => one.getBoundingClientRect().right > window.innerWidth + 0.5)
+      .map((one) => one.outerHTML.slice(0, 80))"""
+    assert page.evaluate(beyond) == []
 
 
 @pytest.mark.parametrize("look", [DESK, PHONE], ids=["desk-light", "phone-dark"])

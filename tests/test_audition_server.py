@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from audition_room import DESK, Room, fit_ended, running_room, visiting, wait_until
+from audition_room import DESK, Room, fit_ended, running_room, start_fit, visiting, wait_until
 from command_line import decay, record, run
 from fdnlearn_audition import security
 from playwright.sync_api import Browser, Page
@@ -327,16 +327,6 @@ def test_impossible_requests_are_refused_in_words(
 
 
 # Fits of others
-
-
-def start_fit(page: Page, iterations: int = 100000) -> None:
-    page.click("text=small room")
-    page.wait_for_selector(".about h3")
-    page.select_option("#model", "homogeneous")
-    page.fill("#iterations", str(min(iterations, 5000)))
-    page.fill("#lines", "16")
-    page.click("#go")
-    page.wait_for_function("/iteration/.test(document.querySelector('#fit-detail').textContent)")
 
 
 def test_a_closed_tab_frees_its_fit_and_a_stop_is_quick(listening_room: Room, chromium: Browser) -> None:

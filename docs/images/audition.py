@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "tests"))
 
-from audition_room import DESK, PHONE, browser, fit_ended, running_room, visiting  # noqa: E402
+from audition_room import DESK, PHONE, browser, fit_ended, running_room, visiting
 
 LOOKS = {"desk-light": DESK, "phone-dark": PHONE, "desk-dark": DESK | {"color_scheme": "dark"}}
 
@@ -34,9 +34,9 @@ def tour(page: Page, look: str) -> None:
     page.click("#go")
     page.wait_for_function("/iteration \\d{3}/.test(document.querySelector('#fit-detail').textContent)")
     page.wait_for_timeout(2500)
-    if look.startswith("phone"):
-        page.locator(".run").scroll_into_view_if_needed()
-        page.evaluate("document.querySelector('.run').scrollIntoView()")
+    page.evaluate(
+        f"document.querySelector('{'.run' if look.startswith('phone') else '.masthead'}').scrollIntoView()"
+    )
     shoot(page, "fit", look)
     page.click("#stop")
     fit_ended(page)
@@ -88,7 +88,11 @@ def tour(page: Page, look: str) -> None:
 def main() -> None:
     """Every state in every look."""
     wanted = sys.argv[1:] or list(LOOKS)
-    with tempfile.TemporaryDirectory() as temporary, running_room(Path(temporary)) as room, browser() as chromium:
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        running_room(Path(temporary)) as room,
+        browser() as chromium,
+    ):
         for look in wanted:
             with visiting(chromium, room, LOOKS[look]) as page:
                 tour(page, look)
