@@ -18,6 +18,7 @@ from audition_room import Room, browser, running_room
 from brief_fits import RATE_HZ
 from command_line import QUICK, record, run
 from hypothesis import settings
+from player_tools import build_plugins
 from playwright.sync_api import Browser
 from targets import target_of
 
@@ -94,6 +95,16 @@ def fitted(room: Path) -> Path:
     outcome = run("fit", room, "-o", folder, *QUICK)
     assert outcome.code == 0, outcome.stderr
     return folder
+
+
+@pytest.fixture(scope="session")
+def built_player() -> Generator[Path | None, None, None]:
+    """The folder of the player's plugins, where exports then find them; None where they cannot be built."""
+    folder = build_plugins()
+    with pytest.MonkeyPatch.context() as patch:
+        if folder is not None:
+            patch.setenv("FDNLEARN_PLAYER", str(folder))
+        yield folder
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ LAYERS = (
     "report",
     "jobs",
     "comparison",
+    "batch",
     "commands",
     "cli",
 )
@@ -59,7 +60,9 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert not {"torch", "numba", "scipy", "numpy", "matplotlib", "pydantic"} & loaded_by("import fdnlearn")
 
 
-@pytest.mark.parametrize("command", ["", "fit", "analyze", "compare", "render", "export", "audition", "schema"])
+@pytest.mark.parametrize(
+    "command", ["", "fit", "analyze", "compare", "render", "export", "audition", "schema"]
+)
 def test_help_imports_nothing_heavy(command: str) -> None:
     arguments = [*command.split(), "--help"]
     statement = f"from fdnlearn.cli import cli\ntry:\n    cli.main({arguments})\nexcept SystemExit: pass"

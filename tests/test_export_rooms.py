@@ -11,6 +11,7 @@ from fdnlearn import registry
 from fdnlearn.export import check, export, get_target
 from fdnlearn.fdn import FDN, load_fdn
 
+pytestmark = pytest.mark.usefixtures("built_player")
 VERIFIED = [name for name in registry.TARGETS if get_target(name).verified]
 
 

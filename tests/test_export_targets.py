@@ -28,9 +28,17 @@ REFUSED = {
     ("pyfdn", "mono_at_44100"): "cannot low-pass",
     ("pyfdn", "measured"): "at most 256 early taps",
     ("pyfdn", "measured_at_16000"): "at most 256 early taps",
+    **{
+        (kind, case): "does not know the absorption family"
+        for kind in ("vst3", "clap", "lv2")
+        for case in ("stereo", "measured", "measured_at_16000")
+    },
     ("supercollider", "measured"): "at most 512 early taps",
     ("supercollider", "measured_at_16000"): "at most 512 early taps",
 }
+
+
+pytestmark = pytest.mark.usefixtures("built_player")
 
 
 @pytest.fixture(autouse=True)

@@ -61,6 +61,8 @@ def command(
     else:
         for one, outcome in zip(exports, checks, strict=True):
             click.echo(_line(one, outcome))
+            if one.target.about is not None:
+                click.echo(f"{'':14} {one.target.about()}")
     failed = [outcome for outcome in checks if outcome is not None and outcome.passed is False]
     if failed:
         worst = ", ".join(f"{c.target} {c.error_db:.1f} dB" for c in failed)
@@ -104,6 +106,8 @@ def _document(one: Export, outcome: Check | None) -> dict[str, Any]:
         "certificate": str(one.certificate),
         "sample_rate_hz": one.network.sample_rate_hz,
     }
+    if one.target.about is not None:
+        document["player"] = one.target.about()
     if outcome is not None:
         document["check"] = {
             "host": outcome.host,

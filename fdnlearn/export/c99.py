@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from fdnlearn.export.network import Network
+from fdnlearn.export.network import Network, Tap
 from fdnlearn.export.target import FLOAT32_DB, ExportTarget
 from fdnlearn.export.text import number, wrapped
 from fdnlearn.files import write_text
 
-#: Lines side by side are padded to a multiple of this.
+#: Lines side by side, and outputs, are padded to a multiple of this.
 LANES = 4
+#: FDN_FRAMES of the header.
+FRAMES = 16
 
 
-def padded_lines(lines: int) -> int:
-    """Number of lines rounded up to whole vectors."""
-    return -(-lines // LANES) * LANES
+def padded(count: int) -> int:
+    """A number of lines or outputs rounded up to whole vectors."""
+    return -(-count // LANES) * LANES
 
 
 def loop_source() -> str:
@@ -35,16 +39,17 @@ def _array(declaration: str, values: npt.ArrayLike, *, whole: bool = False) -> s
 
 
 def _tables(network: Network) -> str:
-    n, width = network.lines, padded_lines(network.lines)
+    n, width = network.lines, padded(network.lines)
     name = network.name
 
     def lanes(rows: npt.ArrayLike) -> npt.NDArray[np.float64]:
         array = np.asarray(rows, dtype=np.float64)
         return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, width - n)])
 
-    runs = network.runs
-    gains = [gain for run in runs for gain in reversed(run.gains)]
-    starts = np.concatenate(([0], np.cumsum([len(run.gains) for run in runs])))[:-1]
+    outputs = padded(network.outputs)
+    rows = _rows(network)
+    taps = [tap for row in rows for tap in row.taps]
+    starts = np.concatenate(([0], np.cumsum([len(row.taps) for row in rows])))[:-1]
     delays = network.delays_samples
     return "".join(
         (
@@ -53,22 +58,44 @@ def _tables(network: Network) -> str:
             _array(f"{name}_feedback", lanes(network.feedback.T)),
             _array(f"{name}_inputs", lanes(network.input_gains.T)),
             _array(f"{name}_outputs", lanes(network.output_gains)),
+            "/* sections: b0 b1 b2 a1 a2, each for every line or output */\n",
             _array(f"{name}_sos", lanes(network.line_sections.transpose(1, 2, 0))),
-            _array(f"{name}_tone", network.tone),
-            _array(f"{name}_lowpass", network.lowpass),
-            "/* early part and direct sound: output, input, first delay, number of taps, where their gains begin */\n",
+            _array(f"{name}_tone", np.repeat(network.tone, outputs)),
+            _array(f"{name}_lowpass", np.repeat(network.lowpass, outputs)),
+            "/* early part and direct sound: output (or all of them), input, first tap, number of taps */\n",
             _array(
-                f"{name}_runs",
-                [
-                    [r.output, r.input, r.delay_samples, len(r.gains), start]
-                    for r, start in zip(runs, starts, strict=True)
-                ],
+                f"{name}_rows",
+                [[r.output, r.input, start, len(r.taps)] for r, start in zip(rows, starts, strict=True)],
                 whole=True,
             ),
-            "/* gains of a run from its last tap to its first */\n",
-            _array(f"{name}_gains", gains),
+            _array(f"{name}_tap_delays", [tap.delay_samples for tap in taps], whole=True),
+            _array(f"{name}_tap_gains", [tap.gain for tap in taps]),
         )
     )
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Taps from one input to one output, or, where `output` is their number, to all outputs alike."""
+
+    output: int
+    input: int
+    taps: tuple[Tap, ...]
+
+
+def _rows(network: Network) -> list[_Row]:
+    """The taps, those that all outputs have computed once."""
+    heard: dict[tuple[int, int, float], int] = defaultdict(int)
+    for tap in network.taps:
+        heard[tap.input, tap.delay_samples, tap.gain] += 1
+    rows: dict[tuple[int, int], list[Tap]] = defaultdict(list)
+    for tap in network.taps:
+        everywhere = heard[tap.input, tap.delay_samples, tap.gain] == network.outputs > 1
+        if not everywhere:
+            rows[tap.output, tap.input].append(tap)
+        elif tap.output == 0:
+            rows[network.outputs, tap.input].append(tap)
+    return [_Row(output, input_, tuple(taps)) for (output, input_), taps in sorted(rows.items())]
 
 
 _TEMPLATE = """\
@@ -88,17 +115,16 @@ _TEMPLATE = """\
 #define @GUARD@_INPUTS @INPUTS@
 #define @GUARD@_OUTPUTS @OUTPUTS@
 enum {
-    @NAME@_lines = @LINES@, @NAME@_width = @WIDTH@, @NAME@_sections = @SECTIONS@,
-    @NAME@_tones = @TONES@, @NAME@_lows = @LOWS@, @NAME@_run_count = @RUNS@,
-    @NAME@_past = @PAST@, @NAME@_late = @LATE@
+    @NAME@_lines = @LINES@, @NAME@_width = @WIDTH@, @NAME@_heard = @HEARD@,
+    @NAME@_sections = @SECTIONS@, @NAME@_tones = @TONES@, @NAME@_lows = @LOWS@, @NAME@_row_count = @ROWS@,
+    @NAME@_past = @PAST@, @NAME@_late = @LATE@, @NAME@_span = @SPAN@
 };
 
 @TABLES@
 typedef struct @NAME@_state {
     FDN_SAMPLE lines[@TOTAL@];
     FDN_SAMPLE past[@INPUTS@][2 * @PAST@]; /* every input twice, so that any stretch of it lies in one piece */
-    double sections[@SECTION_STATE@];
-    double tone[@OUTPUTS@][@TONE_STATE@], lowpass[@OUTPUTS@][@LOW_STATE@];
+    double sections[@SECTION_STATE@], tone[@TONE_STATE@], lowpass[@LOW_STATE@];
     int at[@LINES@];
     int now, until_sweep;
 } @NAME@_state;
@@ -113,41 +139,62 @@ static inline void @NAME@_reset(@NAME@_state *r)
 static inline void @NAME@_process(@NAME@_state *r, const FDN_SAMPLE *const *in, FDN_SAMPLE *const *out,
                                   int frames)
 {
-    for (int t = 0; t < frames; ++t) {
-        double heard[@NAME@_width] = {0.0}, fed[@NAME@_width] = {0.0}, x[@INPUTS@], y[@OUTPUTS@];
+    for (int done = 0; done < frames;) {
+        double heard[FDN_FRAMES * @NAME@_width], early[@OUTPUTS@ + 1][FDN_FRAMES] = {{0.0}};
+        const FDN_SAMPLE *now[@INPUTS@];
+        /* as many frames as the shortest line lasts, and as memory goes on in one piece */
+        int count = frames - done < @NAME@_span ? frames - done : @NAME@_span;
+        if (count > @NAME@_past - r->now)
+            count = @NAME@_past - r->now;
+        if (count > r->until_sweep)
+            count = r->until_sweep;
 
-        r->now = r->now + 1 == @NAME@_past ? 0 : r->now + 1;
         for (int k = 0; k < @INPUTS@; ++k) {
-            r->past[k][r->now] = r->past[k][r->now + @NAME@_past] = in[k][t];
-            x[k] = (double)r->past[k][r->now + @NAME@_past - @NAME@_late];
+            now[k] = r->past[k] + r->now + @NAME@_past;
+            for (int t = 0; t < count; ++t)
+                r->past[k][r->now + t] = r->past[k][r->now + t + @NAME@_past] = in[k][done + t];
+        }
+        for (int p = 0; p < @NAME@_row_count; ++p) {
+            const int *row = @NAME@_rows + 4 * p;
+            fdn_taps(now[row[1]], @NAME@_tap_delays + row[2], @NAME@_tap_gains + row[2], row[3], count, early[row[0]]);
+        }
+        for (int i = 0; i < @NAME@_width; ++i)
+            if (i < @NAME@_lines)
+                fdn_read(r->lines + @NAME@_offsets[i], @NAME@_delays[i], r->at[i], @NAME@_delays[i], count,
+                         @NAME@_width, heard + i);
+            else
+                for (int t = 0; t < count; ++t)
+                    heard[t * @NAME@_width + i] = 0.0;
+        for (int t = 0; t < count; ++t) {
+            double *row = heard + t * @NAME@_width;
+            double fed[@NAME@_width] = {0.0}, x[@INPUTS@], y[@NAME@_heard] = {0.0};
+
+            for (int o = 0; o < @OUTPUTS@; ++o)
+                y[o] = fdn_inner(@NAME@_outputs + o * @NAME@_width, row, @NAME@_width);
+            fdn_filter_lines(@NAME@_tone, @NAME@_tones, @NAME@_heard, r->tone, y);
+            fdn_filter_lines(@NAME@_sos, @NAME@_sections, @NAME@_width, r->sections, row);
+            for (int k = 0; k < @INPUTS@; ++k)
+                x[k] = (double)now[k][t - @NAME@_late];
+            fdn_mix(@NAME@_feedback, row, @NAME@_lines, @NAME@_width, fed);
+            fdn_mix(@NAME@_inputs, x, @INPUTS@, @NAME@_width, fed);
+            for (int i = 0; i < @NAME@_width; ++i)
+                row[i] = fed[i];
+            for (int o = 0; o < @OUTPUTS@; ++o)
+                y[o] += early[o][t] + early[@OUTPUTS@][t];
+            fdn_filter_lines(@NAME@_lowpass, @NAME@_lows, @NAME@_heard, r->lowpass, y);
+            for (int o = 0; o < @OUTPUTS@; ++o)
+                out[o][done + t] = (FDN_SAMPLE)y[o];
         }
         for (int i = 0; i < @NAME@_lines; ++i)
-            heard[i] = fdn_read(r->lines + @NAME@_offsets[i], @NAME@_delays[i], r->at[i], @NAME@_delays[i]);
-        for (int o = 0; o < @OUTPUTS@; ++o) {
-            double sum = 0.0;
-            for (int i = 0; i < @NAME@_lines; ++i)
-                sum += @NAME@_outputs[o * @NAME@_width + i] * heard[i];
-            y[o] = fdn_filter(@NAME@_tone, @NAME@_tones, r->tone[o], sum);
-        }
-        fdn_filter_lines(@NAME@_sos, @NAME@_sections, @NAME@_width, r->sections, heard);
-        fdn_mix(@NAME@_feedback, heard, @NAME@_lines, @NAME@_width, fed);
-        fdn_mix(@NAME@_inputs, x, @INPUTS@, @NAME@_width, fed);
-        for (int i = 0; i < @NAME@_lines; ++i) {
-            r->lines[@NAME@_offsets[i] + r->at[i]] = (FDN_SAMPLE)fdn_quiet(fed[i]);
-            r->at[i] = r->at[i] + 1 == @NAME@_delays[i] ? 0 : r->at[i] + 1;
-        }
-        for (int p = 0; p < @NAME@_run_count; ++p) {
-            const int *run = @NAME@_runs + 5 * p;
-            const FDN_SAMPLE *from = r->past[run[1]] + r->now + @NAME@_past - run[2] - run[3] + 1;
-            y[run[0]] += fdn_dot(from, @NAME@_gains + run[4], run[3]);
-        }
-        for (int o = 0; o < @OUTPUTS@; ++o)
-            out[o][t] = (FDN_SAMPLE)fdn_filter(@NAME@_lowpass, @NAME@_lows, r->lowpass[o], y[o]);
-        if (--r->until_sweep == 0) {
+            r->at[i] = fdn_write(r->lines + @NAME@_offsets[i], @NAME@_delays[i], r->at[i], count, @NAME@_width,
+                                 heard + i);
+        done += count;
+        r->now = r->now + count == @NAME@_past ? 0 : r->now + count;
+        if ((r->until_sweep -= count) == 0) {
             r->until_sweep = FDN_SWEEP;
             fdn_sweep(r->sections, @SECTION_STATE@);
-            fdn_sweep(r->tone[0], @OUTPUTS@ * @TONE_STATE@);
-            fdn_sweep(r->lowpass[0], @OUTPUTS@ * @LOW_STATE@);
+            fdn_sweep(r->tone, @TONE_STATE@);
+            fdn_sweep(r->lowpass, @LOW_STATE@);
         }
     }
 }
@@ -157,8 +204,9 @@ static inline void @NAME@_process(@NAME@_state *r, const FDN_SAMPLE *const *in, 
 
 
 def _write(network: Network, folder: Path) -> list[str]:
-    width = padded_lines(network.lines)
-    sections, past = network.line_sections.shape[1], network.longest_tap_samples + 1
+    width, outputs = padded(network.lines), padded(network.outputs)
+    sections = network.line_sections.shape[1]
+    past = (network.longest_tap_samples // FRAMES + 2) * FRAMES
     total = int(network.delays_samples.sum())
     values = {
         "NAME": network.name,
@@ -171,13 +219,15 @@ def _write(network: Network, folder: Path) -> list[str]:
         "SECTIONS": sections,
         "TONES": len(network.tone),
         "LOWS": len(network.lowpass),
-        "RUNS": len(network.runs),
+        "HEARD": outputs,
+        "ROWS": len(_rows(network)),
+        "SPAN": min(FRAMES, int(network.delays_samples.min())),
         "PAST": past,
         "LATE": network.late_delay_samples,
         "TOTAL": total,
         "SECTION_STATE": max(2 * sections * width, 1),
-        "TONE_STATE": max(2 * len(network.tone), 1),
-        "LOW_STATE": max(2 * len(network.lowpass), 1),
+        "TONE_STATE": max(2 * len(network.tone) * outputs, 1),
+        "LOW_STATE": max(2 * len(network.lowpass) * outputs, 1),
         "KIB": (4 * (total + 2 * past * network.inputs) + 16 * sections * width) // 1024 + 1,
         "TABLES": _tables(network),
         "LOOP": loop_source(),

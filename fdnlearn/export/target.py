@@ -57,6 +57,10 @@ class ExportTarget:
     sectioned_tolerance_db : float or None
         The tolerance for networks that have second-order sections, where the host computes those in single precision.
     limits : Limits
+    refuse : callable or None
+        ``refuse(network)`` raises an FdnlearnError for what the target cannot carry beyond its limits.
+    about : callable or None
+        One line about what plays the export: where it is, or how to get it.
     """
 
     name: str
@@ -68,6 +72,8 @@ class ExportTarget:
     renderer: str | None = None
     sectioned_tolerance_db: float | None = None
     limits: Limits = field(default_factory=Limits)
+    refuse: Callable[[Network], None] | None = None
+    about: Callable[[], str] | None = None
 
     @property
     def verified(self) -> bool:
@@ -104,6 +110,8 @@ class ExportTarget:
                 f"cannot run a delay of {shortest} samples (at least {limits.shortest_delay_samples} are needed)",
                 "raise --sample-rate or choose another target",
             )
+        if self.refuse is not None:
+            self.refuse(network)
 
     def as_row(self) -> dict[str, Any]:
         """What ``--list`` tells."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from fdnlearn.fdn import FDN
 from fdnlearn.fitting import checkpoint
 from fdnlearn.fitting.columns import join, split, widths
-from fdnlearn.fitting.problem import Free, Problem, problem_for
+from fdnlearn.fitting.problem import AIMS, Free, Problem, problem_for
 from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult
 from fdnlearn.fitting.rounding import UNADAPTED, roundings
 from fdnlearn.fitting.search import DIVERGED, Found, Optimiser, Outcome, Phase, search
@@ -26,7 +26,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 #: Spread of the groups that all starts have in common.
-_COMMON_SPREADS = {"decay": 0.3, "direct": 0.1}
+_COMMON_SPREADS = {"decay": 0.3, "direct": 0.1, "tone": 0.1, "early": 0.01, "place": 0.5}
 
 #: Memory for the responses of candidates that are evaluated together.
 _BATCH_BYTES = 1 << 28
@@ -70,8 +70,12 @@ class Genes:
             columns.append(offset + used)
             owner += [name] * used.size
             offset += size
-            mean.append(np.full(used.size, values.mean()))
-            spread.append(np.full(used.size, _COMMON_SPREADS.get(name, values.std())))
+            if name in _COMMON_SPREADS:
+                mean.append(values.reshape(len(values), -1).mean(axis=0))
+                spread.append(np.full(used.size, _COMMON_SPREADS[name]))
+            else:
+                mean.append(np.full(used.size, values.mean()))
+                spread.append(np.full(used.size, values.std()))
         return cls(
             starts, np.concatenate(columns), tuple(owner), np.concatenate(mean), np.concatenate(spread)
         )
@@ -246,4 +250,5 @@ def evaluate(
 def rows_at_once(problem: Problem) -> int:
     """How many candidates memory allows in one call."""
     outputs: int = problem.target.samples.shape[0]
-    return max(1, _BATCH_BYTES // (16 * outputs * problem.n_fft))
+    held = AIMS[problem.config.model].held
+    return max(1, _BATCH_BYTES // (16 * outputs * problem.n_fft * held))

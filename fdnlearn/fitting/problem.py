@@ -135,17 +135,20 @@ class Aim:
     objective : callable
     decays : float
         Reverberation times, of the slowest band, that a response is computed over.
+    held : int
+        Signals of the response's length that the loss holds for every channel.
     """
 
     weights: Mapping[str, float]
     objective: Callable[[Target, Mapping[str, float]], Loss]
     decays: float
+    held: int
 
 
 #: Model name -> its aim.
 AIMS: Mapping[str, Aim] = {
-    "homogeneous": Aim(objective.WEIGHTS, objective.objective_for, 1.25),
-    "banded": Aim(banded.WEIGHTS, banded.banded_objective_for, 1.0),
+    "homogeneous": Aim(objective.WEIGHTS, objective.objective_for, 1.25, 1),
+    "banded": Aim(banded.WEIGHTS, banded.banded_objective_for, 1.0, 10),
 }
 
 

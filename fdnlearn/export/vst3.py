@@ -1,0 +1,60 @@
+"""``vst3``: a preset for the player, for DAWs that load VST3 plugins.
+
+The container is Steinberg's: a header with the plugin's class, the chunks ``Comp`` (component) and ``Cont``
+(controller), and a list that says where they lie. Hosts write a class as text in the order in which their platform
+stores it, so there is a second file for Windows.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+from fdnlearn.export import player
+from fdnlearn.export.network import Network
+from fdnlearn.export.target import FLOAT32_DB, ExportTarget
+
+#: The player's class: 16 bytes as they lie in memory, DPF's mark and the plugin's own.
+CLASS_ID = struct.pack("<4I", *(int.from_bytes(word) for word in (b"DPF ", b"clas", b"fdnP", b"\0\0\0\0")))
+_HEADER_BYTES = 48
+
+
+def class_text(class_id: bytes, *, windows: bool) -> str:
+    """A class as 32 digits, in the order of Linux and macOS or in that of Windows (a COM GUID)."""
+    if windows:
+        class_id = class_id[3::-1] + class_id[5:3:-1] + class_id[7:5:-1] + class_id[8:]
+    return class_id.hex().upper()
+
+
+def preset(component: bytes, *, windows: bool) -> bytes:
+    """A ``.vstpreset`` around the state of the component; the controller has none of its own."""
+    chunks = ((b"Comp", component), (b"Cont", b""))
+    body, entries = b"", b""
+    for name, data in chunks:
+        entries += name + struct.pack("<qq", _HEADER_BYTES + len(body), len(data))
+        body += data
+    header = b"VST3" + struct.pack("<i", 1) + class_text(CLASS_ID, windows=windows).encode()
+    header += struct.pack("<q", _HEADER_BYTES + len(body))
+    return header + body + b"List" + struct.pack("<i", len(chunks)) + entries
+
+
+def _write(network: Network, folder: Path) -> list[str]:
+    state = player.state(network.fdn)
+    names = [f"{network.name}.vstpreset", f"{network.name}.windows.vstpreset"]
+    for name, windows in zip(names, (False, True), strict=True):
+        (folder / name).write_bytes(preset(state, windows=windows))
+    return names
+
+
+TARGET = ExportTarget(
+    name="vst3",
+    purpose="preset for the player plugin in VST3 hosts",
+    host="pedalboard",
+    tolerance_db=FLOAT32_DB,
+    measured_db="-148",
+    write=_write,
+    renderer="fdnlearn.export.hosts.vst3:render",
+    limits=player.LIMITS,
+    refuse=player.refuse,
+    about=lambda: player.about_player("vst3"),
+)

@@ -1,0 +1,147 @@
+"""The player under test: its core in small programs, and the plugins as users build them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fdn_networks import FloatArray, network
+from numpy.random import Generator
+
+from fdnlearn.export.hosts.clap import DPF
+from fdnlearn.export.player import fit_text, source_folder
+from fdnlearn.fdn import FDN
+
+SOURCE = source_folder()
+#: As the plugins are compiled, warnings added.
+FLAGS = ("-std=c++17", "-ffp-contract=off", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror")
+SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+#: Octave knots of the banded networks below.
+KNOTS_HZ = tuple(1000.0 * 2.0**k for k in range(-5, 5))
+_LOOP = SOURCE.parents[1] / "fdnlearn" / "export" / "c"
+
+
+def can_compile() -> bool:
+    return shutil.which("g++") is not None
+
+
+def compiled(name: str, folder: Path, *flags: str) -> Path:
+    """One of the player's test programs."""
+    program = folder / name
+    command = ["g++", *FLAGS, *(flags or ("-O2",)), "-I", str(_LOOP), str(SOURCE / "tests" / f"{name}.cpp")]
+    done = subprocess.run(
+        [*command, "-o", str(program), "-pthread"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return program
+
+
+def build_plugins() -> Path | None:
+    """The folder of the built plugins; None where compiler or DPF are missing."""
+    dpf = Path(os.environ.get("DPF_PATH", DPF))
+    if not (can_compile() and shutil.which("make") and shutil.which("patch") and dpf.is_dir()):
+        return None
+    done = subprocess.run(["make", "-C", str(SOURCE)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "warning" not in done.stderr
+    return SOURCE / "bin"
+
+
+def written(fdn: FDN, folder: Path, name: str = "fit") -> Path:
+    path = folder / f"{name}.json"
+    path.write_text(fit_text(fdn), encoding="utf-8")
+    return path
+
+
+@dataclass(frozen=True)
+class Core:
+    """The player's core as a program."""
+
+    program: Path
+    folder: Path
+
+    def play(self, x: FloatArray, rate: int, script: Sequence[str], block: int = 64) -> FloatArray:
+        """Stereo in, stereo out, (2, frames); a line of `script` is ``FRAME load FILE`` or ``FRAME set NAME VALUE``."""
+        into, out = self.folder / "in.raw", self.folder / "out.raw"
+        np.ascontiguousarray(x.T.astype("<f4")).tofile(into)
+        done = subprocess.run(
+            [self.program, str(rate), str(block), into, out],
+            input="".join(f"{line}\n" for line in script),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return np.fromfile(out, dtype="<f4").reshape(-1, 2).T.astype(np.float64)
+
+    def response(
+        self, fdn: FDN, rate: int, seconds: float, *, block: int = 64, settings: Sequence[str] = ()
+    ) -> FloatArray:
+        """What an impulse in both channels sounds like."""
+        x = np.zeros((2, round(seconds * rate)))
+        x[:, 0] = 1.0
+        path = written(fdn, self.folder)
+        return self.play(x, rate, [*(f"-1 set {s}" for s in settings), f"-1 load {path}"], block)
+
+
+def designed(program: Path, fit: Path, rate: int, decay: float = 1.0, size: float = 1.0) -> dict[str, Any]:
+    """What the core makes of a fit at a rate."""
+    command = [program, fit, str(rate), repr(decay), repr(size)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def banded(
+    lines: int = 16,
+    outputs: int = 2,
+    *,
+    sample_rate_hz: int = 48000,
+    times_s: tuple[float, float] = (1.6, 0.6),
+    seed: int = 1,
+    **fields: Any,
+) -> FDN:
+    """What a stereo fit of the banded model looks like: two slopes, direct sound with its colour, taps, equaliser."""
+    rng = np.random.default_rng(seed)
+    knots = [hz for hz in KNOTS_HZ if hz < sample_rate_hz / 2]
+    curve = np.linspace(np.log(times_s[0]), np.log(times_s[1]), len(knots))
+    usual: dict[str, Any] = {
+        "absorption": {
+            "kind": "reverberation_time",
+            "family": "peq-1",
+            "frequencies_hz": knots,
+            "times_s": np.exp(curve + 0.1 * rng.standard_normal((2, len(knots)))).tolist(),
+            "line_groups": [i % 2 for i in range(lines)],
+        },
+        "tone": [
+            {"type": "low_shelf", "frequency_hz": 90.0, "gain_db": 3.0, "q": 0.7},
+            {"type": "peaking", "frequency_hz": 1000.0, "gain_db": -4.0, "q": 1.4},
+            {"type": "high_shelf", "frequency_hz": 0.15 * sample_rate_hz, "gain_db": -6.0, "q": 0.7},
+        ],
+        "early": [_taps(rng, o, sample_rate_hz) for o in range(outputs)],
+        "late_delay_samples": round(0.008 * sample_rate_hz),
+        "pre_delay_s": 0.001,
+        "gain": 0.3,
+        "polarity": -1,
+    }
+    delays = round(0.006 * sample_rate_hz), round(0.06 * sample_rate_hz)
+    return network(
+        lines, 1, outputs, sample_rate_hz=sample_rate_hz, delays=delays, seed=seed, **(usual | fields)
+    )
+
+
+def _taps(rng: Generator, output: int, rate: int) -> dict[str, Any]:
+    places = [*range(1, 40), *sorted(rng.choice(np.arange(50, rate // 25), 60, replace=False).tolist())]
+    taps = [
+        {"samples": int(at), "gain": 0.3 * float(g)}
+        for at, g in zip(places, rng.standard_normal(99), strict=True)
+    ]
+    return {"kind": "sparse", "output": output, "input": 0, "taps": taps}
