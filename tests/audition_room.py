@@ -81,11 +81,16 @@ def _children(pid: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def running_room(temporary: Path, *args: object, **variables: str) -> Iterator[Room]:
-    """The real command in a process of its own, on any free port, its temporary files where they can be counted."""
+def running_room(
+    temporary: Path, *args: object, command: list[str] | None = None, **variables: str
+) -> Iterator[Room]:
+    """The real command in a process of its own, on any free port, its temporary files where they can be counted.
+
+    Another `command` than this checkout's may be given, as of an installed wheel.
+    """
     temporary.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
-        program("audition", "--port", "0", *args),
+        [*(command or program()), "audition", "--port", "0", *map(str, args)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
 from audition_room import DESK, PHONE, browser, fit_ended, running_room, visiting
 
+HERE = Path(__file__).resolve().parent
 LOOKS = {"desk-light": DESK, "phone-dark": PHONE, "desk-dark": DESK | {"color_scheme": "dark"}}
 
 
