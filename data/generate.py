@@ -1,4 +1,4 @@
-"""Make the example rooms and the dry clips: ``python data/generate.py [FOLDER]``. Seeded; needs numpy, scipy, soundfile.
+"""Make the example rooms and the dry clips: ``python data/generate.py [FOLDER]``. Seeded.
 
 A room is a box with image sources (J. B. Allen, D. A. Berkley, JASA 65 (1979) 943-950) up to twice its mixing
 time and a Gaussian diffuse tail from half of it on, cross-faded at equal energy. Both are made per octave:

@@ -81,11 +81,16 @@ def _children(pid: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def running_room(temporary: Path, *args: object, **variables: str) -> Iterator[Room]:
-    """The real command in a process of its own, on any free port, its temporary files where they can be counted."""
+def running_room(
+    temporary: Path, *args: object, command: list[str] | None = None, **variables: str
+) -> Iterator[Room]:
+    """The real command in a process of its own, on any free port, its temporary files where they can be counted.
+
+    Another `command` than this checkout's may be given, as of an installed wheel.
+    """
     temporary.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
-        program("audition", "--port", "0", *args),
+        [*(command or program()), "audition", "--port", "0", *map(str, args)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -171,6 +176,17 @@ def wait_until(condition: Any, timeout_s: float, what: str) -> float:
             pytest.fail(f"not within {timeout_s} s: {what}")
         time.sleep(0.02)
     return time.perf_counter() - started
+
+
+def start_fit(page: Page) -> None:
+    """A fit that goes on for minutes, under way."""
+    page.click("text=small room")
+    page.wait_for_selector(".about h3")
+    page.select_option("#model", "homogeneous")
+    page.fill("#iterations", "5000")
+    page.fill("#lines", "16")
+    page.click("#go")
+    page.wait_for_function("/iteration/.test(document.querySelector('#fit-detail').textContent)")
 
 
 def fit_ended(page: Page) -> str:

@@ -128,3 +128,12 @@ def test_imports_point_one_way(path: Path) -> None:
     own = part_of(path)
     allowed = set(LAYERS[: LAYERS.index(own) + 1])
     assert imports_of(path) <= allowed, f"{own} stands below {sorted(imports_of(path) - allowed)}"
+
+
+def test_only_its_command_knows_the_listening_room() -> None:
+    knows = {
+        str(p.relative_to(PACKAGE))
+        for p in PACKAGE.rglob("*.py")
+        if "fdnlearn_audition" in p.read_text("utf-8")
+    }
+    assert knows == {"commands/audition.py"}

@@ -138,7 +138,8 @@ def test_a_stem_is_the_convolution_of_clip_and_response(
       const {{ convolve }} = await import("/room/web/stems.js");
       {PACK} {UNPACK}
       const make = (channels) => {{
-        const buffer = new AudioBuffer({{ numberOfChannels: channels.length, length: channels[0].length, sampleRate: rate }});
+        const [numberOfChannels, length] = [channels.length, channels[0].length];
+        const buffer = new AudioBuffer({{ numberOfChannels, length, sampleRate: rate }});
         channels.forEach((values, c) => buffer.copyToChannel(values, c));
         return buffer;
       }};
@@ -219,17 +220,27 @@ def test_the_anchor_is_not_late(page: Page) -> None:
 
 
 def test_p_values_are_those_of_the_binomial_test(page: Page) -> None:
-    code = 'async (cases) => { const { binomialP } = await import("/room/web/statistics.js"); return cases.map(([k, n]) => binomialP(k, n)); }'
+    code = """async (cases) => {
+      const { binomialP } = await import("/room/web/statistics.js");
+      return cases.map(([k, n]) => binomialP(k, n));
+    }"""
     cases = [(0, 5), (5, 5), (12, 16), (8, 16), (25, 25), (14, 25)]
     expected = [stats.binomtest(k, n, 0.5, alternative="greater").pvalue for k, n in cases]
     assert page.evaluate(code, cases) == pytest.approx(expected, rel=1e-9)
 
 
 def test_chance_is_fair(page: Page) -> None:
-    code = """async () => { const { chance, shuffled } = await import("/room/web/statistics.js");
-      const counts = [0, 0, 0]; for (let i = 0; i < 30000; ++i) counts[chance(3)] += 1;
-      const orders = {}; for (let i = 0; i < 6000; ++i) { const key = shuffled([1, 2, 3]).join(""); orders[key] = (orders[key] ?? 0) + 1; }
-      return [counts, Object.values(orders)]; }"""
+    code = """async () => {
+      const { chance, shuffled } = await import("/room/web/statistics.js");
+      const counts = [0, 0, 0];
+      for (let i = 0; i < 30000; ++i) counts[chance(3)] += 1;
+      const orders = {};
+      for (let i = 0; i < 6000; ++i) {
+        const key = shuffled([1, 2, 3]).join("");
+        orders[key] = (orders[key] ?? 0) + 1;
+      }
+      return [counts, Object.values(orders)];
+    }"""
     counts, orders = page.evaluate(code)
     assert stats.chisquare(counts).pvalue > 1e-6
     assert len(orders) == 6

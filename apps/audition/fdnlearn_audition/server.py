@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from fdnlearn.errors import FdnlearnError
@@ -58,6 +59,7 @@ def build(room: ListeningRoom, host: str = security.LOOPBACK, password: str | No
             pwa=False,
             mcp_server=False,
             head=HEAD,
+            app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
             favicon_path=str(WEB / "favicon.png"),
         )
     app.add_middleware(security.Guard, password=password)
@@ -92,36 +94,52 @@ def serve(
     listening = _listen(host, port)
     import uvicorn
 
-    room = ListeningRoom(Limits(), opened)
-    try:
+    with _asked_to_end() as asked:
+        room = ListeningRoom(Limits(), opened)
         try:
-            room.begin()
-        except Refused as refusal:
-            raise FdnlearnError(str(opened), "cannot be opened", str(refusal)) from refusal
-        config = uvicorn.Config(
-            build(room, host, password),
-            log_level="critical",
-            access_log=False,
-            timeout_graceful_shutdown=1,
-            server_header=False,
-        )
-        name = f"[{host}]" if ":" in host else host
-        announce(f"http://{name}:{listening.getsockname()[1]}/")
-        with _ending_in_peace():
-            uvicorn.Server(config).run(sockets=[listening])
-    finally:
-        room.end()
-        listening.close()
+            _begin(room, opened)
+            config = uvicorn.Config(
+                build(room, host, password),
+                log_level="critical",
+                access_log=False,
+                timeout_graceful_shutdown=1,
+                server_header=False,
+            )
+            server = uvicorn.Server(config)
+            asked.append(server)
+            name = f"[{host}]" if ":" in host else host
+            announce(f"http://{name}:{listening.getsockname()[1]}/")
+            server.run(sockets=[listening])
+        finally:
+            room.end()
+            listening.close()
+
+
+def _begin(room: ListeningRoom, opened: Path | None) -> None:
+    try:
+        room.begin()
+    except Refused as refusal:
+        raise FdnlearnError(str(opened), "cannot be opened", str(refusal)) from refusal
 
 
 @contextmanager
-def _ending_in_peace() -> Iterator[None]:
-    """Hear in silence that uvicorn raises the signal that ended it once more: the room is to be cleared first."""
+def _asked_to_end() -> Iterator[list[Any]]:
+    """Within, SIGINT and SIGTERM ask the server in the list to end, once there is one; nothing ends the process itself.
+
+    The server listens to signals too, but only while it runs, and raises them again when it has ended: the room is to
+    be cleared before the process goes.
+    """
+    servers: list[Any] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if not servers:
+            raise KeyboardInterrupt
+        servers[0].should_exit = True
+
     here = threading.current_thread() is threading.main_thread()
-    numbers = (signal.SIGINT, signal.SIGTERM) if here else ()
-    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM) if here}
     try:
-        yield
+        yield servers
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

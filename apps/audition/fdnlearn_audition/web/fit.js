@@ -235,7 +235,7 @@ function liveCharts() {
   const density = new Chart("Echo density", "1 is Gaussian noise", {
     x: { label: "seconds", low: 0.01, high: 1, log: true, ticks: [0.01, 0.1, 1] }, y: { low: 0, high: 1.25, ticks: [0, 0.5, 1] }, curves: both });
   const loss = new Chart("Loss", "best so far", {
-    x: { label: "iterations", low: 0, high: 400, ticks: [0, 200, 400] }, y: { low: 0.01, high: 10, log: true, ticks: [0.01, 0.1, 1, 10] }, width: 860, height: 200,
+    x: { label: "iterations", low: 0, high: 400, ticks: [0, 200, 400] }, y: { low: 0.01, high: 10, log: true, ticks: [0.01, 0.1, 1, 10] }, width: window.innerWidth < 700 ? 400 : 860, height: 200,
     curves: [{ key: "loss", look: "fit", name: "" }] });
   let axes = null;
   let history = [];

@@ -51,6 +51,7 @@ export function listenPanel(panel, store, player) {
   }
 
   function update() {
+    desk.removeAttribute("aria-busy");
     const any = store.takes.length > 0;
     empty.hidden = any;
     desk.hidden = !any;
@@ -92,7 +93,6 @@ export function listenPanel(panel, store, player) {
     async shown() {
       update();
       if (store.takes.length) await attempt(() => player.prepare());
-      desk.removeAttribute("aria-busy");
       update();
     },
     hidden() {

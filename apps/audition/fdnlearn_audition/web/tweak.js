@@ -61,6 +61,7 @@ export function tweakPanel(panel, store, player) {
       const context = player.context;
       await context.resume();
       context.roomModule ??= context.audioWorklet.addModule("/room/worklet.js");
+      const { decay, size } = values;
       const [network, buffer] = await Promise.all([fetchNetwork(), player.clipBuffer(), context.roomModule]);
       const source = new AudioBufferSourceNode(context, { buffer, loop: true });
       const node = networkNode(context, network);
@@ -79,6 +80,8 @@ export function tweakPanel(panel, store, player) {
       settle();
       source.start();
       play.textContent = "Stop";
+      // Knobs may have been turned while the network was on its way.
+      if (values.decay !== decay || values.size !== size) redesign();
     } catch (error) {
       trouble.say(error.message);
     }
