@@ -42,7 +42,7 @@ def kernel(request: pytest.FixtureRequest) -> Kernel:
 
 
 def test_an_unknown_kernel_is_wrong_usage() -> None:
-    with pytest.raises(UsageError, match="choose one of reference, cpu"):
+    with pytest.raises(UsageError, match="choose one of reference, cpu, cuda"):
         get_kernel("nonsense")
 
 
