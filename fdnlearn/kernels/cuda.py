@@ -224,7 +224,7 @@ def _forward(ctx: Any, tensors: tuple[Tensor, ...], n_fft: int) -> Tensor:
     shape = _shape(matrix, inputs, outputs, gain)
     batch, n, n_in, n_out = matrix.shape[0], shape["N"], shape["INS"], shape["OUTS"]
     keep = any(ctx.needs_input_grad)
-    room = {"dtype": dtype, "device": matrix.device}
+    room: dict[str, Any] = {"dtype": dtype, "device": matrix.device}
     s = torch.empty((2, batch, n_in, n, bins) if keep else (2, 1), **room)
     adjoints = torch.empty((2, batch, n_out, n, bins) if keep else (2, 1), **room)
     h = torch.empty((batch, n_out, n_in, bins, 2), **room)
@@ -247,7 +247,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
     batch, n, n_in, n_out = matrix.shape[0], shape["N"], shape["INS"], shape["OUTS"]
     bins, dtype = n_fft // 2 + 1, matrix.dtype
     chunks = launching.blocks(bins, shape["BLOCK"])
-    room = {"dtype": dtype, "device": matrix.device}
+    room: dict[str, Any] = {"dtype": dtype, "device": matrix.device}
     parts = torch.empty((batch, chunks, n, n + 2 + n_in + n_out), **room)
     d_gain = torch.empty((batch, n, bins, 2) if shape["PER_BIN"] else (1,), **room)
     g = torch.view_as_real(grad.resolve_conj()).to(dtype).contiguous()
@@ -313,9 +313,13 @@ def trusted(device: str = "cuda") -> bool:
     matrix = torch.linalg.qr(torch.randn(1, 6, 6, generator=generator, dtype=torch.float64))[0]
     gains = torch.rand(3, 1, 6, generator=generator, dtype=torch.float64)
     shaped = (0.9 * gains[0], 2 + 60 * gains[1], gains[2][..., None], gains[0][:, None] - 0.5)
+    kernels: tuple[tuple[Any, torch.dtype], ...] = (
+        (response, torch.float32),
+        (reference.response, torch.float64),
+    )
     found = []
     try:
-        for kernel, dtype in ((response, torch.float32), (reference.response, torch.float64)):
+        for kernel, dtype in kernels:
             free = [x.to(device, dtype).requires_grad_() for x in (matrix, *shaped)]
             h = kernel(*free, 400)
             slopes = torch.autograd.grad(h.abs().square().sum(), free)

@@ -18,6 +18,8 @@ from fdnlearn.kernels.launching import language as tl
 
 NORM = tl.constexpr(GAUSSIAN_NORM)
 TINY = tl.constexpr(1e-20)
+#: Beyond this a sigmoid is zero in single precision; its exponential must not overflow.
+MOST = tl.constexpr(80.0)
 
 
 @jit
@@ -49,7 +51,7 @@ def _profile(
         weight = tl.load(window + t, mask=t < width, other=0.0)[None, :]
         inside = there[:, None] & (t < width)[None, :]
         x = tl.abs(tl.load(h + row * length + (f * hop)[:, None] + t[None, :], mask=inside, other=0.0))
-        share = 1.0 / (1.0 + tl.exp(slope[:, None] * (level[:, None] - x)))
+        share = 1.0 / (1.0 + tl.exp(tl.minimum(slope[:, None] * (level[:, None] - x), MOST)))
         total += tl.sum(weight * share, axis=1)
         if KEEP:
             q = weight * share * (1.0 - share)
@@ -86,7 +88,7 @@ def _gradient(
         slope = tl.load(steepness + f, mask=inside, other=0.0)
         if INVARIANT:
             slope = slope / level
-        share = 1.0 / (1.0 + tl.exp(slope * (level - size)))
+        share = 1.0 / (1.0 + tl.exp(tl.minimum(slope * (level - size), MOST)))
         q = share * (1.0 - share)
         by_rms = tl.load(pull + at, mask=inside, other=0.0) / level
         force = tl.load(outer + at, mask=inside, other=0.0) * slope * NORM
@@ -107,7 +109,8 @@ class _Profile(torch.autograd.Function):
             BLOCK=size, TILE=64, INVARIANT=invariant, KEEP=keep,
         )  # fmt: skip
         ctx.saved = (rows, window, steepness, sigma, pull, invariant, hop, h.shape) if keep else None
-        return eta.reshape(*h.shape[:-1], frames)
+        found: Tensor = eta.reshape(*h.shape[:-1], frames)
+        return found
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
