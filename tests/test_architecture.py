@@ -60,7 +60,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert not {"torch", "numba", "scipy", "numpy", "matplotlib", "pydantic"} & loaded_by("import fdnlearn")
 
 
-@pytest.mark.parametrize("command", ["", "fit", "analyze", "compare", "render", "export", "schema"])
+@pytest.mark.parametrize("command", ["", "fit", "batch", "analyze", "compare", "render", "export", "schema"])
 def test_help_imports_nothing_heavy(command: str) -> None:
     arguments = [*command.split(), "--help"]
     statement = f"from fdnlearn.cli import cli\ntry:\n    cli.main({arguments})\nexcept SystemExit: pass"

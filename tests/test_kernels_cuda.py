@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
+from brief_fits import BRIEF, stop_after
 from test_filters import exact, loop_filters
 from test_kernels import TOLERANCE
 from torch import Tensor
 from torch_networks import Tensors, cast, relative_error, tensors
 
+from fdnlearn.fitting import solve
 from fdnlearn.fitting.problem import resolve_device
 from fdnlearn.kernels import cuda, cuda_echo, cuda_filters, launching, reference
 from fdnlearn.losses import echo_density
+from fdnlearn.rir import Target
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -141,3 +146,14 @@ def test_filter_responses_keep_the_types_they_are_asked_for() -> None:
     h.abs().sum().backward()
     assert leaf.grad is not None
     assert leaf.grad.dtype == torch.float32
+
+
+def test_a_fit_goes_the_same_way(target: Target) -> None:
+    """Over the first twenty steps; later, rounding is amplified by every one of them."""
+    histories = []
+    for kernel in ("cpu", "cuda"):
+        config = replace(BRIEF, kernel=kernel, device=DEVICE.type, iterations=20, restarts=1)
+        histories.append(solve(target, config, stop_after(20)).history)
+    losses = [[progress.loss for progress in history] for history in histories]
+    assert len(losses[0]) == 20
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
