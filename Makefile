@@ -1,4 +1,5 @@
 # make demo   fit an example room, from a bare machine to a report
+# make audition   open the listening room in the browser
 # make test   lint, types and all tests
 # make player-dist   the player plugin as archives for Linux and Windows, see docs/plugins.md
 # Everything happens in .venv; constraints.txt pins the one package whose builds differ between machines.
@@ -10,10 +11,10 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constrain
 DEMO_ROOM := data/lecture_room.wav
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types tests format wheel player player-dist clean
+.PHONY: help demo audition test lint types tests format wheel player player-dist clean
 
 help:
-	@sed -n '1,3s/^# //p' Makefile
+	@sed -n '1,4s/^# //p' Makefile
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -26,6 +27,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 demo: $(VENV)/.installed
 	$(BIN)/fdnlearn fit $(DEMO_ROOM) -o demo --model homogeneous --force
+
+audition: $(VENV)/.installed
+	$(PIP) -e '.[audition]'
+	$(BIN)/fdnlearn audition
 
 test: lint types tests
 

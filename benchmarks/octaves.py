@@ -1,14 +1,17 @@
 """Fit every measured room with the banded model and tabulate its octaves.
 
-    FDNLEARN_ROOMS=folder python benchmarks/octaves.py [--seed N] [--only ROOM,ROOM] [--write docs/quality-banded.md]
+    FDNLEARN_ROOMS=folder python benchmarks/octaves.py [--seeds K] [--only ROOM,ROOM] [--keep DIR]
+                                                       [--write docs/quality-banded.md]
 
 Each room goes through the same call as `fdnlearn fit --model banded`. Settings were tuned on the TUNE rooms only. What
-counts is decided on the recording alone; a failed fit and a value that is not there are misses.
+counts is decided on the recording alone; a failed fit and a value that is not there are misses. With --keep the fits
+stay in DIR, and those that are there are not repeated.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import statistics
@@ -21,6 +24,7 @@ from typing import Any
 from rooms import REPORT, TUNE
 
 from fdnlearn.errors import FdnlearnError
+from fdnlearn.fdn import load_fdn
 from fdnlearn.fitting import FitConfig
 from fdnlearn.jobs import fit_recording
 
@@ -73,17 +77,23 @@ def cells(metrics: Metrics, hz: str) -> str:
     return " / ".join(parts)
 
 
-def fit(room: Path, seed: int) -> Metrics:
-    """Metrics of one room's default fit."""
-    with tempfile.TemporaryDirectory() as folder:
-        done = fit_recording(room, Path(folder) / "fit", FitConfig.for_model("banded", seed=seed))
-        return {**done.metrics, "lines": done.fdn.lines}
+def fit(room: Path, seed: int, keep: Path) -> Metrics | None:
+    """Metrics of one room's default fit; None if it failed."""
+    folder = keep / f"{room.stem}-{seed}"
+    if not (folder / "fdn.json").exists():
+        try:
+            fit_recording(room, folder, FitConfig.for_model("banded", seed=seed), force=True)
+        except FdnlearnError as error:
+            print(f"failed: {error}", flush=True)
+            return None
+    metrics: Metrics = json.loads((folder / "metrics.json").read_text())
+    return {**metrics, "lines": load_fdn(folder / "fdn.json").lines}
 
 
 def table(title: str, results: Mapping[str, Metrics | None]) -> str:
     """One Markdown table and, below it, how many bands keep each bar."""
     octaves = ("125", "250", "500", "1000", "2000", "4000", "8000")
-    head = ["room", *(f"{hz} Hz" for hz in octaves), "DRR / dB", "EDP rms", "lines", "fit / s"]
+    head = ["room", *(f"{hz} Hz" for hz in octaves), "DRR / dB", "EDP rms", "ringing", "lines", "fit / s"]
     lines = [f"## {title}", "", "| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     totals = {name: [0, 0] for name, _, _ in BARS}
     for name, metrics in results.items():
@@ -95,6 +105,7 @@ def table(title: str, results: Mapping[str, Metrics | None]) -> str:
         told = [
             f"{broad['drr_db']:.2f}",
             f"{broad['edp_rms']:.3f}",
+            str(len(metrics["ringing"])),
             str(metrics["lines"]),
             f"{metrics['seconds']:.0f}",
         ]
@@ -115,10 +126,36 @@ def table(title: str, results: Mapping[str, Metrics | None]) -> str:
     return "\n".join(lines)
 
 
+def seeds_table(found: Mapping[str, Mapping[int, Mapping[str, Metrics | None]]]) -> str:
+    """How many bands keep each bar with every seed, and the worst room of each."""
+    lines = [
+        "## Every seed",
+        "",
+        "| rooms | seed | " + " | ".join(words for _, words, _ in BARS) + " | ringing | worst room |",
+        "|---" * (len(BARS) + 4) + "|",
+    ]
+    for title, by_seed in found.items():
+        for seed, results in by_seed.items():
+            done = {name: metrics for name, metrics in results.items() if metrics is not None}
+            shares = {name: kept(metrics) for name, metrics in done.items()}
+            cells = []
+            for key, _, _ in BARS:
+                good, counted = (sum(share[key][i] for share in shares.values()) for i in (0, 1))
+                cells.append(f"{good} of {counted}")
+            misses = {name: sum(c - g for g, c in share.values()) for name, share in shares.items()}
+            worst = max(misses, key=lambda name: misses[name])
+            rings = sum(len(metrics["ringing"]) for metrics in done.values())
+            failed = len(results) - len(done)
+            told = f"{worst} ({misses[worst]} misses)" + (f", {failed} failed" if failed else "")
+            lines.append(f"| {title.split()[0]} | {seed} | {' | '.join(cells)} | {rings} | {told} |")
+    return "\n".join(lines)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=1, help="fits of each room, with seeds from 0")
+    parser.add_argument("--keep", type=Path, help="where fits stay and are found again")
     parser.add_argument("--only", help="rooms, separated by commas")
     parser.add_argument("--write", type=Path, help="also write the tables into this Markdown file")
     options = parser.parse_args(arguments)
@@ -126,21 +163,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     wanted = set(options.only.split(",")) if options.only else {*REPORT, *TUNE}
     parts = [
         "# Quality of the banded model\n\n"
-        f"`fdnlearn fit --model banded`, default settings (48 kHz at most, delays whole samples), seed {options.seed}, "
-        "written by `benchmarks/octaves.py`. Each octave: error of T30 in %, of C80 in dB, of EDT in %; in brackets "
-        "what does not count on this recording, bold what misses its bar.\n\n"
+        f"`fdnlearn fit --model banded`, default settings (48 kHz at most, delays whole samples), seed 0, written by "
+        "`benchmarks/octaves.py`. Each octave: error of T30 in %, of C80 in dB, of EDT in %; in brackets what does not "
+        "count on this recording, bold what misses its bar. Ringing: lines of the late spectrum more than 12 dB above "
+        "their third of an octave where the target has none, in two windows (mixing time to -30 dB, -30 to -50 dB).\n\n"
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
         f"torch {version('torch')}, numba {version('numba')}."
     ]
-    for title, names in (("REPORT rooms (never tuned on)", REPORT), ("TUNE rooms", TUNE)):
-        found: dict[str, Metrics | None] = {}
-        for name in (n for n in names if n in wanted):
-            try:
-                found[name] = fit(folder / f"{name}.wav", options.seed)
-            except FdnlearnError as error:
-                print(f"failed: {error}", flush=True)
-                found[name] = None
-        parts.append(table(title, found))
+    found: dict[str, dict[int, dict[str, Metrics | None]]] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        keep = options.keep or Path(temporary)
+        for title, names in (("REPORT rooms (never tuned on)", REPORT), ("TUNE rooms", TUNE)):
+            chosen = [name for name in names if name in wanted]
+            if not chosen:
+                continue
+            found[title] = {
+                seed: {name: fit(folder / f"{name}.wav", seed, keep) for name in chosen}
+                for seed in range(options.seeds)
+            }
+            parts.append(table(title, found[title][0]))
+            print(parts[-1], flush=True)
+    if options.seeds > 1:
+        parts.append(seeds_table(found))
         print(parts[-1], flush=True)
     if options.write:
         options.write.write_text("\n\n".join(parts) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Make the example rooms and the dry clip: ``python data/generate.py [FOLDER]``. Seeded; needs numpy, scipy, soundfile.
+"""Make the example rooms and the dry clips: ``python data/generate.py [FOLDER]``. Seeded.
 
 A room is a box with image sources (J. B. Allen, D. A. Berkley, JASA 65 (1979) 943-950) up to twice its mixing
 time and a Gaussian diffuse tail from half of it on, cross-faded at equal energy. Both are made per octave:
@@ -201,11 +201,89 @@ def dry_clip() -> FloatArray:
     return clip * 0.7 / np.abs(clip).max()
 
 
+def drum_clip() -> FloatArray:
+    """Two bars of kick, snare and hi-hat at 150 beats a minute: 3.3 s, peak 0.7."""
+    rng = np.random.default_rng(5)
+    clip = np.zeros(round(3.3 * FS))
+    eighth_s = 0.2
+    kick, snare, hat = (0, 3, 8, 10, 11), (2, 6, 10, 14), range(0, 14)
+    for places, centre_hz, decay_s, gain in (
+        (kick, 75.0, 0.06, 1.0),
+        (snare, 1100.0, 0.035, 0.5),
+        (hat, 9000.0, 0.012, 0.2),
+    ):
+        for place in places:
+            sound = gain * rng.uniform(0.85, 1.0) * stroke(rng, centre_hz, decay_s)
+            start = round((0.02 + eighth_s * place) * FS)
+            stop = min(clip.size, start + sound.size)
+            clip[start:stop] += sound[: stop - start]
+    return clip * 0.7 / np.abs(clip).max()
+
+
+#: Resonances (Hz) of five vowels, and their bandwidths.
+VOWELS = {
+    "a": (730.0, 1090.0, 2440.0, 3400.0),
+    "e": (530.0, 1840.0, 2480.0, 3500.0),
+    "i": (270.0, 2290.0, 3010.0, 3600.0),
+    "o": (570.0, 840.0, 2410.0, 3300.0),
+    "u": (300.0, 870.0, 2240.0, 3300.0),
+}
+BANDWIDTHS_HZ = (60.0, 90.0, 120.0, 180.0)
+
+
+def syllable(rng: np.random.Generator, vowel: str, pitch_hz: float, seconds: float) -> FloatArray:
+    """A hiss and a sung vowel: pulses of a gliding pitch through the resonances of a vocal tract."""
+    size = round(seconds * FS)
+    time = np.arange(size) / FS
+    pitch = pitch_hz * (1.06 - 0.14 * time / seconds) * (1.0 + 0.006 * np.sin(2.0 * np.pi * 5.5 * time))
+    turns = np.cumsum(pitch) / FS
+    pulses = np.diff(np.floor(turns), prepend=0.0) * pitch_hz**-0.5
+    source = signal.lfilter([1.0], [1.0, -0.97], pulses) + 0.002 * rng.standard_normal(size)
+    voice = np.zeros(size)
+    for centre_hz, width_hz, gain in zip(VOWELS[vowel], BANDWIDTHS_HZ, (1.0, 0.6, 0.25, 0.12), strict=True):
+        radius = np.exp(-np.pi * width_hz / FS)
+        angle = 2.0 * np.pi * centre_hz / FS
+        loop = [1.0, -2.0 * radius * np.cos(angle), radius**2]
+        voice += gain * signal.lfilter([1.0 - radius], loop, source)
+    voice *= np.minimum(1.0, time / 0.03) * np.minimum(1.0, (seconds - time) / 0.08)
+    voice /= np.abs(voice).max()
+    hiss = 0.12 * stroke(rng, 5200.0, 0.012)
+    out = np.zeros(size + round(0.04 * FS))
+    out[: hiss.size] += hiss[: out.size]
+    out[-size:] += voice
+    return out
+
+
+def voice_clip() -> FloatArray:
+    """A voice that says nothing: syllables at the pace of speech, then a rest: 3.3 s, peak 0.7."""
+    rng = np.random.default_rng(6)
+    clip = np.zeros(round(3.3 * FS))
+    at_s = 0.05
+    for vowel, pitch_hz, seconds in (
+        ("a", 196.0, 0.22),
+        ("i", 208.0, 0.16),
+        ("o", 185.0, 0.26),
+        ("e", 220.0, 0.15),
+        ("a", 233.0, 0.2),
+        ("u", 196.0, 0.18),
+        ("e", 185.0, 0.17),
+        ("o", 165.0, 0.34),
+    ):
+        sound = syllable(rng, vowel, pitch_hz, seconds)
+        start = round(at_s * FS)
+        clip[start : start + sound.size] += sound
+        at_s += seconds + 0.05
+    sos = signal.butter(2, 90.0, "highpass", fs=FS, output="sos")
+    clip = signal.sosfilt(sos, clip)
+    return clip * 0.7 / np.abs(clip).max()
+
+
 def main(folder: Path) -> None:
     """Write all files."""
     for room in ROOMS:
         soundfile.write(folder / f"{room.name}.wav", impulse_response(room), FS, subtype="PCM_24")
-    soundfile.write(folder / "dry.wav", dry_clip(), FS, subtype="PCM_24")
+    for name, clip in (("dry", dry_clip()), ("dry_drums", drum_clip()), ("dry_voice", voice_clip())):
+        soundfile.write(folder / f"{name}.wav", clip, FS, subtype="PCM_24")
 
 
 if __name__ == "__main__":

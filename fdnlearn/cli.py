@@ -20,7 +20,7 @@ from fdnlearn.commands.common import DEBUG, DEFAULTS_FILE
 from fdnlearn.errors import FdnlearnError, UsageError
 
 #: Subcommands, each ``fdnlearn/commands/NAME.py`` holding ``command``, imported when it is asked for.
-COMMANDS = ("fit", "analyze", "compare", "render", "export", "schema")
+COMMANDS = ("fit", "batch", "analyze", "compare", "render", "export", "audition", "schema")
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2

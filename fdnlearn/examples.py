@@ -6,8 +6,10 @@ from pathlib import Path
 
 from fdnlearn.errors import UsageError
 
-#: Three synthetic rooms and one dry clip; how they were made is told in their folder's README.
-EXAMPLES = ("small_room.wav", "lecture_room.wav", "hall.wav", "dry.wav")
+#: Synthetic rooms, and clips without any room; how they were made is told in their folder's README.
+ROOMS = ("small_room", "lecture_room", "hall")
+DRY_CLIPS = ("dry", "dry_drums", "dry_voice")
+EXAMPLES = tuple(f"{name}.wav" for name in (*ROOMS, *DRY_CLIPS))
 
 
 def example_path(name: str) -> Path:

@@ -20,7 +20,7 @@ METHODS = {
     "classic": "fdnlearn.fitting.classic:solve",
 }
 
-#: Number of lines that stands for as many as the room asks for.
+#: Number of lines, or of iterations, that stands for as many as the room asks for.
 AUTO = 0
 
 
@@ -33,9 +33,10 @@ class Usual:
     sample_rate_hz: int
     iterations: int
     restarts: int
+    methods: tuple[str, ...] = tuple(METHODS)
 
     def settings(self) -> dict[str, int]:
-        """By the names that they have in a fit's configuration."""
+        """By the names that they have in a fit's configuration, but for the methods that can fit it."""
         return {
             "lines": self.lines,
             "sample_rate_hz": self.sample_rate_hz,
@@ -47,8 +48,18 @@ class Usual:
 #: What is fitted.
 MODELS = {
     "homogeneous": Usual("one gain per line, every parameter learned", 6, 16000, 400, 16),
-    "banded": Usual("reverberation time per octave, early taps, equaliser", AUTO, 48000, 300, 4),
+    "banded": Usual(
+        "reverberation time per octave, early taps, equaliser",
+        AUTO,
+        48000,
+        AUTO,
+        4,
+        ("gradient", "genetic", "cmaes", "analytic"),
+    ),
 }
+
+#: The model of a fit for which none is named.
+DEFAULT_MODEL = "banded"
 
 #: What a network is exported to: an `fdnlearn.export.ExportTarget` each.
 TARGETS = {
@@ -65,6 +76,12 @@ TARGETS = {
     "jsfx": "fdnlearn.export.jsfx:TARGET",
     "puredata": "fdnlearn.export.puredata:TARGET",
     "supercollider": "fdnlearn.export.supercollider:TARGET",
+}
+
+#: Who fits the rooms of a batch: a `fdnlearn.batch.engine.Engine` each.
+ENGINES = {
+    "local": "fdnlearn.batch.local:outcomes",
+    "ray": "fdnlearn.batch.cluster:outcomes",
 }
 
 #: Where the training runs.

@@ -14,10 +14,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
+
+# Read when Triton is imported: without a GPU the kernels for it run in its interpreter.
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"
+
+from audition_room import Room, browser, running_room
 from brief_fits import RATE_HZ
 from command_line import QUICK, record, run
 from hypothesis import settings
 from player_tools import build_plugins
+from playwright.sync_api import Browser
 from targets import target_of
 
 from fdnlearn.rir import Target
@@ -134,3 +142,17 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _fail_if_skipped(report)
     return report
+
+
+@pytest.fixture(scope="session")
+def listening_room(tmp_path_factory: pytest.TempPathFactory) -> Generator[Room, None, None]:
+    """The real command, running."""
+    with running_room(tmp_path_factory.mktemp("audition")) as room:
+        yield room
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Generator[Browser, None, None]:
+    """A browser."""
+    with browser() as driven:
+        yield driven

@@ -33,6 +33,7 @@ LAYERS = (
     "report",
     "jobs",
     "comparison",
+    "batch",
     "commands",
     "cli",
 )
@@ -59,7 +60,9 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert not {"torch", "numba", "scipy", "numpy", "matplotlib", "pydantic"} & loaded_by("import fdnlearn")
 
 
-@pytest.mark.parametrize("command", ["", "fit", "analyze", "compare", "render", "export", "schema"])
+@pytest.mark.parametrize(
+    "command", ["", "fit", "batch", "analyze", "compare", "render", "export", "audition", "schema"]
+)
 def test_help_imports_nothing_heavy(command: str) -> None:
     arguments = [*command.split(), "--help"]
     statement = f"from fdnlearn.cli import cli\ntry:\n    cli.main({arguments})\nexcept SystemExit: pass"
@@ -125,3 +128,12 @@ def test_imports_point_one_way(path: Path) -> None:
     own = part_of(path)
     allowed = set(LAYERS[: LAYERS.index(own) + 1])
     assert imports_of(path) <= allowed, f"{own} stands below {sorted(imports_of(path) - allowed)}"
+
+
+def test_only_its_command_knows_the_listening_room() -> None:
+    knows = {
+        str(p.relative_to(PACKAGE))
+        for p in PACKAGE.rglob("*.py")
+        if "fdnlearn_audition" in p.read_text("utf-8")
+    }
+    assert knows == {"commands/audition.py"}

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pytest
 import torch
 from brief_fits import stop_after
-from command_line import record, run
+from command_line import QUICK, record, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from targets import target_of
@@ -37,6 +37,7 @@ from fdnlearn.fitting import (
 )
 from fdnlearn.fitting.cmaes import CmaEsStrategy
 from fdnlearn.fitting.genetic import Genetic, GeneticStrategy
+from fdnlearn.fitting.orthogonal_designs import orthogonal_matrix
 from fdnlearn.fitting.problem import problem_for
 from fdnlearn.render import impulse_response
 from fdnlearn.rir import Target
@@ -221,7 +222,7 @@ def test_a_missing_extra_is_one_clear_line(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(UsageError, match=rf'needs {package}, .*; pip install "fdnlearn\[baselines\]"'):
         solve(target, config(method))
-    done = run("fit", record(tmp_path / "room.wav"), "-o", tmp_path / "out", "--method", method)
+    done = run("fit", record(tmp_path / "room.wav"), "-o", tmp_path / "out", *QUICK, "--method", method)
     assert done.code == 2
     assert 'pip install "fdnlearn[baselines]"' in done.complaint
 
@@ -307,7 +308,7 @@ class TestAnalytic:
 
     @pytest.mark.parametrize("lines", [1, 2, 6, 8, 13])
     def test_the_matrix_is_orthogonal_and_hadamard_where_there_is_one(self, lines: int) -> None:
-        matrix = analytic.orthogonal_matrix(lines, np.random.default_rng(0))
+        matrix = orthogonal_matrix(lines, np.random.default_rng(0))
         np.testing.assert_allclose(matrix @ matrix.T, np.eye(lines), atol=1e-12)
         if lines in (1, 2, 8):
             np.testing.assert_allclose(np.abs(matrix), 1 / math.sqrt(lines))

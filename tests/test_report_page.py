@@ -271,3 +271,20 @@ def test_the_report_imports_neither_torch_nor_pyplot() -> None:
 def test_the_table_does_not_pay_for_the_figures() -> None:
     code = "import sys, fdnlearn.report; assert not {'matplotlib', 'jinja2', 'torch', 'scipy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def late_metrics() -> dict:
+    lines = [{"frequency_hz": 900.0 + hz, "prominence_db": 14.0, "window_s": [0.1, 0.4]} for hz in range(7)]
+    values = {"target": [0.9, 0.5, 0.0], "fitted": [0.85, 0.3, 0.02], "error": [0.05, 0.2, 0.02]}
+    coherence = {name: {"0-1": row} for name, row in values.items()}
+    return {**make_metrics(), "ringing": lines, "coherence": coherence}
+
+
+def test_the_late_part_is_told() -> None:
+    page = Page(render_report(make_data(2, metrics=late_metrics())))
+    assert "Ringing: 900 Hz (14.0 dB), 901 Hz" in page.words
+    assert "and 2 more stand more than 12 dB" in page.words
+    assert "1 and 2 0.90 → 0.85 0.50 → 0.30 ≠ 0.00 → 0.02" in page.words
+    quiet = Page(render_report(make_data(metrics={**make_metrics(), "ringing": [], "coherence": None})))
+    assert "No ringing" in quiet.words
+    assert "Coherence" not in quiet.words

@@ -1,7 +1,7 @@
 """How alike the channels of a late response are, octave by octave.
 
-The coefficient is that of the zero-phase octaves at lag zero: +1 for one and the same sound, 0 for a diffuse field heard
-by microphones far apart, negative where they are half a wavelength apart.
+The coefficient is that of the zero-phase octaves at lag zero: +1 for one and the same sound, 0 for a diffuse field
+heard by microphones far apart, negative where they are half a wavelength apart.
 """
 
 from __future__ import annotations
@@ -81,8 +81,12 @@ def late_part(
     taper[taper.size - fade :] *= ramp[::-1]
     n_fft = scipy.fft.next_fast_len(taper.size, real=True)
     bands = octaves(sample_rate_hz)
-    hz = np.arange(n_fft // 2 + 1) * (sample_rate_hz / n_fft)
-    power = np.stack([np.square(octave_magnitude(band, hz)) for band in bands]) if bands else np.ones((1, hz.size))
+    hz: FloatArray = np.arange(n_fft // 2 + 1, dtype=np.float64) * (sample_rate_hz / n_fft)
+    power = (
+        np.stack([np.square(octave_magnitude(band, hz)) for band in bands])
+        if bands
+        else np.ones((1, hz.size))
+    )
     return LatePart(start, stop, n_fft, taper, bands, power, tuple(combinations(range(channels), 2)))
 
 
@@ -94,17 +98,24 @@ def coherence(h: FloatArray, part: LatePart) -> FloatArray:
     spectrum = scipy.fft.rfft(late * part.taper, part.n_fft)
     energy = np.square(np.abs(spectrum)) @ part.power.T
     found = [
-        np.real(spectrum[a] * spectrum[b].conj()) @ part.power.T / np.sqrt(np.maximum(energy[a] * energy[b], 1e-300))
+        np.real(spectrum[a] * spectrum[b].conj())
+        @ part.power.T
+        / np.sqrt(np.maximum(energy[a] * energy[b], 1e-300))
         for a, b in part.pairs
     ]
     return np.stack(found)
 
 
-def coherence_json(target: FloatArray, fitted: FloatArray, part: LatePart) -> dict[str, Mapping[str, list[float]]]:
+def coherence_json(
+    target: FloatArray, fitted: FloatArray, part: LatePart
+) -> dict[str, Mapping[str, list[float]]]:
     """``target``, ``fitted`` and ``error``: for every pair of channels (``"0-1"``) a value an octave."""
     values = {"target": coherence(target, part), "fitted": coherence(fitted, part)}
     values["error"] = np.abs(values["fitted"] - values["target"])
     return {
-        name: {f"{a}-{b}": [round(float(x), 4) for x in row] for (a, b), row in zip(part.pairs, rows, strict=True)}
+        name: {
+            f"{a}-{b}": [round(float(x), 4) for x in row]
+            for (a, b), row in zip(part.pairs, rows, strict=True)
+        }
         for name, rows in values.items()
     }

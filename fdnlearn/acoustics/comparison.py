@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fdnlearn.acoustics.coherence import coherence_json, late_part
 from fdnlearn.acoustics.echo_density import echo_density
 from fdnlearn.acoustics.energy_decay import schroeder
 from fdnlearn.acoustics.onset import find_onset
 from fdnlearn.acoustics.parameters import QUANTITIES, Judgement, RoomParameters, room_parameters
+from fdnlearn.acoustics.ringing import Line, ringing, windows_s
 
 if TYPE_CHECKING:
     from fdnlearn.rir.target import Target
@@ -56,13 +59,19 @@ class Comparison:
         Its `error` also holds ``edc_rms_db`` and ``edp_rms``.
     octave : mapping of int to BandComparison
         By nominal centre frequency.
+    ringing : tuple of Line
+        What stands out of the fit's late spectrum and not of the target's, of all channels.
+    coherence : mapping or None
+        As `coherence.coherence_json` returns it; None for a single channel.
     """
 
     broadband: BandComparison
     octave: Mapping[int, BandComparison]
+    ringing: tuple[Line, ...]
+    coherence: Mapping[str, Mapping[str, list[float]]] | None
 
     def to_json(self) -> dict[str, Any]:
-        """``target``, ``fitted``, ``error`` and ``measurable``, each with ``broadband`` and ``octave``.
+        """``target``, ``fitted``, ``error`` and ``measurable``, each by band; ``ringing`` and ``coherence``.
 
         Returns
         -------
@@ -79,6 +88,8 @@ class Comparison:
             "broadband": _judgements_json(self.broadband),
             "octave": {str(hz): _judgements_json(band) for hz, band in self.octave.items()},
         }
+        document["ringing"] = [dataclasses.asdict(line) for line in self.ringing]
+        document["coherence"] = self.coherence
         return document
 
 
@@ -126,7 +137,20 @@ def compare(target: Target, fitted_ir: FloatArray, fitted_rate_hz: float) -> Com
     broadband = BandComparison(
         broadband.target, broadband.fitted, {**broadband.error, **whole}, broadband.measurable
     )
-    return Comparison(broadband, {hz: _compare_band(pairs, hz) for hz in pairs[0][0].octave})
+    mixing_time_s = target.mixing_time_s
+    usable_s = target.length_samples / rate
+    rings = [
+        line
+        for t, edc, f in curves
+        for line in ringing(t, f, rate, windows_s(edc, rate, mixing_time_s, usable_s))
+    ]
+    late = late_part(target.energy_decay[0], rate, mixing_time_s, target.length_samples, len(fitted))
+    return Comparison(
+        broadband,
+        {hz: _compare_band(pairs, hz) for hz in pairs[0][0].octave},
+        tuple(rings),
+        None if late is None else coherence_json(target.samples, fitted, late),
+    )
 
 
 def edc_rms_db(target_decay: FloatArray, fitted_ir: FloatArray) -> float | None:

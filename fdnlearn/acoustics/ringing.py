@@ -1,8 +1,8 @@
 """Ringing: single frequencies that stand out of a late decay.
 
-A room's late response is close to Gaussian noise with a smooth spectrum: of tens of thousands of modes hardly one stands
-more than 12 dB above the mean around it. A network has hundreds, and a few that decay slowly, or lie on each other, are
-heard as a metallic tone (M. R. Schroeder, "Natural sounding artificial reverberation", JAES 10, 1962).
+A room's late response is close to Gaussian noise with a smooth spectrum: of tens of thousands of modes hardly one
+stands more than 12 dB above the mean around it. A network has hundreds, and a few that decay slowly, or lie on each
+other, are heard as a metallic tone (M. R. Schroeder, "Natural sounding artificial reverberation", JAES 10, 1962).
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ def windows_s(
         Nothing after `usable_s`, where the recording's noise begins, is looked at.
     """
     level_db = 10.0 * np.log10(np.maximum(curve / curve[0], 1e-30))
-    reached = [min(float(np.argmax(level_db < db) or curve.size) / sample_rate_hz, usable_s) for db in LEVELS_DB]
+    reached = [
+        min(float(np.argmax(level_db < db) or curve.size) / sample_rate_hz, usable_s) for db in LEVELS_DB
+    ]
     parts = ((mixing_time_s, reached[0]), (max(reached[0], mixing_time_s), reached[1]))
     return tuple((start, stop) for start, stop in parts if stop - start >= _SHORTEST_S)
 
@@ -108,7 +110,7 @@ def late_lines(window_s: tuple[float, float], sample_rate_hz: float) -> LateLine
     taper[:fade] = ramp
     taper[length - fade :] = ramp[::-1]
     n_fft = scipy.fft.next_fast_len(PADDING * length, real=True)
-    hz = np.arange(n_fft // 2 + 1) * (sample_rate_hz / n_fft)
+    hz = np.arange(n_fft // 2 + 1, dtype=np.float64) * (sample_rate_hz / n_fft)
     first, last = np.searchsorted(hz, [LOWEST_HZ, min(HIGHEST_HZ, 0.45 * sample_rate_hz)])
     inside = hz[first:last]
     low = np.searchsorted(hz, inside * 2.0 ** (-1 / 6))

@@ -22,7 +22,7 @@ FROM_DB, TO_DB = -3.0, -50.0
 NEEDED_DB = 30.0
 _POINTS = 200
 #: A decay bends if one line misses it by this rms, two exponentials by so much less, and their times differ so much.
-_MISSED_DB, _SHARE, _RATIO = 1.5, 0.5, 1.4
+_MISSED_DB, _SHARE, _RATIO = 1.0, 0.5, 1.4
 #: Bounds of the slow exponential's level re the fast one's, and of the ratio of their times.
 _LEVELS_DB, _RATIOS = (-40.0, 10.0), (1.05, 20.0)
 

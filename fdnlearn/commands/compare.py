@@ -46,11 +46,16 @@ def _epilog() -> str:
     "-o", "folder", metavar="DIR", default=_DEFAULT_FOLDER, show_default=True, help="Where the results go."
 )
 @click.option(
+    "--model",
+    type=click.Choice(list(registry.MODELS)),
+    default="homogeneous",
+    show_default=True,
+    help="What is fitted.",
+)
+@click.option(
     "--methods",
     metavar="LIST",
-    default=",".join(registry.METHODS),
-    show_default=True,
-    help="Comma-separated; the first is held against each of the others.",
+    help="Comma-separated; the first is held against each of the others.  [default: all that fit the model]",
 )
 @click.option(
     "--seeds",
@@ -61,8 +66,8 @@ def _epilog() -> str:
     help="Fits of each method in each room.",
 )
 @budget_option("Wall-clock time of each fit.", default=10.0, show_default=True)
-@lines_option("Number of delay lines.", default=6, show_default=True)
-@sample_rate_option("Rate of the fits.", default=16000, show_default=True)
+@lines_option("Number of delay lines.  [default: the model's]")
+@sample_rate_option("Rate of the fits.  [default: the model's]")
 @click.option(
     "--threads",
     metavar="K",
@@ -75,7 +80,8 @@ def _epilog() -> str:
 def command(
     recordings: tuple[str, ...],
     folder: str,
-    methods: str,
+    model: str,
+    methods: str | None,
     resume: bool,
     force: bool,
     as_json: bool,
@@ -83,9 +89,9 @@ def command(
 ) -> None:
     """Fit every RIR by several methods, each for the same wall-clock time, and compare the results."""
     from fdnlearn.commands.interrupt import Interruptible
-    from fdnlearn.comparison import Plan, compare_methods, parse_methods
+    from fdnlearn.comparison import Plan, compare_methods
 
-    plan = Plan(tuple(Path(path) for path in recordings), parse_methods(methods), **settings)
+    plan = Plan.for_model(model, tuple(Path(path) for path in recordings), methods, **settings)
     with Interruptible() as interruptible, _progress() as show:
 
         def callback(step: Step) -> bool:

@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from fdnlearn import registry
-from fdnlearn.commands.common import (
-    Channel,
-    budget_option,
-    config_option,
-    every_command,
-    lines_option,
-    print_json,
-    sample_rate_option,
-    warn,
-)
+from fdnlearn.commands.common import config_option, every_command, print_json, warn
+from fdnlearn.commands.fit_options import fit_options
 
 if TYPE_CHECKING:
     from fdnlearn.jobs import RecordingFit
@@ -30,79 +21,7 @@ recording), metrics.json, history.csv and report.html. Ctrl-C keeps the best net
 @click.command("fit", short_help="Fit a network to a recording.", epilog=_EPILOG)
 @click.argument("rir", metavar="RIR")
 @click.option("-o", "folder", metavar="DIR", help="Where the results go.  [default: RIR's name with -fdn]")
-@click.option(
-    "--model",
-    type=click.Choice(list(registry.MODELS)),
-    default="homogeneous",
-    show_default=True,
-    help="What is fitted: " + "; ".join(f"{name}: {usual.about}" for name, usual in registry.MODELS.items()),
-)
-@click.option(
-    "--method",
-    type=click.Choice(list(registry.METHODS)),
-    default="gradient",
-    show_default=True,
-    help="How it is fitted.",
-)
-@lines_option("Number of delay lines.  [default: 6; banded: 16, more for a long reverberation]")
-@sample_rate_option("Rate of the fit, at most the recording's.  [default: 16000; banded: 48000]")
-@click.option(
-    "--channel",
-    metavar="K|all",
-    type=Channel(),
-    help="Channel of the recording, from 0.  [default: the first]",
-)
-@click.option(
-    "--iterations",
-    metavar="N",
-    type=click.IntRange(1, 1_000_000),
-    help="Length of the long descent; generations of other methods.  [default: 400; banded: 300]",
-)
-@budget_option("End after this wall-clock time.")
-@click.option(
-    "--restarts",
-    metavar="K",
-    type=click.IntRange(1, 1024),
-    help="Short starts that compete before the long descent.  [default: 16; banded: 4]",
-)
-@click.option(
-    "--early",
-    type=click.Choice(registry.EARLY),
-    help="Early part of a banded network: taps that are learned, or the recording's own.  [default: sparse]",
-)
-@click.option(
-    "--slopes",
-    type=click.Choice(registry.SLOPES),
-    help="Reverberation times per band of a banded network; two for coupled rooms.  [default: auto]",
-)
-@click.option(
-    "--knots",
-    type=click.Choice(registry.KNOTS),
-    help="Where a banded network's reverberation times are parameters.  [default: octave]",
-)
-@click.option(
-    "--seed",
-    metavar="N",
-    type=click.IntRange(0, 2**63 - 1),
-    default=0,
-    show_default=True,
-    help="Seed of everything random.",
-)
-@click.option(
-    "--device",
-    type=click.Choice(registry.DEVICES),
-    default="auto",
-    show_default=True,
-    help="Where the training runs.",
-)
-@click.option(
-    "--delays",
-    type=click.Choice(registry.DELAYS),
-    default="integer",
-    show_default=True,
-    help="How the delays end; only whole samples render exactly.",
-)
-@click.option("--stereo", is_flag=True, help="Two decorrelated outputs whose sum is the fit of one channel.")
+@fit_options
 @click.option("--resume", is_flag=True, help="Continue an unfinished fit in DIR.")
 @click.option("--force", is_flag=True, help="Replace results in DIR.")
 @config_option

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from fdnlearn import __version__
 from fdnlearn.comparison.cells import finite_json
-from fdnlearn.comparison.methods import Method
+from fdnlearn.comparison.methods import Method, parse_methods
+from fdnlearn.registry import MODELS
 
 if TYPE_CHECKING:
     from fdnlearn.fitting.result import FitConfig
@@ -30,6 +31,8 @@ class Plan:
         Fits of each method on each room, with seeds from 0.
     budget_s : float
         Wall-clock time of one fit, rounding of the delays included.
+    model : str
+        What is fitted.
     lines, sample_rate_hz : int
     threads : int or None
         Of the kernels, the same for every method; None: as many as there are.
@@ -39,16 +42,31 @@ class Plan:
     methods: tuple[Method, ...]
     seeds: int = 3
     budget_s: float = 10.0
+    model: str = "homogeneous"
     lines: int = 6
     sample_rate_hz: int = 16000
     threads: int | None = None
+
+    @classmethod
+    def for_model(cls, model: str, recordings: tuple[Path, ...], methods: str | None, **given: Any) -> Plan:
+        """A plan with the model's usual lines, rate and methods in the place of what is None."""
+        usual = MODELS[model]
+        settings = {"lines": usual.lines, "sample_rate_hz": usual.sample_rate_hz}
+        settings |= {name: value for name, value in given.items() if value is not None}
+        return cls(
+            recordings,
+            parse_methods(",".join(usual.methods) if methods is None else methods),
+            model=model,
+            **settings,
+        )
 
     def config(self, method: Method, seed: int) -> FitConfig:
         """Configuration of one fit: the same for every method but for what makes the method."""
         from fdnlearn.fitting import FitConfig
 
         return method.configure(
-            FitConfig(
+            FitConfig.for_model(
+                self.model,
                 lines=self.lines,
                 sample_rate_hz=self.sample_rate_hz,
                 iterations=_ENDLESS,

@@ -114,7 +114,9 @@ class Network:
         return max([tap.delay_samples for tap in self.taps] + [self.late_delay_samples])
 
 
-def describe(fdn: FDN, name: str, sample_rate_hz: int | None = None) -> Network:
+def describe(
+    fdn: FDN, name: str, sample_rate_hz: int | None = None, *, decay: float = 1.0, size: float = 1.0
+) -> Network:
     """Realise a network and fold its gains together.
 
     Parameters
@@ -124,13 +126,15 @@ def describe(fdn: FDN, name: str, sample_rate_hz: int | None = None) -> Network:
         Identifier.
     sample_rate_hz : int, optional
         The fit's own by default.
+    decay, size : float
+        Scale reverberation times and delays.
 
     Raises
     ------
     FdnlearnError
         As `fdnlearn.fdn.realise`.
     """
-    r = realise(fdn, sample_rate_hz)
+    r = realise(fdn, sample_rate_hz, decay=decay, size=size)
     return Network(
         name=name,
         fdn=fdn,

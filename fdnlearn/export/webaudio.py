@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from fdnlearn.export.network import Network
 from fdnlearn.export.target import FLOAT32_DB, ExportTarget
 from fdnlearn.files import write_text
 
 
-def _data(network: Network) -> str:
-    """Everything the processor needs, one entry a line."""
-    entries = {
+def network_loop() -> str:
+    """JavaScript of ``class Network``, the loop itself: made from `network_data`, it needs no audio context."""
+    return files("fdnlearn.export").joinpath("webaudio_network.js").read_text(encoding="utf-8")
+
+
+def network_data(network: Network) -> dict[str, Any]:
+    """Everything that the loop needs to know of a network, plain JSON values."""
+    return {
         "name": network.name,
         "sampleRate": network.sample_rate_hz,
         "delays": network.delays_samples.tolist(),
@@ -29,6 +35,11 @@ def _data(network: Network) -> str:
         ],
         "lateDelay": network.late_delay_samples,
     }
+
+
+def _data(network: Network) -> str:
+    """The same as a JavaScript object, one entry a line."""
+    entries = network_data(network)
     lines = (f"  {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in entries.items())
     return "{\n" + ",\n".join(lines) + "\n}"
 
@@ -41,6 +52,7 @@ def _write(network: Network, folder: Path) -> list[str]:
         "INPUTS": str(network.inputs),
         "OUTPUTS": str(network.outputs),
         "DATA": _data(network),
+        "LOOP": network_loop().rstrip("\n"),
     }
     for key, value in values.items():
         template = template.replace(f"@{key}@", value)

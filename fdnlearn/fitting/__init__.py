@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fdnlearn.errors import UsageError
+from fdnlearn.fitting.effort import settled
 from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult, Progress, Status
-from fdnlearn.registry import METHODS, load
+from fdnlearn.registry import METHODS, MODELS, load
 from fdnlearn.rir.target import Target
 
 __all__ = ["Callback", "Checkpointing", "FitConfig", "FitResult", "Progress", "Status", "solve"]
@@ -27,15 +28,16 @@ def solve(
     """
     if config.method not in METHODS:
         raise UsageError(f"--method {config.method}", "unknown method", f"choose one of {', '.join(METHODS)}")
-    if config.model != "homogeneous" and config.method != "gradient":
+    if config.model in MODELS and config.method not in (methods := MODELS[config.model].methods):
         raise UsageError(
             f"--model {config.model}",
             f"is not fitted by {config.method}",
-            "use --method gradient or --model homogeneous",
+            f"use --method {', '.join(methods[:-1])} or {methods[-1]}, or --model homogeneous",
         )
     if not config.learn_delays and config.method != "gradient":
         raise UsageError(
             f"--method {config.method}", "always searches delays", "freeze them with gradient only"
         )
-    result: FitResult = load(METHODS[config.method])(target, config, callback, checkpointing)
+    method = load(METHODS[config.method])
+    result: FitResult = method(target, settled(config, target), callback, checkpointing)
     return result

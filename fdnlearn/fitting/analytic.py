@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
 import scipy.optimize
 import torch
 from torch import Tensor
 
-from fdnlearn.fitting import checkpoint
+from fdnlearn.fitting import analytic_banded, checkpoint
+from fdnlearn.fitting.orthogonal_designs import orthogonal_matrix
 from fdnlearn.fitting.problem import Problem, problem_for
 from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult, Progress, Status
 from fdnlearn.fitting.rounding import coprime
@@ -59,7 +61,7 @@ def solve(
         checkpoint.load(checkpointing.path, checkpoint.fingerprint(target, config))
     started = time.perf_counter()
     with one_torch_thread(problem.device), torch.no_grad():
-        network = design(problem)
+        network, fields = DESIGNS[config.model](problem)
         loss, terms = problem.objective(_responses(problem, network).float().to(problem.device))
     done = Progress(
         iteration=1,
@@ -71,9 +73,10 @@ def solve(
         terms={name: float(value[0]) for name, value in terms.items()},
         evaluations=1,
     )
-    stopped = callback is not None and callback(done)
+    fdn = problem.to_fdn(network, **fields)
+    stopped = callback is not None and callback(done.with_best(lambda: fdn))
     return FitResult(
-        fdn=problem.to_fdn(network),
+        fdn=fdn,
         unsnapped=None,
         status=Status.INTERRUPTED if stopped else Status.COMPLETED,
         loss=done.loss,
@@ -83,8 +86,8 @@ def solve(
     )
 
 
-def design(problem: Problem) -> Network:
-    """The network (a batch of one, float64)."""
+def design(problem: Problem) -> tuple[Network, Mapping[str, Any]]:
+    """The network (a batch of one, float64), and the contract's fields beyond delays, matrix and gains: none."""
     target, lines = problem.target, problem.config.lines
     fs, outputs = target.sample_rate_hz, target.samples.shape[0]
     rng = np.random.default_rng(problem.config.seed)
@@ -101,11 +104,12 @@ def design(problem: Problem) -> Network:
     )
     energy = _responses(problem, wet).square().sum(-1)
     level = torch.sqrt(torch.from_numpy(late) / energy.clamp_min(1e-12))
-    return replace(
+    done = replace(
         wet,
         output_gains=wet.output_gains * level[..., None],
         direct_gains=_batch((direct * np.where(target.samples[:, 0] < 0.0, -1.0, 1.0))[:, None]),
     )
+    return done, {}
 
 
 def mean_delay_samples(mixing_samples: float, lines: int) -> float:
@@ -141,16 +145,6 @@ def coprime_delays(mean_samples: float, lines: int, sample_rate_hz: float) -> Fl
     return np.sort(np.array(coprime(wanted.tolist())))
 
 
-def orthogonal_matrix(lines: int, rng: np.random.Generator) -> FloatArray:
-    """Hadamard's, scaled to be orthogonal, where there is Sylvester's construction; else uniformly random."""
-    if lines & (lines - 1) == 0:
-        hadamard: FloatArray = scipy.linalg.hadamard(lines) / math.sqrt(lines)
-        return hadamard
-    q, r = np.linalg.qr(rng.standard_normal((lines, lines)))
-    matrix: FloatArray = q * np.sign(np.diag(r))
-    return matrix
-
-
 def _batch(array: FloatArray) -> Tensor:
     return torch.from_numpy(array)[None]
 
@@ -158,3 +152,10 @@ def _batch(array: FloatArray) -> Tensor:
 def _responses(problem: Problem, network: Network) -> Tensor:
     """Impulse responses (1, channels, n_fft), on the CPU, in double."""
     return network.impulse_response(problem.n_fft, get_kernel("cpu"))[:, :, 0]
+
+
+#: Model -> its design.
+DESIGNS: Mapping[str, Callable[[Problem], tuple[Network, Mapping[str, Any]]]] = {
+    "homogeneous": design,
+    "banded": analytic_banded.design,
+}

@@ -21,6 +21,8 @@ from fdnlearn.fitting.result import FitConfig, Progress
 from fdnlearn.rir.target import Target
 
 _FORMAT = "fdnlearn.checkpoint"
+#: What is kept of a line of the history, in this order.
+_ROW = tuple(entry.name for entry in dataclasses.fields(Progress) if entry.name != "best")
 
 
 def fingerprint(target: Target, config: FitConfig) -> str:
@@ -40,7 +42,8 @@ def save(
 ) -> None:
     """Write tensors, the JSON-able `state` and the history; a reader sees the old file or the new, nothing between."""
     # vars, not asdict: a copy of every dictionary of terms, written every two seconds, would show.
-    told = {"state": dict(state), "history": [list(vars(progress).values()) for progress in history]}
+    rows = [[vars(progress)[name] for name in _ROW] for progress in history]
+    told = {"state": dict(state), "history": rows}
     metadata = {"format": _FORMAT, "owner": owner, "state": json.dumps(told)}
     partial = path.with_name(path.name + ".partial")
     # Written by Python, not by safetensors: a full disk is then an OSError that says so.

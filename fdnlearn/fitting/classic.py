@@ -20,6 +20,7 @@ import scipy.signal
 import torch
 from torch import Tensor
 
+from fdnlearn.fdn import FDN
 from fdnlearn.fitting import checkpoint
 from fdnlearn.fitting.genes import rows_at_once
 from fdnlearn.fitting.genetic import Genetic, GeneticStrategy
@@ -68,13 +69,16 @@ def solve(
                 mutation_eta=settings.mutation_eta,
                 mutation_rate=settings.mutation_rate,
             )
-            return Phase("evolve", optimiser, classic.evaluate, 1.0)
+            return Phase("evolve", optimiser, classic.evaluate, 1.0, network)
+
+        def network(genes: FloatArray) -> FDN:
+            return problem.to_fdn(classic.network(genes[None], torch.float64))
 
         outcome = search(begin, config, callback, checkpointing, checkpoint.fingerprint(target, config))
         best = outcome.found[0]
         assert best.point is not None
         return FitResult(
-            fdn=problem.to_fdn(classic.network(best.point[None], torch.float64)),
+            fdn=network(best.point),
             unsnapped=None,
             status=outcome.status,
             loss=best.loss,

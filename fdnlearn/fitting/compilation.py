@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fdnlearn.files import exclusive
+
 #: Long enough for a slow machine; a child that takes longer is given up, and the fit compiles for itself.
 _PATIENCE_S = 300.0
 
@@ -27,6 +29,14 @@ def ensure_compiled() -> None:
     marker = _marker()
     if marker is None or marker.exists() or os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
         return
+    # Of the processes of a batch one compiles and the others wait.
+    with exclusive(marker.with_name("compiling.lock"), wait=True):
+        if not marker.exists():
+            _compile(marker)
+
+
+def _compile(marker: Path) -> None:
+    """Let child processes fill the cache, and say so if they did."""
     command = "import sys; from fdnlearn.fitting.compilation import PARTS; PARTS[sys.argv[1]]()"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     children = [

@@ -12,9 +12,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from fdnlearn.fdn import FDN
 from fdnlearn.fitting import checkpoint
 from fdnlearn.fitting.columns import join, split, widths
-from fdnlearn.fitting.problem import Free, Problem, problem_for
+from fdnlearn.fitting.problem import AIMS, Free, Problem, problem_for
 from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult
 from fdnlearn.fitting.rounding import UNADAPTED, roundings
 from fdnlearn.fitting.search import DIVERGED, Found, Optimiser, Outcome, Phase, search
@@ -25,7 +26,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 #: Spread of the groups that all starts have in common.
-_COMMON_SPREADS = {"decay": 0.3, "direct": 0.1}
+_COMMON_SPREADS = {"decay": 0.3, "direct": 0.1, "tone": 0.1, "early": 0.01, "place": 0.5}
 
 #: Memory for the responses of candidates that are evaluated together.
 _BATCH_BYTES = 1 << 28
@@ -69,8 +70,12 @@ class Genes:
             columns.append(offset + used)
             owner += [name] * used.size
             offset += size
-            mean.append(np.full(used.size, values.mean()))
-            spread.append(np.full(used.size, _COMMON_SPREADS.get(name, values.std())))
+            if name in _COMMON_SPREADS:
+                mean.append(values.reshape(len(values), -1).mean(axis=0))
+                spread.append(np.full(used.size, _COMMON_SPREADS[name]))
+            else:
+                mean.append(np.full(used.size, values.mean()))
+                spread.append(np.full(used.size, values.std()))
         return cls(
             starts, np.concatenate(columns), tuple(owner), np.concatenate(mean), np.concatenate(spread)
         )
@@ -154,7 +159,9 @@ class _NetworkSearch:
         if index == 0:
             optimiser = self.strategy.begin(self.genes.encode(self.starts), _seed(config, 2))
             share = self.strategy.search_share if self.ends_whole else 1.0
-            return Phase("search", optimiser, lambda x: evaluate(self.problem, self.decode(x)), share)
+            return Phase(
+                "search", optimiser, lambda x: evaluate(self.problem, self.decode(x)), share, self.network
+            )
         if index == 2 or not self.ends_whole:
             return None
         assert found is not None
@@ -166,10 +173,15 @@ class _NetworkSearch:
             return evaluate(self.problem, self.decode(widen(best, kept, x)), delays)
 
         optimiser = self.strategy.settle(found.phase.optimiser, kept, best[kept], _seed(config, 3))
-        return Phase("settle", optimiser, settled, 1.0)
+        return Phase(
+            "settle", optimiser, settled, 1.0, lambda x: self.network(widen(best, kept, x[None])[0], delays)
+        )
 
     def decode(self, genes: FloatArray) -> Free:
         return self.genes.decode(genes, self.problem.device)
+
+    def network(self, genes: FloatArray, delays_samples: Tensor | None = None) -> FDN:
+        return self.problem.network_to_fdn(self.decode(genes[None]), delays_samples)
 
     def rounded(self, genes: FloatArray) -> Tensor:
         return roundings(self.problem, self.decode(genes[None]), 1)
@@ -238,4 +250,5 @@ def evaluate(
 def rows_at_once(problem: Problem) -> int:
     """How many candidates memory allows in one call."""
     outputs: int = problem.target.samples.shape[0]
-    return max(1, _BATCH_BYTES // (16 * outputs * problem.n_fft))
+    held = AIMS[problem.config.model].held
+    return max(1, _BATCH_BYTES // (16 * outputs * problem.n_fft * held))

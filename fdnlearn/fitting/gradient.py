@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.errors import FdnlearnError
+from fdnlearn.fdn import FDN
 from fdnlearn.fitting import checkpoint
 from fdnlearn.fitting.columns import split
 from fdnlearn.fitting.descent import Descent, advance, column_rates, cosine
@@ -131,7 +132,7 @@ def _carry_on(
             if checkpointing is not None and time.perf_counter() - saved > checkpointing.every_s:
                 _save(run, checkpointing, owner)
                 saved = time.perf_counter()
-            if callback is not None and callback(done):
+            if callback is not None and callback(done.with_best(lambda: _best(run))):
                 if checkpointing is not None:
                     _save(run, checkpointing, owner)
                 return Status.INTERRUPTED
@@ -155,6 +156,14 @@ def _next_stage(run: _Run) -> None:
         run.delays_samples = run.delays_samples[keep.to(run.delays_samples.device)]
     run.stage += 1
     run.descent = Descent.start(free)
+
+
+def _best(run: _Run) -> FDN:
+    """The best network of the present stage so far."""
+    lead = int(run.descent.best_loss.argmin())
+    free = split(run.descent.best_values[lead : lead + 1], run.like)
+    delays = None if run.delays_samples is None else run.delays_samples[lead : lead + 1]
+    return run.problem.network_to_fdn(free, delays)
 
 
 def _finish(run: _Run, status: Status) -> FitResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,15 @@ class Status(enum.Enum):
 class FitConfig:
     """Everything that decides a fit besides its target.
 
-    `iterations` is the length of the long descent that ends the fit; the stages before it scale with it. For the
+    `iterations` is the length of the long descent that ends the fit; the stages before it scale with it
+    (`registry.AUTO`: as long as the room's length allows, see `effort`). For the
     methods that evolve a population it is the number of generations, all phases together, for ``analytic`` nothing.
     `budget_s` (seconds of wall clock) ends a fit early, snapping included. `kernel` names an implementation of
     the response; None takes the fastest for the device.
 
     `lines` may be `registry.AUTO` for as many as the room asks for; `early`, `slopes` and `knots` are of
-    `registry.EARLY`, `SLOPES` and `KNOTS`, None for what the model usually has. The defaults here are those of the homogeneous model, `for_model` gives any model's.
+    `registry.EARLY`, `SLOPES` and `KNOTS`, None for what the model usually has. The defaults here are those of the
+    homogeneous model, `for_model` gives any model's.
 
     Two settings exist for ablations of the gradient fit: with `learn_delays` False the delays stay where they
     start, and `loss_terms` names the terms of the loss that count (None: all of `losses.objective.WEIGHTS`).
@@ -63,7 +65,9 @@ class FitConfig:
 class Progress:
     """One line of a fit's history, also what a callback receives after every iteration.
 
-    `evaluations` counts the networks that have been evaluated so far; None where each iteration is one.
+    `evaluations` counts the networks that have been evaluated so far; None where each iteration is one. `best` makes
+    the best network so far, its delays perhaps not yet whole: only what a callback receives has it, and only while it
+    is being called.
     """
 
     iteration: int
@@ -74,6 +78,11 @@ class Progress:
     best_loss: float
     terms: dict[str, float]
     evaluations: int | None = None
+    best: Callable[[], FDN] | None = field(default=None, compare=False, repr=False)
+
+    def with_best(self, best: Callable[[], FDN] | None) -> Progress:
+        """The same, with a way to see the network."""
+        return replace(self, best=best)
 
 
 @dataclass(frozen=True)

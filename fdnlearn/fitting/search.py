@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ import numpy.typing as npt
 import torch
 
 from fdnlearn.errors import FdnlearnError, UsageError
+from fdnlearn.fdn import FDN
 from fdnlearn.fitting import checkpoint
 from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, Progress, Status
 
@@ -53,12 +55,15 @@ class Phase:
     evaluate : callable
     share : float
         Share of the iterations, and of a time budget, by whose end this phase is over.
+    network : callable
+        The network that a candidate (P,) stands for.
     """
 
     name: str
     optimiser: Optimiser
     evaluate: Evaluate
     share: float
+    network: Callable[[FloatArray], FDN]
 
 
 @dataclass
@@ -206,7 +211,9 @@ def search(
         if checkpointing is not None and time.perf_counter() - saved > checkpointing.every_s:
             _save(journal, checkpointing, owner)
             saved = time.perf_counter()
-        if callback is not None and callback(done):
+        best = found[-1]
+        seen = None if best.point is None else partial(best.phase.network, best.point)
+        if callback is not None and callback(done.with_best(seen)):
             if checkpointing is not None:
                 _save(journal, checkpointing, owner)
             return finish(Status.INTERRUPTED)

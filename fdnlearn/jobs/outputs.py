@@ -127,9 +127,15 @@ def evaluate(target: Target, result: FitResult, settings: Mapping[str, Any]) -> 
 
 
 def write(
-    folder: Path, target: Target, result: FitResult, done: Evaluation, settings: Mapping[str, Any]
+    folder: Path,
+    target: Target,
+    result: FitResult,
+    done: Evaluation,
+    settings: Mapping[str, Any],
+    *,
+    report: bool = True,
 ) -> None:
-    """Write every result file of a fit into an existing folder.
+    """Write every result file of a fit into an existing folder; the page, whose figures take longest, if asked for.
 
     Raises
     ------
@@ -140,20 +146,21 @@ def write(
     write_audio(folder / "target.wav", recording, target.sample_rate_hz)
     write_audio(folder / "ir.wav", done.heard, done.fdn.sample_rate_hz)
     write_text(folder / "history.csv", history_csv(result.history))
-    write_report(
-        folder / "report.html",
-        ReportData(
-            target=target,
-            fdn=done.fdn,
-            fitted=on_target_scale(done.fdn, done.response),
-            metrics=done.metrics,
-            history=result.history,
-            settings=settings,
-            warnings=done.warnings,
-            version=__version__,
-            unsnapped_metrics=done.unsnapped_metrics,
-        ),
-    )
+    if report:
+        write_report(
+            folder / "report.html",
+            ReportData(
+                target=target,
+                fdn=done.fdn,
+                fitted=on_target_scale(done.fdn, done.response),
+                metrics=done.metrics,
+                history=result.history,
+                settings=settings,
+                warnings=done.warnings,
+                version=__version__,
+                unsnapped_metrics=done.unsnapped_metrics,
+            ),
+        )
     document = json.dumps(done.metrics, indent=2, ensure_ascii=False, allow_nan=False)
     write_text(folder / "metrics.json", document + "\n")
     save_fdn(done.fdn, folder / "fdn.json")

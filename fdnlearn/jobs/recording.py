@@ -114,7 +114,7 @@ def fit_recording(
         keeping = Checkpointing(results.checkpoint, every_s=checkpoint_every_s, resume=resume)
         with writing(results.path):
             result = solve(target, config, callback=callback, checkpointing=keeping)
-        settings = {**_settings(config, channel), "stereo": stereo}
+        settings = resolved_settings(config, channel, stereo=stereo)
         done = outputs.evaluate(target, result, settings)
         with results.publishing() as staging:
             outputs.write(staging, target, result, done, settings)
@@ -133,6 +133,8 @@ def fit_recording(
     )
 
 
-def _settings(config: FitConfig, channel: int | Literal["all"] | None) -> dict[str, Any]:
-    """The resolved configuration as plain JSON values."""
-    return {**dataclasses.asdict(config), "channel": channel}
+def resolved_settings(
+    config: FitConfig, channel: int | Literal["all"] | None, *, stereo: bool
+) -> dict[str, Any]:
+    """What decided a fit, as plain JSON values: part of its provenance."""
+    return {**dataclasses.asdict(config), "channel": channel, "stereo": stereo}

@@ -82,4 +82,12 @@ def banded_objective_for(target: Target, weights: Mapping[str, float] = WEIGHTS)
     heard = min(target.length_samples, math.ceil(target.reverberation_time_s * fs))
     echo = echo_density.settings(heard, fs, hop=max(1, round(_ECHO_HOP_S * fs)))
     usable = torch.from_numpy(target.samples[:, : target.length_samples].astype("float32"))
-    return BandedObjective(decay, echo, echo_density.soft_echo_density(usable, echo), energy_relief.relief_aim(target), ringing.ringing_parts(target), coherence.coherence_aim(target), dict(weights))
+    return BandedObjective(
+        decay,
+        echo,
+        echo_density.soft_echo_density(usable, echo),
+        energy_relief.relief_aim(target),
+        ringing.ringing_parts(target),
+        coherence.coherence_aim(target),
+        dict(weights),
+    )

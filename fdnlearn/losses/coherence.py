@@ -26,11 +26,15 @@ def coherence_aim(target: Target) -> CoherenceAim | None:
     part = late_part(
         target.energy_decay[0], target.sample_rate_hz, target.mixing_time_s, target.length_samples, channels
     )
-    return None if part is None else CoherenceAim(part, torch.from_numpy(coherence(target.samples, part)).float())
+    return (
+        None
+        if part is None
+        else CoherenceAim(part, torch.from_numpy(coherence(target.samples, part)).float())
+    )
 
 
 def coherence_distance(h: Tensor, aim: CoherenceAim) -> Tensor:
-    """Mean absolute difference of the coefficients, (B,), of responses h (B, channels, n)."""
+    """Mean squared difference of the coefficients over 0.1, (B,), of responses h (B, channels, n)."""
     part = aim.part
     late = h[..., part.start : part.stop] * torch.from_numpy(part.taper).to(h)
     spectrum = rfft(torch.nn.functional.pad(late, (0, part.n_fft - late.shape[-1])))
@@ -39,4 +43,4 @@ def coherence_distance(h: Tensor, aim: CoherenceAim) -> Tensor:
     one, two = (list(side) for side in zip(*part.pairs, strict=True))
     crossed = spectrum.real[:, one] * spectrum.real[:, two] + spectrum.imag[:, one] * spectrum.imag[:, two]
     found = (crossed @ power) / (energy[:, one] * energy[:, two]).clamp_min(1e-30).sqrt()
-    return (found - aim.goal.to(h)).abs().mean((1, 2))
+    return 10.0 * (found - aim.goal.to(h)).square().mean((1, 2))

@@ -88,7 +88,8 @@ class Banded:
     @property
     def rates(self) -> Mapping[str, float]:
         """Learning rate of each parameter group relative to the fit's own."""
-        return {**_RATES, "early": 0.0, "place": 0.0} if self.early.measured else _RATES
+        # Where the recording's own direct sound is there, with its colour, its first sample belongs to it.
+        return {**_RATES, "direct": 0.0} if self.early.kept.any() else _RATES
 
     def delays(self, free: Tensor) -> Tensor:
         """Delays in samples, between the two limits on a logarithmic scale."""
@@ -98,7 +99,8 @@ class Banded:
     @property
     def groups(self) -> IntArray:
         """Group of every line (N,): neighbours in delay take turns, so that every group has short and long ones."""
-        return np.arange(self.lines) % self.times_s.shape[0]
+        turns: IntArray = np.arange(self.lines) % self.times_s.shape[0]
+        return turns
 
     @functools.cached_property
     def _mixing(self) -> Tensor:
@@ -131,7 +133,7 @@ class Banded:
             loop_sos=sos,
             tone_sos=tone.sections(torch, self.tone_db(free["tone"])),
             late_delay_samples=self.late_delay_samples,
-            tap_gains=free["early"],
+            tap_gains=self.early.heard(free["early"]),
             tap_positions=self.early.places(free["place"], whole=delays_samples is not None),
         )
 
@@ -152,7 +154,7 @@ class Banded:
                 line_groups=tuple(self.groups.tolist()),
             ),
             "tone": tone,
-            "early": self.early.fields(places.numpy(), free["early"][0].numpy()),
+            "early": self.early.fields(places.numpy(), self.early.heard(free["early"])[0].numpy()),
             "late_delay_samples": self.late_delay_samples,
         }
 

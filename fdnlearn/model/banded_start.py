@@ -12,7 +12,7 @@ from fdnlearn.acoustics.parameters import BandParameters, room_parameters
 from fdnlearn.acoustics.slopes import two_slopes
 from fdnlearn.model.banded import Banded
 from fdnlearn.model.early import EARLY
-from fdnlearn.model.wishes import Wishes
+from fdnlearn.model.wishes import NO_WISHES, Wishes
 from fdnlearn.rir.target import Target
 
 FloatArray = npt.NDArray[np.float64]
@@ -59,7 +59,7 @@ _DELAY_RATIO = 5.0
 _EARLY_S = (0.02, 0.08)
 
 
-def banded_for(target: Target, wishes: Wishes = Wishes()) -> Banded:
+def banded_for(target: Target, wishes: Wishes = NO_WISHES) -> Banded:
     """The model for a target: unless told otherwise as many lines as its modes ask for, as many slopes as it shows."""
     fs = target.sample_rate_hz
     knots = np.array([f for f in _KNOTS[wishes.knots or "octave"] if f <= _HIGHEST_KNOT * fs])
@@ -145,7 +145,9 @@ def band_times_s(
 
 def _over_knots(knots_hz: FloatArray, known: Mapping[float, float]) -> FloatArray:
     """Times at octaves, interpolated over the knots."""
-    found: FloatArray = np.exp(np.interp(np.log2(knots_hz), np.log2(list(known)), np.log(list(known.values()))))
+    found: FloatArray = np.exp(
+        np.interp(np.log2(knots_hz), np.log2(list(known)), np.log(list(known.values())))
+    )
     return found
 
 

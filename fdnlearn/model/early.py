@@ -18,7 +18,7 @@ IntArray = npt.NDArray[np.int64]
 _TAPS = 200
 #: Nothing else within this time of such a tap, and half of it is what the tap may move.
 _TAP_DISTANCE_S = 1.2e-4
-#: The direct sound has a colour: so long after its first sample every sample is a tap, and stays where it is.
+#: The direct sound has a colour: so long after its first sample every sample is a tap, and stays as it was recorded.
 _DIRECT_S = 1.5e-3
 
 
@@ -33,6 +33,8 @@ class Early:
     gains : ndarray, shape (O, P)
     reach_samples : ndarray, shape (O, P)
         How far each may move; nowhere onto another.
+    kept : ndarray of bool, shape (O, P)
+        Taps whose gains stay as they were measured: the direct sound's.
     measured : bool
         Whether the taps are the recording's own early part, sample for sample, and stay as they are.
     """
@@ -40,7 +42,13 @@ class Early:
     positions: IntArray
     gains: FloatArray
     reach_samples: FloatArray
+    kept: npt.NDArray[np.bool_]
     measured: bool = False
+
+    def heard(self, free: Tensor) -> Tensor:
+        """Gains (B, O, P) of free parameters."""
+        start = torch.from_numpy(self.gains).to(free)
+        return torch.where(torch.from_numpy(self.kept).to(free.device), start, free)
 
     def places(self, free: Tensor, *, whole: bool) -> Tensor:
         """Positions (B, O, P) in samples; whole ones carry no gradient."""
@@ -69,7 +77,7 @@ def _dense(positions: list[int], gains: list[float]) -> dict[str, Any]:
 
 
 def sparse_early(samples: FloatArray, sample_rate_hz: float, stop: int) -> Early:
-    """The colour of each channel's direct sound, and the strongest samples from there to `stop`, none next to another."""
+    """The colour of each channel's direct sound, and from there to `stop` the strongest samples, all apart."""
     apart = max(1, round(_TAP_DISTANCE_S * sample_rate_hz))
     stop = min(stop, samples.shape[1])
     direct = max(0, min(round(_DIRECT_S * sample_rate_hz), stop - 1))
@@ -85,7 +93,8 @@ def sparse_early(samples: FloatArray, sample_rate_hz: float, stop: int) -> Early
             left[max(0, at - apart) : at + apart + 1] = -1.0
     positions.sort(axis=1)
     reach = np.where(positions > direct + apart, apart / 2.0 - 0.5, 0.0)
-    return Early(positions, np.take_along_axis(samples, positions, axis=1), np.maximum(reach, 0.0))
+    gains = np.take_along_axis(samples, positions, axis=1)
+    return Early(positions, gains, np.maximum(reach, 0.0), kept=positions <= direct)
 
 
 def measured_early(samples: FloatArray, sample_rate_hz: float, stop: int) -> Early:
@@ -95,13 +104,15 @@ def measured_early(samples: FloatArray, sample_rate_hz: float, stop: int) -> Ear
     last = stop // 3
     fade[stop - last :] = 0.5 + 0.5 * np.cos(np.pi * (np.arange(last) + 0.5) / max(last, 1))
     positions = np.tile(np.arange(1, stop), (samples.shape[0], 1))
-    return Early(positions, (samples[:, :stop] * fade)[:, 1:], np.zeros(positions.shape), measured=True)
+    gains = (samples[:, :stop] * fade)[:, 1:]
+    everything = np.ones(positions.shape, dtype=bool)
+    return Early(positions, gains, np.zeros(positions.shape), kept=everything, measured=True)
 
 
 def no_early(samples: FloatArray, sample_rate_hz: float, stop: int) -> Early:
     """No taps."""
     none = np.zeros((samples.shape[0], 0))
-    return Early(none.astype(np.int64), none, none)
+    return Early(none.astype(np.int64), none, none, kept=none.astype(bool))
 
 
 @dataclass(frozen=True)

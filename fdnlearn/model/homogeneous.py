@@ -14,7 +14,7 @@ from fdnlearn.errors import UsageError
 from fdnlearn.fdn.absorption import PerLineGain
 from fdnlearn.model.network import Network
 from fdnlearn.model.orthogonal import orthogonal
-from fdnlearn.model.wishes import Wishes
+from fdnlearn.model.wishes import NO_WISHES, Wishes
 from fdnlearn.rir.target import Target
 
 USUAL_LINES = 6
@@ -49,12 +49,14 @@ class _Lines(torch.autograd.Function):
         bent = torch.tanh(free_decay / _SPAN)
         gain_log = torch.exp(bent * -_SPAN).mul_(delays).mul_(slope)
         gain = torch.exp(gain_log)
-        ctx.kept, ctx.ratio = (share, delays, bent, gain_log, gain), ratio
+        # As an attribute of ctx an output would keep its own graph, and so itself, alive for ever.
+        ctx.save_for_backward(share, delays, bent, gain_log, gain)
+        ctx.ratio = ratio
         return delays, gain
 
     @staticmethod
     def backward(ctx: Any, d_delays: Tensor, d_gain: Tensor) -> tuple[Tensor | None, ...]:
-        share, delays, bent, gain_log, gain = ctx.kept
+        share, delays, bent, gain_log, gain = ctx.saved_tensors
         d_log = d_gain * gain * gain_log
         d_share = (d_delays * delays + d_log) * (math.log(ctx.ratio) * share * (1 - share))
         return d_share, d_log * (bent.square() - 1), None, None, None
@@ -166,7 +168,7 @@ class Homogeneous:
         return {"absorption": PerLineGain(gains=tuple(network.loop_gain[0].tolist()))}
 
 
-def homogeneous_for(target: Target, wishes: Wishes = Wishes()) -> Homogeneous:
+def homogeneous_for(target: Target, wishes: Wishes = NO_WISHES) -> Homogeneous:
     """The model for a target.
 
     Raises

@@ -25,3 +25,6 @@ class Wishes:
     early: str | None = None
     slopes: str | None = None
     knots: str | None = None
+
+
+NO_WISHES = Wishes()

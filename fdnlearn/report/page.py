@@ -31,6 +31,7 @@ from fdnlearn.report.judgement import (
     octave_bands,
     verdict,
 )
+from fdnlearn.report.late import coherence_rows, ringing_sentence
 
 if TYPE_CHECKING:
     from fdnlearn.fitting.result import Progress
@@ -114,6 +115,7 @@ def _metrics_view(data: ReportData) -> dict[str, Any]:
         )
         for quantity in CURVE_ERRORS
     ]
+    coherence_bands, coherence = coherence_rows(data.metrics)
     in_octaves = verdict(j for judgements in octaves.values() for j in judgements)
     return {
         "Grade": Grade,
@@ -130,6 +132,9 @@ def _metrics_view(data: ReportData) -> dict[str, Any]:
         "octave_worst": _worst_sentence(in_octaves),
         "reasons": _reasons(everything),
         "octave_spread": _octave_spread(octaves),
+        "ringing": ringing_sentence(data.metrics),
+        "coherence": coherence,
+        "coherence_bands": coherence_bands,
     }
 
 

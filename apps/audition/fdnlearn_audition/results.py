@@ -1,0 +1,159 @@
+"""A folder of results as the page shows it: what was fitted, how close it came, its parameters, its responses."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fdnlearn.errors import FdnlearnError
+from fdnlearn_audition.tables import curve_rows, octave_rows
+
+if TYPE_CHECKING:
+    from fdnlearn.fdn import FDN
+
+#: What a folder of results may bring along; the network is the only one that it must.
+FILES = ("fdn.json", "target.wav", "ir.wav", "metrics.json", "history.csv", "report.html")
+#: Most points of a loss curve that are kept.
+_POINTS = 300
+
+
+def view(folder: str) -> dict[str, Any]:
+    """Everything that the page shows of a fit.
+
+    Returns
+    -------
+    dict
+        ``method``, ``model``, ``name``, ``facts``, ``verdict``, ``table``, ``curves`` and ``loss`` (None without
+        metrics or history), ``parameters``, ``sample_rate_hz``, ``outputs``, ``inputs``, ``has_room``, ``has_report``.
+
+    Raises
+    ------
+    FdnlearnError
+        If there is no valid network.
+    """
+    from fdnlearn.fdn import load_fdn
+
+    path = Path(folder)
+    fdn = load_fdn(path / "fdn.json")
+    metrics = _metrics(path / "metrics.json")
+    settings = fdn.provenance.get("settings")
+    settings = settings if isinstance(settings, dict) else {}
+    target = fdn.provenance.get("target")
+    return {
+        "method": str(fdn.provenance.get("method") or "opened")[:40],
+        "model": str(settings.get("model") or ("banded" if _banded(fdn) else "homogeneous"))[:40],
+        "room": str(target.get("name", ""))[:80] if isinstance(target, dict) else "",
+        "room_id": str(target.get("sha256", ""))[:64] if isinstance(target, dict) else "",
+        "facts": _facts(fdn, metrics),
+        "verdict": _verdict(metrics),
+        "table": octave_rows(metrics) if metrics else None,
+        "curve_errors": curve_rows(metrics) if metrics else [],
+        "warnings": [str(line) for line in metrics.get("warnings") or ()] if metrics else [],
+        "loss": _loss(path / "history.csv"),
+        "parameters": parameters(fdn),
+        "sample_rate_hz": fdn.sample_rate_hz,
+        "inputs": fdn.inputs,
+        "outputs": fdn.outputs,
+        "has_room": (path / "target.wav").is_file(),
+        "has_report": (path / "report.html").is_file(),
+    }
+
+
+def parameters(fdn: FDN) -> dict[str, Any]:
+    """Delays, gains, reverberation times and the matrix, rounded for the eye."""
+    arrays = fdn.arrays
+    knots = getattr(fdn.absorption, "frequencies_hz", None)
+    return {
+        "delays_ms": _rows(1e3 * arrays.delays_samples / fdn.sample_rate_hz, 3),
+        "delays_samples": _rows(arrays.delays_samples, 2),
+        "input_gains": _rows(arrays.input_gains, 4),
+        "output_gains": _rows(arrays.output_gains, 4),
+        "times_s": _rows(fdn.reverberation_times_s, 3),
+        "knots_hz": list(knots) if knots else None,
+        "matrix": _rows(arrays.feedback_matrix, 3),
+    }
+
+
+def _rows(array: Any, digits: int) -> Any:
+    return array.astype(float).round(digits).tolist()
+
+
+def _banded(fdn: FDN) -> bool:
+    return bool(fdn.reverberation_times_s.shape[1] > 1)
+
+
+def _facts(fdn: FDN, metrics: dict[str, Any] | None) -> list[tuple[str, str]]:
+    from fdnlearn.report.judgement import format_number
+
+    facts = [
+        ("Lines", str(fdn.lines)),
+        ("Rate", f"{fdn.sample_rate_hz / 1000:g} kHz"),
+        ("Channels", f"{fdn.inputs} in, {fdn.outputs} out"),
+        ("Early taps", str(sum(len(getattr(e, "taps", getattr(e, "coefficients", ()))) for e in fdn.early))),
+    ]
+    if metrics:
+        facts += [
+            ("Iterations", str(metrics.get("iterations"))),
+            ("Time", format_number(_number(metrics.get("seconds")), 1, "s")),
+            ("Ended", str(metrics.get("status"))),
+            ("Loss", format_number(_number(metrics.get("loss")), 4)),
+        ]
+    return facts
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _verdict(metrics: dict[str, Any] | None) -> dict[str, Any] | None:
+    if metrics is None:
+        return None
+    from fdnlearn.report.judgement import judge, octave_bands, verdict
+    from fdnlearn.report.page import headline
+
+    whole = verdict(judge(metrics))
+    octaves = verdict(j for band in octave_bands(metrics) for j in judge(metrics, band))
+    return {
+        "headline": headline(whole),
+        "octaves": {"within": octaves.within, "near": octaves.near, "beyond": octaves.beyond},
+    }
+
+
+def _metrics(path: Path) -> dict[str, Any] | None:
+    """The document, or None where there is none; one that is no JSON object is refused."""
+    if not path.is_file():
+        return None
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise FdnlearnError(path.name, "is not readable JSON", "open the folder that a fit wrote") from error
+    if not isinstance(document, dict):
+        raise FdnlearnError(path.name, "holds no metrics", "open the folder that a fit wrote")
+    return document
+
+
+def _loss(path: Path) -> dict[str, Any] | None:
+    """Best loss so far over iterations, thinned."""
+    if not path.is_file():
+        return None
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    rows = [line.split(",") for line in lines[1:] if line.count(",") >= 5]
+    try:
+        points = [(int(row[1]), float(row[5]), row[0]) for row in rows]
+    except ValueError as error:
+        raise FdnlearnError(
+            path.name, "is no history of a fit", "open the folder that a fit wrote"
+        ) from error
+    kept = points[:: max(1, len(points) // _POINTS)] + points[-1:]
+    return {"iteration": [p[0] for p in kept], "best": [p[1] for p in kept], "stages": _stages(points)}
+
+
+def _stages(points: Iterable[tuple[int, float, str]]) -> list[dict[str, Any]]:
+    stages: list[dict[str, Any]] = []
+    for iteration, _, name in points:
+        if not stages or stages[-1]["name"] != name:
+            stages.append({"name": name, "from": iteration})
+    return stages

@@ -1,0 +1,64 @@
+"""Tables of the page as plain values: what is written in each cell and how it is graded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def octave_rows(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Quantities in rows, broadband and octaves in columns.
+
+    Returns
+    -------
+    dict
+        ``columns`` (text), ``rows``: ``symbol``, ``title``, ``cells``; a cell has ``text`` and ``note``, and where a
+        fit is compared ``room``, ``fit``, ``grade``, ``mark``, ``words``.
+    """
+    from fdnlearn.report.judgement import (
+        QUANTITIES,
+        format_band,
+        format_jnds,
+        format_number,
+        judge,
+        octave_bands,
+    )
+
+    compared = bool(metrics.get("fitted"))
+    bands: list[str | None] = [None, *octave_bands(metrics)]
+    judged = [judge(metrics, band) for band in bands]
+    rows = []
+    for index, quantity in enumerate(QUANTITIES):
+        cells = []
+        for judgements in judged:
+            j = judgements[index]
+            room = format_number(j.target, quantity.decimals, quantity.unit)
+            cell: dict[str, Any] = {"text": room, "counts": j.counts, "note": j.reason}
+            if compared:
+                cell |= {
+                    "text": format_number(j.error, quantity.error_decimals, quantity.error_unit),
+                    "room": room,
+                    "fit": format_number(j.fitted, quantity.decimals, quantity.unit),
+                    "jnds": format_jnds(j.jnds) if j.jnds is not None and j.counts else "",
+                    "grade": j.grade.slug,
+                    "mark": j.grade.symbol,
+                    "words": j.grade.words,
+                }
+            cells.append(cell)
+        rows.append({"symbol": quantity.symbol, "title": quantity.title, "cells": cells})
+    columns = ["Broadband", *(format_band(band) for band in bands[1:] if band)]
+    return {"columns": columns, "rows": rows}
+
+
+def curve_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Distances between whole curves."""
+    from fdnlearn.report.judgement import CURVE_ERRORS, curve_error, format_number
+
+    return [
+        {
+            "symbol": q.symbol,
+            "title": q.title,
+            "text": format_number(curve_error(metrics, q), q.error_decimals, q.error_unit),
+        }
+        for q in CURVE_ERRORS
+    ]

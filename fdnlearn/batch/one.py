@@ -1,0 +1,119 @@
+"""Fit one room of a batch, in whatever process: what fails comes back as a line, never as an exception."""
+
+from __future__ import annotations
+
+import errno
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fdnlearn.batch.folder import BatchFolder
+from fdnlearn.batch.task import FAILED, FINISHED, REPEATED, Job, Outcome, Room
+from fdnlearn.errors import FdnlearnError, UsageError
+
+if TYPE_CHECKING:
+    from fdnlearn.rir import Recording
+    from fdnlearn.rir.target import Target
+
+#: What a disk says when it says no to everybody.
+_EVERYBODYS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
+_THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def thread_limits(count: int) -> dict[str, str]:
+    """Environment of a process that is to run its kernels on so many threads; libraries read it as they are loaded.
+
+    One thread a process is what keeps all cores busy: the stretches of a fit that run on one thread anyway then overlap
+    with the kernels of other rooms.
+    """
+    return dict.fromkeys(_THREADS, str(count))
+
+
+def fit_room(room: Room, job: Job, folder: Path) -> Outcome:
+    """Fit one room and publish its results, unless they are there already."""
+    place = BatchFolder(folder)
+    if room.fault is not None:
+        return Outcome(room, FAILED, room.fault)
+    if place.finished(room):
+        return Outcome(room, FINISHED)
+    try:
+        return Outcome(room, FINISHED if _fit(room, job, place) else REPEATED)
+    except FdnlearnError as error:
+        cause = error.__cause__
+        refused = isinstance(cause, OSError) and cause.errno in _EVERYBODYS
+        # What is wrong with an option is wrong for every room.
+        usage = isinstance(error, UsageError) and error.subject.startswith("--")
+        told = (error.subject, error.problem, error.remedy) if refused or usage else None
+        return Outcome(room, FAILED, str(error), everybodys=told, usage=usage)
+    except MemoryError:
+        return Outcome(
+            room, FAILED, f"{room.source}: not enough memory; give fewer --workers or a --max-memory"
+        )
+    # One fit that goes wrong, in whatever way, must not cost the others.
+    except Exception as error:
+        return Outcome(room, FAILED, f"{room.source}: {type(error).__name__}: {error}; report it")
+
+
+def _fit(room: Room, job: Job, place: BatchFolder) -> bool:
+    from fdnlearn.fitting import solve
+    from fdnlearn.jobs import outputs
+    from fdnlearn.jobs.recording import resolved_settings
+
+    channel = job.channel_of(room)
+    target = target_of(room, job)
+    result = solve(target, job.config)
+    settings = resolved_settings(job.config, channel, stereo=job.stereo)
+    done = outputs.evaluate(target, result, settings)
+    with place.publishing(room) as staging:
+        outputs.write(staging, target, result, done, settings, report=job.report)
+        return place.publish(staging, room)
+
+
+def target_of(room: Room, job: Job) -> Target:
+    """Read and prepare a room.
+
+    Raises
+    ------
+    FdnlearnError
+        If its recording cannot be read or used.
+    """
+    from fdnlearn.rir import prepare_target
+
+    path = Path(room.source)
+    recording = _read(path, path.stat().st_mtime_ns if path.exists() else 0, room.measurement is not None)
+    if room.measurement is not None:
+        recording = _measurement(recording, room)
+    return prepare_target(
+        recording,
+        sample_rate_hz=job.config.sample_rate_hz,
+        channel=job.channel_of(room),
+        subject=room.source if room.measurement is None else f"{room.source}, measurement {room.measurement}",
+    )
+
+
+def _read(path: Path, version: int, keep: bool) -> Recording:
+    """A recording; of a file with many measurements the last one read is kept, for the next room is in it too."""
+    from fdnlearn.rir import read_recording
+
+    return _last_read(path, version) if keep else read_recording(path)
+
+
+@functools.lru_cache(maxsize=1)
+def _last_read(path: Path, version: int) -> Recording:
+    from fdnlearn.rir import read_recording
+
+    return read_recording(path)
+
+
+def _measurement(recording: Recording, room: Room) -> Recording:
+    import dataclasses
+
+    from fdnlearn.batch.sources import measurements_in
+
+    count = measurements_in(Path(room.source))
+    if room.measurement is None or room.measurement >= count:
+        raise FdnlearnError(
+            room.source, f"has no measurement {room.measurement}", f"they are numbered from 0 to {count - 1}"
+        )
+    samples = recording.samples.reshape(count, -1, recording.samples.shape[-1])[room.measurement]
+    return dataclasses.replace(recording, samples=samples)

@@ -1,0 +1,66 @@
+"""Small rooms for batches, the briefest of fits, and an engine that fits them in this process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from command_line import decay, environment, record
+
+from fdnlearn.batch import Job, Room
+from fdnlearn.batch.engine import Outcomes, Resources
+from fdnlearn.batch.one import fit_room, thread_limits
+from fdnlearn.fitting import FitConfig
+
+#: A fit of a tenth of a second.
+TINY = Job(FitConfig(lines=2, iterations=2, restarts=1, sample_rate_hz=8000))
+#: The same on the command line.
+TINY_OPTIONS = ("--lines", 2, "--iterations", 2, "--restarts", 1, "--sample-rate", 8000)
+
+
+def make_rooms(folder: Path, count: int, seconds: float = 0.3) -> Path:
+    """Rooms ``r000.wav`` and so on, each its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        record(folder / f"r{number:03d}.wav", decay(seconds, rate=8000, seed=number), rate=8000)
+    return folder
+
+
+def published(out: Path) -> dict[str, bytes]:
+    """The network of every finished room."""
+    return {path.parent.name: path.read_bytes() for path in (out / "rooms").glob("*/fdn.json")}
+
+
+_SINGLES = """
+import sys
+from pathlib import Path
+from fdnlearn import FitConfig, fit_recording
+import fdnlearn.jobs.outputs
+fdnlearn.jobs.outputs.write_report = lambda path, data: path.write_text("page")
+rooms, out = Path(sys.argv[1]), Path(sys.argv[2])
+for path in sorted(rooms.glob("*.wav")):
+    fit_recording(path, out / path.stem, FitConfig(**eval(sys.argv[3])))
+"""
+
+
+def single_fits(rooms: Path, config: FitConfig) -> dict[str, bytes]:
+    """The networks of single fits, in a process of one thread: figures in a network's provenance depend on it."""
+    with TemporaryDirectory() as scratch:
+        command = [sys.executable, "-W", "ignore", "-c", _SINGLES, str(rooms), scratch, repr(asdict(config))]
+        subprocess.run(command, check=True, env=environment() | thread_limits(1), timeout=250)
+        return {path.parent.name: path.read_bytes() for path in Path(scratch).glob("*/fdn.json")}
+
+
+def outcomes(
+    rooms: Sequence[Room], job: Job, folder: Path, resources: Resources, stopping: Callable[[], bool]
+) -> Outcomes:
+    """An engine without processes."""
+    for room in rooms:
+        if stopping():
+            return
+        yield fit_room(room, job, folder)
+        yield None

@@ -1,0 +1,228 @@
+"""The engine of one machine, with its processes: killed workers, killed drivers, signals, memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from batch_rooms import TINY, TINY_OPTIONS, make_rooms, published, single_fits
+from command_line import Outcome, launch, run, start
+from processes import alive, resident_mb, wait_until, workers_of
+
+from fdnlearn import FitConfig
+from fdnlearn.batch import Job, Room
+from fdnlearn.batch import Outcome as RoomOutcome
+from fdnlearn.batch.engine import ATTEMPTS, Resources
+from fdnlearn.batch.folder import BatchFolder
+from fdnlearn.batch.local import outcomes
+from fdnlearn.batch.memory import BASE_BYTES, fit_bytes
+from fdnlearn.batch.one import fit_room
+from fdnlearn.errors import FdnlearnError, UsageError
+
+ROOMS = 6
+#: Fits of a third of a second, so that there is time to kill something.
+STEADY = FitConfig(lines=4, iterations=60, restarts=1, sample_rate_hz=8000)
+STEADY_OPTIONS = ("--lines", 4, "--iterations", 60, "--restarts", 1, "--sample-rate", 8000)
+
+
+@pytest.fixture(scope="module")
+def rooms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_rooms(tmp_path_factory.mktemp("local") / "rooms", ROOMS)
+
+
+@pytest.fixture(scope="module")
+def networks(rooms: Path) -> dict[str, bytes]:
+    """What single fits on one thread come to."""
+    return single_fits(rooms, STEADY)
+
+
+def batch(rooms: Path, out: Path) -> list[object]:
+    return ["batch", rooms, "-o", out, "--workers", 2, *STEADY_OPTIONS, "--json"]
+
+
+def end(process: subprocess.Popen[str]) -> Outcome:
+    stdout, stderr = process.communicate(timeout=120)
+    return Outcome(process.returncode, stdout, stderr)
+
+
+@pytest.fixture
+def running(rooms: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """A batch in a process of its own that has finished its first room, and its folder."""
+    out = tmp_path / "out"
+    with start(*batch(rooms, out)) as process:
+        try:
+            wait_until(lambda: bool(published(out)) or process.poll() is not None, "the first room")
+            assert process.poll() is None, process.communicate()
+            yield process, out
+        finally:
+            process.kill()
+
+
+def test_a_killed_worker_costs_nothing(
+    running: tuple[subprocess.Popen[str], Path], networks: dict[str, bytes]
+) -> None:
+    process, out = running
+    workers = workers_of(process.pid)
+    assert len(workers) == 2
+    os.kill(workers[0], signal.SIGKILL)
+    outcome = end(process)
+    assert outcome.code == 0, outcome.stderr
+    found = json.loads(outcome.stdout)
+    assert (found["fitted"], found["failed"], found["repeated"]) == (ROOMS, 0, 0)
+    assert published(out) == networks
+
+
+def test_a_killed_driver_takes_its_workers_along_and_the_same_command_goes_on(
+    running: tuple[subprocess.Popen[str], Path], rooms: Path, networks: dict[str, bytes]
+) -> None:
+    process, out = running
+    second = run(*batch(rooms, out))
+    assert second.code == 1
+    assert f"{out}: another batch is running in it" in second.complaint
+    workers = workers_of(process.pid)
+    process.kill()
+    wait_until(lambda: not any(map(alive, workers)), "the end of the workers", 10.0)
+    before = len(published(out))
+    assert 0 < before < ROOMS
+    outcome = launch(*batch(rooms, out))
+    assert outcome.code == 0, outcome.stderr
+    found = json.loads(outcome.stdout)
+    assert (found["skipped"], found["fitted"]) == (before, ROOMS - before)
+    assert published(out) == networks
+    assert {path.name for path in out.iterdir()} >= {"summary.csv", "overview.html"}
+    assert not (out / ".work").exists()
+
+
+def test_ctrl_c_finishes_the_fits_under_way(
+    running: tuple[subprocess.Popen[str], Path], networks: dict[str, bytes]
+) -> None:
+    process, out = running
+    process.send_signal(signal.SIGINT)
+    outcome = end(process)
+    assert outcome.code == 130
+    done = published(out)
+    assert 0 < len(done) < ROOMS
+    assert f"interrupted; {len(done)} of {ROOMS} rooms are done" in outcome.stderr
+    assert done.items() <= networks.items()
+    assert len((out / "summary.csv").read_text().splitlines()) == 1 + len(done)
+
+
+def test_a_disk_that_takes_no_more_ends_the_batch(rooms: Path, tmp_path: Path) -> None:
+    """No process may write a file beyond 8 KiB: the system's own refusal, of what workers write."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 13, 1 << 13))
+
+    outcome = launch("batch", rooms, "-o", tmp_path / "out", *TINY_OPTIONS, "--workers", 1, preexec_fn=limit)
+    assert outcome.code == 1
+    assert "cannot be written (file too large); raise the file size limit" in outcome.complaint
+    assert not published(tmp_path / "out")
+
+
+class Doomed:
+    """A worker whose process dies under certain rooms."""
+
+    deadly: frozenset[str] = frozenset({"r001"})
+    made = 0
+
+    def __init__(self, *args: object) -> None:
+        type(self).made += 1
+        read, write = os.pipe()
+        os.close(write)
+        from multiprocessing.connection import Connection
+
+        self.outcomes = Connection(read)
+        self.room: Room | None = None
+
+    def fit(self, room: Room) -> bool:
+        self.room = room
+        return True
+
+    def collect(self) -> RoomOutcome | None:
+        room, self.room = self.room, None
+        assert room is not None
+        return None if room.name in self.deadly else RoomOutcome(room, "finished")
+
+    def end(self) -> None:
+        self.outcomes.close()
+
+
+def test_a_room_that_kills_its_process_each_time_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fdnlearn.batch.local.Worker", Doomed)
+    Doomed.made = 0
+    rooms = [Room(f"r{number:03d}", "a.wav") for number in range(5)]
+    found = [o for o in outcomes(rooms, TINY, tmp_path, Resources(workers=1), lambda: False) if o is not None]
+    assert sorted((o.room.name, o.status) for o in found) == [
+        (room.name, "failed" if room.name == "r001" else "finished") for room in rooms
+    ]
+    assert next(o for o in found if o.status == "failed").problem.startswith(
+        "a.wav: its process was killed 3 times"
+    )
+    assert Doomed.made == 1 + ATTEMPTS
+
+
+def test_where_every_process_dies_the_batch_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fdnlearn.batch.local.Worker", Doomed)
+    monkeypatch.setattr(Doomed, "deadly", frozenset(f"r{number:03d}" for number in range(50)))
+    rooms = [Room(f"r{number:03d}", "a.wav") for number in range(50)]
+    with pytest.raises(FdnlearnError, match=r"were killed under [56] rooms in a row"):
+        list(outcomes(rooms, TINY, tmp_path, Resources(workers=2), lambda: False))
+
+
+class TestMemory:
+    def test_a_room_that_needs_too_much_fails_and_the_others_take_turns(
+        self, rooms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("fdnlearn.batch.local.Worker", Doomed)
+        monkeypatch.setattr(Doomed, "deadly", frozenset())
+        long = Room("long", str(make_rooms(tmp_path, 1, seconds=20.0) / "r000.wav"))
+        short = [Room(path.stem, str(path)) for path in sorted(rooms.iterdir())]
+        limit = 2 * BASE_BYTES + 1.5 * (fit_bytes(short[0], TINY) - BASE_BYTES)
+        resources = Resources(workers=2, max_memory_bytes=limit)
+        found = [
+            o for o in outcomes([long, *short], TINY, tmp_path, resources, lambda: False) if o is not None
+        ]
+        assert (found[0].room.name, found[0].status) == ("long", "failed")
+        assert "raise --max-memory" in found[0].problem
+        assert {o.room.name for o in found[1:]} == {room.name for room in short}
+        assert all(o.status == "finished" for o in found[1:])
+
+    def test_a_limit_below_one_process_is_wrong_usage(self, tmp_path: Path) -> None:
+        coming = outcomes(
+            [Room("r", "a.wav")], TINY, tmp_path, Resources(max_memory_bytes=1e8), lambda: False
+        )
+        with pytest.raises(UsageError, match=r"--max-memory 0\.1: one fit needs"):
+            next(coming)
+
+    @pytest.mark.parametrize("config", [FitConfig(), FitConfig.for_model("banded", lines=16)])
+    def test_the_estimate_grows_with_the_room(self, tmp_path: Path, config: FitConfig) -> None:
+        estimates = []
+        for seconds in (1.0, 2.0, 4.0):
+            folder = make_rooms(tmp_path / str(seconds), 1, seconds)
+            estimates.append(fit_bytes(Room("r", str(folder / "r000.wav")), Job(config)))
+        assert BASE_BYTES < estimates[0] < estimates[1] < estimates[2]
+        assert estimates[2] - estimates[1] == pytest.approx(2 * (estimates[1] - estimates[0]), rel=0.05)
+
+    def test_a_process_that_fits_room_after_room_stays_as_large_as_it_is(
+        self, rooms: Path, tmp_path: Path
+    ) -> None:
+        """The benchmark does this with ten thousand; a leak of 4 kB an iteration would be 6 MB here."""
+        job = Job(FitConfig(lines=2, iterations=20, restarts=1, sample_rate_hz=8000))
+        place = BatchFolder(tmp_path / "out")
+        sources = sorted(rooms.iterdir())
+        with place.held():
+            place.open(job.settings(), force=False)
+            for number in range(60):
+                room = Room(f"x{number}", str(sources[number % ROOMS]))
+                assert fit_room(room, job, place.path).status == "finished"
+                if number == 19:
+                    before = resident_mb()
+        assert resident_mb() - before < 2.5
