@@ -124,7 +124,8 @@ def main() -> None:
     source = source_folder()
     loop = source.parents[1] / "fdnlearn" / "export" / "c"
     print(
-        f"processor time per second of audio at {SAMPLE_RATE_HZ} Hz, blocks of {BLOCK}, median of 7, best of {TURNS} turns"
+        f"processor time per second of audio at {SAMPLE_RATE_HZ} Hz, blocks of {BLOCK}, "
+        f"median of 7, best of {TURNS} turns"
     )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -14,6 +14,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
+
+# Read when Triton is imported: without a GPU the kernels for it run in its interpreter.
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"
+
 from audition_room import Room, browser, running_room
 from brief_fits import RATE_HZ
 from command_line import QUICK, record, run

@@ -22,7 +22,7 @@ from fdnlearn.fdn import FDN
 SOURCE = source_folder()
 #: As the plugins are compiled, warnings added.
 FLAGS = ("-std=c++17", "-ffp-contract=off", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror")
-SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+SANITIZED = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 #: Octave knots of the banded networks below.
 KNOTS_HZ = tuple(1000.0 * 2.0**k for k in range(-5, 5))
 _LOOP = SOURCE.parents[1] / "fdnlearn" / "export" / "c"

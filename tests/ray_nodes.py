@@ -82,7 +82,7 @@ def main() -> None:
     process.communicate()
     found["driver killed at"] = len(published(results / "driver"))
     found["driver"] = end(begin(results / "driver"))
-    print(json.dumps(found))
+    sys.stdout.write(json.dumps(found) + "\n")
 
 
 if __name__ == "__main__":

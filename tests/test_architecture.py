@@ -61,7 +61,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["", "fit", "analyze", "compare", "render", "export", "audition", "schema"]
+    "command", ["", "fit", "batch", "analyze", "compare", "render", "export", "audition", "schema"]
 )
 def test_help_imports_nothing_heavy(command: str) -> None:
     arguments = [*command.split(), "--help"]

@@ -24,7 +24,8 @@ TESTS = Path(__file__).resolve().parent
 def alone(*command: object) -> list[str]:
     """A command that sees the loopback interface only, whose processes all end with it."""
     inside = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    if not shutil.which("unshare") or not shutil.which("ip") or subprocess.run([*inside, "true"]).returncode:
+    there = all(shutil.which(name) for name in ("unshare", "ip"))
+    if not there or subprocess.run([*inside, "true"], check=False).returncode:
         pytest.skip("no right to make a network namespace (unshare, ip)")
     return [*inside, "sh", "-c", 'ip link set lo up; exec "$@"', "sh", *map(str, command)]
 

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import scipy.signal
 from fdn_networks import FloatArray, network
-from player_tools import SANITIZED, Core, banded, can_compile, compiled, designed, written
+from player_tools import SANITIZED, SOURCE, Core, banded, can_compile, compiled, designed, written
 
 from fdnlearn.acoustics.parameters import room_parameters
 from fdnlearn.export.checking import error_db
-from fdnlearn.fdn import FDN, load_fdn, realise
+from fdnlearn.fdn import FDN, ToneSection, load_fdn, prove, realise
+from fdnlearn.fdn.biquads import tone_sos
 from fdnlearn.render import impulse_response
 
 VECTORS = Path(__file__).parents[1] / "docs" / "testvectors"
@@ -343,6 +344,70 @@ class TestChanges:
         assert largest_energy(["-1 set decay 4", *steps]) <= 2.0 * static
 
 
+class TestAudioThread:
+    def test_it_takes_no_memory_and_no_lock_whatever_happens(
+        self, programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Controls move, rooms fade in and replace each other; malloc, free and mutexes are counted meanwhile."""
+        offences = tmp_path / "offences.o"
+        subprocess.run(["gcc", "-O1", "-c", SOURCE / "tests" / "offences.c", "-o", offences], check=True)
+        core = Core(compiled("play", tmp_path, "-O1", str(offences)), tmp_path)
+        first, second = written(banded(), tmp_path, "a"), written(six(), tmp_path, "b")
+        script = [f"-1 load {first}"]
+        for step in range(20):
+            frame = 4000 * (step + 1)
+            script += [f"{frame} set decay {0.3 + 0.15 * step}", f"{frame} set size {2.0 - 0.07 * step}"]
+            script += [f"{frame} set freeze {step % 5 // 4}", f"{frame} set wet {-step}"]
+            if step % 4 == 3:
+                script.append(f"{frame + 1000} load {(first, second)[step // 4 % 2]}")
+        x = 0.1 * np.random.default_rng(7).standard_normal((2, 96000))
+        assert np.isfinite(core.play(x, 48000, script)).all()
+
+    def test_silence_ends_in_zeros(self, core: Core) -> None:
+        """Nothing lingers among denormal numbers."""
+        fdn = banded(times_s=(0.3, 0.2))
+        y = core.response(fdn, 48000, 15.0)
+        assert np.max(np.abs(y[:, :48000])) > 0.1
+        assert np.all(y[:, -48000:] == 0.0)
+
+
+class TestStability:
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def bound(programs: Path) -> Path:
+        return compiled("bound", programs)
+
+    def test_the_proof_is_that_of_the_reference(self, bound: Path) -> None:
+        """Cascades whose largest gain lies close to what is allowed, on either side."""
+        rng = np.random.default_rng(11)
+        cases, expected = [], []
+        for _ in range(60):
+            sections = [
+                ToneSection(
+                    type=("peaking", "low_shelf", "high_shelf")[rng.integers(3)],
+                    frequency_hz=float(20.0 * 1000.0 ** rng.random()),
+                    gain_db=float(rng.uniform(-6.0, 6.0)),
+                    q=float(rng.uniform(0.5, 2.0)),
+                )
+                for _ in range(rng.integers(1, 11))
+            ]
+            sos = tone_sos(sections, 48000.0)
+            attained = prove(np.eye(1), np.ones(1), sos[None], 48000.0).attained
+            gain = float(rng.uniform(0.2, 1.0))
+            for margin in (-1e-2, -3e-4, 3e-3, 1e-2):
+                allowed = gain * attained * (1.0 + margin)
+                numbers = [gain, allowed, len(sos), *sos[:, [0, 1, 2, 4, 5]].ravel().tolist()]
+                cases.append(" ".join(map(repr, numbers)))
+                expected.append(margin > 0.0)
+        done = subprocess.run([bound], input="\n".join(cases), capture_output=True, text=True, check=True)
+        assert [word == "1" for word in done.stdout.split()] == expected
+
+    def test_unstable_sections_are_none(self, bound: Path) -> None:
+        case = "0.1 0.9 1 1.0 0.0 0.0 -2.01 1.01"
+        done = subprocess.run([bound], input=case, capture_output=True, text=True, check=True)
+        assert done.stdout == "0\n"
+
+
 class TestFreeze:
     def test_the_tail_stays_and_nothing_comes_in(self, core: Core) -> None:
         rate, rng = 48000, np.random.default_rng(5)
@@ -396,6 +461,6 @@ class TestHardening:
         assert refused > 500
 
     def test_loading_while_audio_runs_is_no_race(self, tmp_path: Path, fits: list[Path]) -> None:
-        program = compiled("stress", tmp_path, "-O1", "-g", "-fsanitize=thread")
+        program = compiled("stress", tmp_path, "-O1", "-fsanitize=thread")
         done = subprocess.run([program, "-30", *fits], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr[-3000:]

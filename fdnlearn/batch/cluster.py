@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import pickle
 import socket
+import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def outcomes(
         If the cluster cannot be reached, or has too little of what a fit is to take.
     """
     ray = _library()
-    with _connected(ray, resources):
+    with _nothing_on_stdout(), _connected(ray, resources):
         task = ray.remote(max_retries=ATTEMPTS, num_cpus=resources.threads, num_gpus=resources.gpus)(_fit)
         _check_capacity(ray, resources)
         shared = ray.put(pickle.dumps(job))
@@ -124,6 +125,21 @@ def _connected(ray: Any, resources: Resources) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _nothing_on_stdout() -> Iterator[None]:
+    """Ray and its libraries greet on stdout, where a program that calls us expects one JSON document."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _knock(address: str) -> None:

@@ -111,7 +111,7 @@ class Problem:
 def resolve_device(name: str) -> torch.device:
     """Turn the name of a device into one.
 
-    ``auto`` is the CPU: its own kernel beats stock batched solves on a GPU for a single room.
+    ``auto`` is the GPU where there is one on which the kernels give what they give here, else the CPU.
 
     Raises
     ------
@@ -119,10 +119,20 @@ def resolve_device(name: str) -> torch.device:
         If CUDA is asked for and there is none.
     """
     if name == "auto":
-        return torch.device("cpu")
+        return torch.device("cuda" if _gpu_is_trusted() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda", "no CUDA device is available to torch", "use --device cpu")
     return torch.device(name)
+
+
+def _gpu_is_trusted() -> bool:
+    if not torch.cuda.is_available():
+        return False
+    try:
+        from fdnlearn.kernels.cuda import trusted
+    except UsageError:  # no Triton
+        return False
+    return trusted()
 
 
 @dataclass(frozen=True)

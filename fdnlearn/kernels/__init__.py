@@ -29,10 +29,11 @@ from fdnlearn.errors import UsageError
 KERNELS = {
     "reference": "fdnlearn.kernels.reference",
     "cpu": "fdnlearn.kernels.function",
+    "cuda": "fdnlearn.kernels.cuda",
 }
 
 #: Device type -> the kernel that serves it.
-DEVICE_KERNELS = {"cpu": "cpu", "cuda": "reference"}
+DEVICE_KERNELS = {"cpu": "cpu", "cuda": "cuda"}
 
 
 @dataclass(frozen=True)

@@ -136,6 +136,10 @@ def filter_response(gains: Tensor, sos: Tensor, n_fft: int, dtype: torch.dtype =
     if gains.device.type == "cpu":
         result: Tensor = _Response.apply(gains, sos, n_fft, dtype)
         return result
+    if gains.device.type == "cuda":
+        from fdnlearn.kernels import cuda_filters
+
+        return cuda_filters.filter_response(gains, sos, n_fft, dtype)
     z1 = torch.from_numpy(np.exp(-2j * np.pi * np.arange(n_fft // 2 + 1) / n_fft)).to(gains.device)
     powers = torch.stack((torch.ones_like(z1), z1, z1 * z1))
     up, down = (torch.matmul(part.to(powers.dtype), powers) for part in (sos[..., :3], sos[..., 3:]))

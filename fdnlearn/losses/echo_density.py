@@ -117,6 +117,12 @@ def echo_density_distance(h: Tensor, target: Tensor, how: EchoDensitySettings) -
     needed = (how.steepness.shape[0] - 1) * how.hop + how.window.shape[0]
     if h.shape[-1] < needed:
         raise ValueError(f"responses of {h.shape[-1]} samples are shorter than the {needed} of the profile")
+    if h.device.type == "cuda":
+        from fdnlearn.kernels import cuda_echo
+
+        window, steepness = (torch.as_tensor(x).to(h) for x in (how.window, how.steepness))
+        profile = cuda_echo.profile(h, window, steepness, how.invariant, how.hop)
+        return (profile - target.to(h)).square().mean(-1)
     if h.device.type != "cpu":
         return (_unfolded(h, how) - target.to(h)).square().mean(-1)
     if not h.requires_grad:  # the profile alone takes half the time

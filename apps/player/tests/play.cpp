@@ -12,6 +12,10 @@
 
 using namespace fdnlearn;
 
+// Where it is linked in, what counts memory and locks is told when audio is being processed.
+extern "C" __attribute__((weak)) void audio_thread(int inside);
+extern "C" __attribute__((weak)) int audio_thread_offences();
+
 static int failed(const std::string& what)
 {
     std::fprintf(stderr, "%s\n", what.c_str());
@@ -46,7 +50,11 @@ int main(int count, char** words)
                     x[k][std::size_t(t)] = in[std::size_t(2 * (done + t) + k)];
             const float* const from[] = {x[0].data(), x[1].data()};
             float* const to[] = {y[0].data(), y[1].data()};
+            if (audio_thread)
+                audio_thread(1);
             player.process(from, to, int(n));
+            if (audio_thread)
+                audio_thread(0);
             for (long t = 0; t < n; ++t)
                 for (int k = 0; k < 2; ++k)
                     out[std::size_t(2 * (done + t) + k)] = y[k][std::size_t(t)];
@@ -79,5 +87,7 @@ int main(int count, char** words)
     }
     render(frames);
     save(words[4], out);
+    if (audio_thread_offences && audio_thread_offences() > 0)
+        return failed("memory or locks in the audio thread");
     return 0;
 }

@@ -29,12 +29,8 @@ def render(job: HostJob) -> FloatArray:
     plugin = find_player("vst3").path
     if importlib.util.find_spec("pedalboard") is None:
         raise HostMissing("pedalboard", "is not installed", "pip install pedalboard")
-    arguments = [
-        plugin,
-        job.files[0],
-        str(job.network.sample_rate_hz),
-        str(job.samples),
-        str(driven_channels(job)),
-    ]
+    network = job.network
+    numbers = [str(network.sample_rate_hz), str(job.samples), str(driven_channels(job))]
+    arguments = [str(plugin), str(job.files[0]), *numbers]
     run([sys.executable, "-W", "ignore", "-c", PROGRAM, *arguments], job.scratch)
     return heard(job.scratch / "response.raw", job)

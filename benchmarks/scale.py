@@ -1,0 +1,343 @@
+"""What fits cost over length, lines and rooms, what a batch makes of two cores, how near the kernels are to the roof.
+
+    python benchmarks/scale.py throughput    rooms a minute: one after the other, two workers
+    python benchmarks/scale.py rooms         seconds a room over the number of rooms
+    python benchmarks/scale.py sizes         milliseconds a gradient step and memory over length and lines
+    python benchmarks/scale.py roofline      arithmetic and traffic of the CPU kernels against measured ceilings
+    PYTHONPATH=/tmp/peers python benchmarks/scale.py flamo      rooms a minute of the same number of steps by flamo
+
+All on one thread a fit. Figures of a busy machine mean little: every table begins with the load.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# Read as libraries are loaded, so before any is.
+os.environ.update(dict.fromkeys(THREADS, "1"))
+
+import numba  # noqa: E402
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from scipy.io import wavfile  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+RATE_HZ = 16000
+
+#: Fits every WAV of a folder, one after the other, in one process; prints seconds without imports.
+SEQUENTIAL = """
+import sys, time
+from pathlib import Path
+from fdnlearn.batch import Job, Room
+from fdnlearn.batch.folder import BatchFolder
+from fdnlearn.batch.one import fit_room
+from fdnlearn.fitting import FitConfig
+job = Job(FitConfig(iterations=int(sys.argv[3])))
+rooms = [Room(path.stem, str(path)) for path in sorted(Path(sys.argv[1]).glob("*.wav"))]
+place = BatchFolder(Path(sys.argv[2]))
+with place.held():
+    place.open(job.settings(), force=True)
+    fit_room(rooms[0], job, place.path)
+    started = time.perf_counter()
+    for room in rooms[1:]:
+        assert fit_room(room, job, place.path).status == "finished"
+    print((time.perf_counter() - started) / (len(rooms) - 1))
+"""
+
+
+def make_rooms(folder: Path, count: int, seconds: float = 1.0) -> Path:
+    """Rooms of a second, T60 about half of it, over a floor at -75 dB."""
+    folder.mkdir(parents=True, exist_ok=True)
+    t = np.arange(round(RATE_HZ * seconds)) / RATE_HZ
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        h = 0.2 * rng.standard_normal(t.size) * 10 ** (-3 * t / (seconds * (0.4 + 0.2 * rng.random())))
+        h[0] = 1.0
+        h += 10 ** (-75 / 20) * rng.standard_normal(t.size)
+        wavfile.write(folder / f"room{number:04d}.wav", RATE_HZ, (0.5 * h).astype(np.float32))
+    return folder
+
+
+def batch_seconds(rooms: Path, out: Path, workers: int, iterations: int) -> list[float]:
+    """When each room of a batch ended, in seconds since the first did."""
+    command = [sys.executable, "-m", "fdnlearn.cli", "batch", str(rooms), "-o", str(out), "--force"]
+    command += ["--workers", str(workers), "--iterations", str(iterations)]
+    subprocess.run(command, check=True, capture_output=True)
+    ends = sorted(path.stat().st_mtime for path in (out / "rooms").glob("*/fdn.json"))
+    return [end - ends[0] for end in ends]
+
+
+def steady_pace(ends: list[float], workers: int) -> float:
+    """Seconds a room between the first ends and the last: imports and the idle tail of the last room left out."""
+    return (ends[-workers] - ends[0]) / (len(ends) - workers)
+
+
+def throughput(options: argparse.Namespace) -> None:
+    """Sequential fits against two workers, in turns."""
+    title(f"{options.rooms} rooms of 1 s at 16 kHz, {options.iterations} iterations, {options.turns} turns")
+    ratios, alone, together = [], [], []
+    with tempfile.TemporaryDirectory() as scratch:
+        rooms = make_rooms(Path(scratch, "rooms"), options.rooms)
+        for _ in range(options.turns):
+            command = [
+                sys.executable,
+                "-W",
+                "ignore",
+                "-c",
+                SEQUENTIAL,
+                str(rooms),
+                str(Path(scratch, "one")),
+            ]
+            done = subprocess.run(
+                [*command, str(options.iterations)], check=True, capture_output=True, text=True
+            )
+            alone.append(float(done.stdout))
+            together.append(steady_pace(batch_seconds(rooms, Path(scratch, "two"), 2, options.iterations), 2))
+            ratios.append(alone[-1] / together[-1])
+            print(
+                f"sequential {alone[-1]:.2f} s a room, batch {together[-1]:.2f}, ratio {ratios[-1]:.2f}",
+                flush=True,
+            )
+    one, two = (60 / statistics.median(seconds) for seconds in (alone, together))
+    print(f"rooms a minute: {one:.1f} one after the other, {two:.1f} by two workers")
+    print(f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+
+
+def rooms(options: argparse.Namespace) -> None:
+    """Seconds a room over the number of rooms."""
+    title(f"two workers, {options.iterations} iterations")
+    with tempfile.TemporaryDirectory() as scratch:
+        for count in (8, 16, 32, 64):
+            source = make_rooms(Path(scratch, f"rooms{count}"), count, 0.5)
+            before = sum(os.times()[2:4])
+            ends = batch_seconds(source, Path(scratch, f"out{count}"), 2, options.iterations)
+            spent = sum(os.times()[2:4]) - before
+            print(
+                f"{count:>4} rooms: {steady_pace(ends, 2):.3f} s a room, {spent / count:.3f} s of CPU",
+                flush=True,
+            )
+
+
+def sizes(options: argparse.Namespace) -> None:
+    """A gradient step and the memory of a fit over length and lines; each in a process of its own."""
+    title("one gradient step of one network, EDC + echo density")
+    print(f"{'model':>12} {'rate':>6} {'length/s':>8} {'lines':>5} {'CPU ms/step':>12} {'peak/MB':>8}")
+    for model, rate, length, lines in (
+        *(("homogeneous", 16000, length, 6) for length in (0.5, 1.0, 2.0, 4.0)),
+        *(("homogeneous", 16000, 1.0, lines) for lines in (4, 8, 16, 32)),
+        *(("banded", 48000, length, 16) for length in (0.5, 1.0, 2.0)),
+        *(("banded", 48000, 1.0, lines) for lines in (8, 32)),
+    ):
+        command = [
+            sys.executable,
+            "-W",
+            "ignore",
+            __file__,
+            "one-size",
+            model,
+            str(rate),
+            str(length),
+            str(lines),
+        ]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        found = json.loads(done.stdout)
+        print(
+            f"{model:>12} {rate:>6} {length:>8} {lines:>5} {found['ms']:>12.2f} {found['mb']:>8.0f}",
+            flush=True,
+        )
+
+
+def one_size(model: str, rate: int, length: float, lines: int) -> None:
+    """Print one row of `sizes` as JSON."""
+    import resource
+
+    advance_once = _descent(model, rate, length, lines)
+    for _ in range(3):
+        advance_once()
+    times = []
+    for _ in range(25):
+        before = time.process_time()
+        advance_once()
+        times.append(1e3 * (time.process_time() - before))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    print(json.dumps({"ms": statistics.median(times), "mb": peak}))
+
+
+def _descent(model: str, rate: int, length: float, lines: int) -> Callable[[], float]:
+    from fdnlearn.fitting import FitConfig
+    from fdnlearn.fitting.descent import Descent, advance, column_rates
+    from fdnlearn.fitting.problem import problem_for
+    from fdnlearn.rir import Recording, prepare_target
+
+    torch.set_num_threads(1)
+    t = np.arange(round(rate * length)) / rate
+    h = 0.1 * np.random.default_rng(0).standard_normal(t.size) * 10 ** (-3 * t / (0.8 * length))
+    h[0] = 1.0
+    target = prepare_target(Recording("noise", "", rate, h[None], "synthetic"), sample_rate_hz=rate)
+    problem = problem_for(target, FitConfig.for_model(model, lines=lines, sample_rate_hz=rate))
+    free = problem.draw(1, 0)
+    descent, rates = Descent.start(free), 0.01 * column_rates(problem, free)
+    return lambda: advance(descent, problem, free, None, rates)[0]
+
+
+def flamo(options: argparse.Namespace) -> None:
+    """Rooms a minute of 650 steps each by flamo, against whole default fits of this project."""
+    title("one room of 1 s at 16 kHz, N = 6, one thread")
+    spec = importlib.util.spec_from_file_location("step", HERE / "step.py")
+    assert spec is not None
+    assert spec.loader is not None
+    step: ModuleType = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(step)
+    problem = step.own_problem(6, RATE_HZ)
+    free = problem.draw(1, seed=0)
+    sides = {"fdnlearn": step.own_step(problem, free)}
+    if (modules := step.find_flamo()) is not None:
+        sides["flamo"] = step.flamo_step(problem, free, *modules)
+    torch.set_num_threads(1)
+    for name, go in sides.items():
+        for _ in range(5):
+            go()
+        spent, done = time.process_time(), 0
+        while time.process_time() - spent < 4.0:
+            go()
+            done += 1
+        ms = 1e3 * (time.process_time() - spent) / done
+        print(
+            f"{name:>9}: {ms:.2f} ms of CPU a step, {60e3 / (650 * ms):.1f} rooms a minute of 650 steps, one core"
+        )
+
+
+def roofline(options: argparse.Namespace) -> None:
+    """Achieved arithmetic and traffic of the kernels, one thread."""
+    from fdnlearn.kernels import cpu
+    from fdnlearn.kernels.lanes import LANES
+
+    title("one thread, single precision")
+    peak, stream = arithmetic_ceiling(), traffic_ceiling()
+    print(
+        f"ceilings: {peak / 1e9:.1f} GFLOP/s (fused multiply-add), {stream / 1e9:.1f} GB/s (copy, both ways)"
+    )
+    print(
+        f"{'kernel':>8} {'lines':>5} {'bins':>6} {'ms':>7} {'GFLOP/s':>8} {'GB/s':>6} {'FLOP/B':>7} {'of the roof':>11}"
+    )
+    for n, bins in ((6, 8001), (6, 24001), (16, 8001), (16, 24001), (32, 8001)):
+        rng = np.random.default_rng(0)
+        u = np.linalg.qr(rng.standard_normal((n, n)))[0].astype(np.float32)[None]
+        gain = np.full((1, n, 1), 0.9, np.float32)
+        m = 100 + 900 * rng.random((1, n))
+        b, c = np.ones((1, n, 1), np.float32), np.ones((1, 1, n), np.float32)
+        padded = -(-bins // LANES) * LANES
+        s_re, s_im, l_re, l_im = np.empty((4, 1, 1, n, padded), np.float32)
+        h = np.empty((1, 1, 1, bins), np.complex64)
+        g = np.ones_like(h)
+        parts = np.empty((1, -(-bins // cpu.BACKWARD_CHUNK), n, n + 4))
+        d_gain = np.empty((0, 0, 0), np.complex64)
+        n_fft = 2 * (bins - 1)
+
+        def solve() -> None:
+            cpu.solve(u, gain, gain, m, b, c, n_fft, s_re, s_im, l_re, l_im, h)  # noqa: B023
+
+        def adjoint() -> None:
+            cpu.adjoint(u, gain, gain, c, n_fft, s_re, s_im, l_re, l_im, g, parts, d_gain)  # noqa: B023
+
+        # Eight operations a complex multiply-add: factor, two triangular solves twice; and the outer product twice.
+        work = {"solve": bins * 8 * (n**3 / 3 + 2 * n**2), "adjoint": bins * 8 * n**2}
+        traffic = {"solve": bins * (16 * n + 8), "adjoint": bins * (16 * n + 8)}
+        for name, run in (("solve", solve), ("adjoint", adjoint)):
+            seconds = best(run)
+            rate, moved = work[name] / seconds, traffic[name] / seconds
+            roof = min(peak, stream * work[name] / traffic[name])
+            print(
+                f"{name:>8} {n:>5} {bins:>6} {1e3 * seconds:>7.2f} {rate / 1e9:>8.1f} {moved / 1e9:>6.1f} "
+                f"{work[name] / traffic[name]:>7.1f} {100 * rate / roof:>9.0f} %",
+                flush=True,
+            )
+
+
+@numba.njit(fastmath=True)
+def _multiply_add(x: np.ndarray, rounds: int) -> None:
+    for _ in range(rounds):
+        for i in range(x.size):
+            y = x[i]
+            y = y * 0.999 + 0.001
+            y = y * 0.998 + 0.002
+            y = y * 0.997 + 0.003
+            y = y * 0.996 + 0.004
+            y = y * 0.995 + 0.005
+            y = y * 0.994 + 0.006
+            y = y * 0.993 + 0.007
+            y = y * 0.992 + 0.008
+            x[i] = y
+
+
+def arithmetic_ceiling() -> float:
+    """Single-precision operations a second of one thread, by matrix products and by chains of multiply-adds."""
+    a = np.ones((512, 512), np.float32)
+    product = 2 * 512**3 / best(lambda: a @ a)
+    x = np.ones(1024, np.float32)
+    chain = 1000 * x.size * 16 / best(lambda: _multiply_add(x, 1000))
+    return max(product, chain)
+
+
+def traffic_ceiling() -> float:
+    """Bytes a second of one thread that copies 64 MB, read and written."""
+    a = np.ones(1 << 24, np.float32)
+    b = np.empty_like(a)
+    return 2 * a.nbytes / best(lambda: np.copyto(b, a))
+
+
+def best(run: Callable[[], Any], seconds: float = 1.5) -> float:
+    """Shortest of many runs: what the machine can do when it is let."""
+    run()
+    found, deadline = [], time.perf_counter() + seconds
+    while time.perf_counter() < deadline:
+        before = time.perf_counter()
+        run()
+        found.append(time.perf_counter() - before)
+    return min(found)
+
+
+def title(text: str) -> None:
+    """Say what was measured and beside what."""
+    print(f"{text}; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+
+
+TABLES: dict[str, Callable[[argparse.Namespace], None]] = {
+    "throughput": throughput,
+    "rooms": rooms,
+    "sizes": sizes,
+    "roofline": roofline,
+    "flamo": flamo,
+}
+
+
+def main() -> None:
+    """Print the table asked for."""
+    if sys.argv[1:2] == ["one-size"]:
+        model, rate, length, lines = sys.argv[2:]
+        one_size(model, int(rate), float(length), int(lines))
+        return
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("table", choices=list(TABLES))
+    parser.add_argument("--rooms", type=int, default=12)
+    parser.add_argument("--iterations", type=int, default=400)
+    parser.add_argument("--turns", type=int, default=3)
+    options = parser.parse_args()
+    TABLES[options.table](options)
+
+
+if __name__ == "__main__":
+    main()
