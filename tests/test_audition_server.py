@@ -460,8 +460,19 @@ def test_programs_get_refusals_as_one_line(listening_room: Room, tmp_path: Path)
     assert client.predict(api_name="/stop") == {"stopped": False}
 
 
-def test_nothing_is_left_when_the_room_closes(tmp_path: Path, fitted: Path) -> None:
-    with running_room(tmp_path / "temporary", fitted) as room:
+def test_a_network_alone_can_be_heard_and_nothing_is_left_when_the_room_closes(
+    tmp_path: Path, fitted: Path, chromium: Browser
+) -> None:
+    network = tmp_path / "church.json"
+    shutil.copyfile(fitted / "fdn.json", network)
+    with running_room(tmp_path / "temporary", network) as room:
+        with visiting(chromium, room, DESK) as page:
+            page.wait_for_selector("#panel-take h2:has-text('A network without measurements')")
+            page.click("#tab-listen")
+            page.wait_for_selector(".keys .key")
+            assert page.locator(".keys .name").all_inner_texts() == ["dry", "opened: gradient"]
+            page.click("#tab-blind")
+            assert page.is_visible("#panel-blind .empty")
         assert len(list(room.temporary.glob("fdnlearn-audition-*"))) == 1
     assert room.process.returncode == 0
     assert list(room.temporary.glob("fdnlearn-audition-*")) == []
