@@ -49,7 +49,7 @@ class Room:
     def folders(self) -> list[Path]:
         """Folders of the visitors who are in it."""
         (root,) = self.temporary.glob("fdnlearn-audition-*")
-        return [path for path in root.iterdir() if path.name != "gradio"]
+        return [path for path in root.iterdir() if path.name not in ("gradio", "opened")]
 
     @property
     def memory_mb(self) -> float:

@@ -151,8 +151,8 @@ def listening_room(tmp_path_factory: pytest.TempPathFactory) -> Generator[Room, 
         yield room
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Generator[Browser, None, None]:
-    """A browser."""
+    """A browser; not for the whole session, because its driver keeps an event loop in the thread of the tests."""
     with browser() as driven:
         yield driven

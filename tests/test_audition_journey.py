@@ -76,7 +76,7 @@ def test_the_whole_journey(
         looked_at()
         _tweak(page)
         looked_at()
-        _take_away(page, tmp_path)
+        _take_away(page, tmp_path, list(registry.TARGETS) if look is DESK else ["webaudio"])
         looked_at()
 
 

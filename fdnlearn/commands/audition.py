@@ -40,7 +40,7 @@ def command(result: str | None, host: str, port: int) -> None:
 
     Fits, gapless comparison, blind tests and exports in the browser; nothing leaves this machine. Ctrl-C ends it.
     """
-    opened = _folder(result)
+    opened = _opened(result)
     _require()
     from fdnlearn_audition.security import PASSWORD
     from fdnlearn_audition.server import serve
@@ -54,21 +54,18 @@ def command(result: str | None, host: str, port: int) -> None:
     )
 
 
-def _folder(result: str | None) -> Path | None:
-    """The folder of results behind what was named, checked."""
+def _opened(result: str | None) -> Path | None:
+    """The folder of results, or the network, that was named: checked before anything is started."""
     if result is None:
         return None
     path = Path(result)
-    folder = path if path.is_dir() else path.parent
-    network = folder / "fdn.json"
-    if not path.exists() or not network.is_file() or (path.is_file() and path.name != "fdn.json"):
-        raise FdnlearnError(
-            result, "is no folder of results with an fdn.json", "name what fdnlearn fit wrote"
-        )
+    if path.is_dir() and not (path / "fdn.json").is_file():
+        raise FdnlearnError(result, "holds no fdn.json", "name a folder that fdnlearn fit wrote")
     from fdnlearn.fdn import load_fdn
 
-    load_fdn(network)
-    return folder
+    load_fdn(path / "fdn.json" if path.is_dir() else path)
+    # Beside its results a network is more than itself.
+    return path.parent if path.name == "fdn.json" else path
 
 
 def _require() -> None:

@@ -24,6 +24,8 @@ from fdnlearn_audition.sessions import Recording, Session, Sessions, Take
 
 #: File name suffixes that a recording may have; what is in the file decides.
 SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".sofa")
+#: Key of a take that was not fitted here, and the folder of one that everybody finds.
+OPENED = "opened"
 _SWEEP_S = 20.0
 #: How often a visitor's page looks at its fit; frames come at half that pace.
 _LOOK_S = 0.2
@@ -36,7 +38,7 @@ class ListeningRoom:
     ----------
     limits : Limits
     opened : Path, optional
-        Folder of results that every visitor finds opened.
+        Folder of results, or a network alone, that every visitor finds opened.
     """
 
     def __init__(self, limits: Limits, opened: Path | None = None) -> None:
@@ -59,7 +61,14 @@ class ListeningRoom:
             If the opened results are none.
         """
         if self._opened is not None:
-            self._opened_view = self.bench.run("fdnlearn_audition.results:view", str(self._opened))
+            place = self.sessions.root / OPENED
+            place.mkdir()
+            whole = self._opened.is_dir()
+            for name in FILES if whole else FILES[:1]:
+                source = self._opened / name if whole else self._opened
+                if source.is_file():
+                    shutil.copyfile(source, place / name)
+            self._opened_view = self.bench.run("fdnlearn_audition.results:view", str(place))
         self.bench.warm()
         self.fits.warm()
         threading.Thread(target=self._sweep, daemon=True).start()
@@ -77,11 +86,9 @@ class ListeningRoom:
         """Open a session and say what there is to choose from."""
         session = self.sessions.open(session_hash)
         if self._opened is not None and not session.takes:
-            place = session.place("opened")
-            for name in FILES:
-                if (self._opened / name).is_file():
-                    shutil.copyfile(self._opened / name, place / name)
-            self._keep(session, place, "opened", self._opened_view)
+            place = session.place(OPENED)
+            shutil.copytree(self.sessions.root / OPENED, place, dirs_exist_ok=True)
+            self._keep(session, place, OPENED, self._opened_view)
         return {
             "token": session.token,
             "examples": list(ROOMS),
@@ -247,7 +254,7 @@ class ListeningRoom:
         except Refused:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        return self.shown(self._keep(session, folder, "opened", view))
+        return self.shown(self._keep(session, folder, OPENED, view))
 
     # Sound and files
 
