@@ -37,7 +37,8 @@ from scipy.io import wavfile  # noqa: E402
 HERE = Path(__file__).resolve().parent
 RATE_HZ = 16000
 
-#: Fits every WAV of a folder, one after the other, in one process; prints seconds a room, of the clock and of the processor, without imports.
+#: Fits every WAV of a folder, one after the other, in one process; prints seconds a room, of the clock and of the
+#: processor, without imports.
 SEQUENTIAL = """
 import sys, time
 from pathlib import Path
