@@ -37,7 +37,8 @@ from scipy.io import wavfile  # noqa: E402
 HERE = Path(__file__).resolve().parent
 RATE_HZ = 16000
 
-#: Fits every WAV of a folder, one after the other, in one process; prints seconds without imports.
+#: Fits every WAV of a folder, one after the other, in one process; prints seconds a room, of the clock and of the
+#: processor, without imports.
 SEQUENTIAL = """
 import sys, time
 from pathlib import Path
@@ -51,10 +52,11 @@ place = BatchFolder(Path(sys.argv[2]))
 with place.held():
     place.open(job.settings(), force=True)
     fit_room(rooms[0], job, place.path)
-    started = time.perf_counter()
+    started, spent = time.perf_counter(), time.process_time()
     for room in rooms[1:]:
         assert fit_room(room, job, place.path).status == "finished"
-    print((time.perf_counter() - started) / (len(rooms) - 1))
+    count = len(rooms) - 1
+    print((time.perf_counter() - started) / count, (time.process_time() - spent) / count)
 """
 
 
@@ -104,7 +106,7 @@ def throughput(options: argparse.Namespace) -> None:
             done = subprocess.run(
                 [*command, str(options.iterations)], check=True, capture_output=True, text=True
             )
-            alone.append(float(done.stdout))
+            alone.append(float(done.stdout.split()[0]))
             together.append(steady_pace(batch_seconds(rooms, Path(scratch, "two"), 2, options.iterations), 2))
             ratios.append(alone[-1] / together[-1])
             print(
@@ -118,17 +120,25 @@ def throughput(options: argparse.Namespace) -> None:
 
 def rooms(options: argparse.Namespace) -> None:
     """Seconds a room over the number of rooms."""
-    title(f"two workers, {options.iterations} iterations")
+    title(f"rooms of 0.5 s, {options.iterations} iterations")
     with tempfile.TemporaryDirectory() as scratch:
-        for count in (8, 16, 32, 64):
+        counts = [options.rooms * factor for factor in (1, 2, 4)]
+        source = make_rooms(Path(scratch, "rooms"), counts[0], 0.5)
+        command = [sys.executable, "-W", "ignore", "-c", SEQUENTIAL, str(source), str(Path(scratch, "one"))]
+        done = subprocess.run([*command, str(options.iterations)], check=True, capture_output=True, text=True)
+        clock, spent = map(float, done.stdout.split())
+        print(f"one after the other: {clock:.3f} s a room, {spent:.3f} s of CPU", flush=True)
+        known: list[tuple[int, float]] = []
+        for count in counts:
             source = make_rooms(Path(scratch, f"rooms{count}"), count, 0.5)
             before = sum(os.times()[2:4])
             ends = batch_seconds(source, Path(scratch, f"out{count}"), 2, options.iterations)
-            spent = sum(os.times()[2:4]) - before
-            print(
-                f"{count:>4} rooms: {steady_pace(ends, 2):.3f} s a room, {spent / count:.3f} s of CPU",
-                flush=True,
-            )
+            known.append((count, sum(os.times()[2:4]) - before))
+            print(f"{count:>4} rooms by two workers: {steady_pace(ends, 2):.3f} s a room", end="")
+            if len(known) > 1:  # what does not depend on the number of rooms, imports and page, cancels out
+                (few, less), (many, more) = known[-2:]
+                print(f", {(more - less) / (many - few):.3f} s of CPU for each further room", end="")
+            print(flush=True)
 
 
 def sizes(options: argparse.Namespace) -> None:
