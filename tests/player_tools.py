@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,6 @@ from fdnlearn.fdn import FDN
 SOURCE = source_folder()
 #: As the plugins are compiled, warnings added.
 FLAGS = ("-std=c++17", "-ffp-contract=off", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror")
-SANITIZED = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 #: Octave knots of the banded networks below.
 KNOTS_HZ = tuple(1000.0 * 2.0**k for k in range(-5, 5))
 _LOOP = SOURCE.parents[1] / "fdnlearn" / "export" / "c"
@@ -32,10 +32,41 @@ def can_compile() -> bool:
     return shutil.which("g++") is not None
 
 
-def compiled(name: str, folder: Path, *flags: str) -> Path:
-    """One of the player's test programs."""
-    program = folder / name
-    command = ["g++", *FLAGS, *(flags or ("-O2",)), "-I", str(_LOOP), str(SOURCE / "tests" / f"{name}.cpp")]
+#: Program -> source and flags, in the order in which the tests want them.
+PROGRAMS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "design": ("design", ("-O1",)),
+    "play": ("play", ("-O2",)),
+    "stress": ("stress", ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")),
+    "threads": ("stress", ("-O1", "-fsanitize=thread")),
+    "counted_play": ("play", ("-O1", str(SOURCE / "tests" / "offences.c"))),
+    "bound": ("bound", ("-O1",)),
+}
+
+
+class Programs:
+    """The player's test programs, compiled two at a time as soon as the first is wanted."""
+
+    def __init__(self, folder: Path) -> None:
+        self._pool = ThreadPoolExecutor(2)
+        self._made = {
+            name: self._pool.submit(_compile, folder / name, source, flags)
+            for name, (source, flags) in PROGRAMS.items()
+        }
+
+    def __getitem__(self, name: str) -> Path:
+        return self._made[name].result()
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+
+def _compile(program: Path, source: str, flags: tuple[str, ...]) -> Path:
+    objects = []
+    for extra in (flag for flag in flags if flag.endswith(".c")):
+        objects.append(str(program.with_suffix(".o")))
+        subprocess.run(["gcc", "-O1", "-c", extra, "-o", objects[-1]], check=True)
+    flags = tuple(flag for flag in flags if not flag.endswith(".c"))
+    command = ["g++", *FLAGS, *flags, "-I", str(_LOOP), str(SOURCE / "tests" / f"{source}.cpp"), *objects]
     done = subprocess.run(
         [*command, "-o", str(program), "-pthread"], capture_output=True, text=True, check=False
     )
@@ -48,7 +79,7 @@ def build_plugins() -> Path | None:
     dpf = Path(os.environ.get("DPF_PATH", DPF))
     if not (can_compile() and shutil.which("make") and shutil.which("patch") and dpf.is_dir()):
         return None
-    done = subprocess.run(["make", "-C", str(SOURCE)], capture_output=True, text=True, check=False)
+    done = subprocess.run(["make", "-j2", "-C", str(SOURCE)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "warning" not in done.stderr
     return SOURCE / "bin"

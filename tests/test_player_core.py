@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.signal
 from fdn_networks import FloatArray, network
-from player_tools import SANITIZED, SOURCE, Core, banded, can_compile, compiled, designed, written
+from player_tools import Core, Programs, banded, can_compile, designed, written
 
 from fdnlearn.acoustics.parameters import room_parameters
 from fdnlearn.export.checking import error_db
@@ -43,20 +44,22 @@ FITS = {"six": six, "banded": banded, "dense": dense, "two_inputs": two_inputs}
 
 
 @pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
     if not can_compile():
         pytest.skip("g++ is not installed")
-    return tmp_path_factory.mktemp("programs")
+    compiling = Programs(tmp_path_factory.mktemp("programs"))
+    yield compiling
+    compiling.close()
 
 
 @pytest.fixture(scope="module")
-def design(programs: Path) -> Path:
-    return compiled("design", programs)
+def design(programs: Programs) -> Path:
+    return programs["design"]
 
 
 @pytest.fixture(scope="module")
-def player_program(programs: Path) -> Path:
-    return compiled("play", programs)
+def player_program(programs: Programs) -> Path:
+    return programs["play"]
 
 
 @pytest.fixture
@@ -346,12 +349,10 @@ class TestChanges:
 
 class TestAudioThread:
     def test_it_takes_no_memory_and_no_lock_whatever_happens(
-        self, programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, programs: Programs, tmp_path: Path
     ) -> None:
         """Controls move, rooms fade in and replace each other; malloc, free and mutexes are counted meanwhile."""
-        offences = tmp_path / "offences.o"
-        subprocess.run(["gcc", "-O1", "-c", SOURCE / "tests" / "offences.c", "-o", offences], check=True)
-        core = Core(compiled("play", tmp_path, "-O1", str(offences)), tmp_path)
+        core = Core(programs["counted_play"], tmp_path)
         first, second = written(banded(), tmp_path, "a"), written(six(), tmp_path, "b")
         script = [f"-1 load {first}"]
         for step in range(20):
@@ -372,10 +373,9 @@ class TestAudioThread:
 
 
 class TestStability:
-    @pytest.fixture(scope="class")
-    @staticmethod
-    def bound(programs: Path) -> Path:
-        return compiled("bound", programs)
+    @pytest.fixture
+    def bound(self, programs: Programs) -> Path:
+        return programs["bound"]
 
     def test_the_proof_is_that_of_the_reference(self, bound: Path) -> None:
         """Cascades whose largest gain lies close to what is allowed, on either side."""
@@ -452,15 +452,17 @@ class TestHardening:
         }
         return [written(fdn, folder, name) for name, fdn in made.items()]
 
-    def test_ten_thousand_loads_and_moves_find_nothing(self, programs: Path, fits: list[Path]) -> None:
-        program = compiled("stress", programs, *SANITIZED)
-        done = subprocess.run([program, "10000", *fits], capture_output=True, text=True, check=False)
+    def test_ten_thousand_loads_and_moves_find_nothing(self, programs: Programs, fits: list[Path]) -> None:
+        done = subprocess.run(
+            [programs["stress"], "10000", *fits], capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr[-3000:]
         loaded, refused = (int(word) for word in done.stdout.replace(",", "").split()[0:3:2])
         assert loaded > 2000
         assert refused > 500
 
-    def test_loading_while_audio_runs_is_no_race(self, tmp_path: Path, fits: list[Path]) -> None:
-        program = compiled("stress", tmp_path, "-O1", "-fsanitize=thread")
-        done = subprocess.run([program, "-30", *fits], capture_output=True, text=True, check=False)
+    def test_loading_while_audio_runs_is_no_race(self, programs: Programs, fits: list[Path]) -> None:
+        done = subprocess.run(
+            [programs["threads"], "-30", *fits], capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr[-3000:]

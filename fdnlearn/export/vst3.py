@@ -1,7 +1,7 @@
 """``vst3``: a preset for the player, for DAWs that load VST3 plugins.
 
-The container is Steinberg's: a header with the plugin's class, the chunks ``Comp`` (component) and ``Cont``
-(controller), and a list that says where they lie. Hosts write a class as text in the order in which their platform
+The container is Steinberg's: a header with the plugin's class, the chunk ``Comp`` (state of the component), and a list
+that says where it lies. Hosts write a class as text in the order in which their platform
 stores it, so there is a second file for Windows.
 """
 
@@ -27,15 +27,12 @@ def class_text(class_id: bytes, *, windows: bool) -> str:
 
 
 def preset(component: bytes, *, windows: bool) -> bytes:
-    """A ``.vstpreset`` around the state of the component; the controller has none of its own."""
-    chunks = ((b"Comp", component), (b"Cont", b""))
-    body, entries = b"", b""
-    for name, data in chunks:
-        entries += name + struct.pack("<qq", _HEADER_BYTES + len(body), len(data))
-        body += data
+    """A ``.vstpreset`` around the state of the component; the controller has none of its own, so no chunk either."""
+    end = _HEADER_BYTES + len(component)
     header = b"VST3" + struct.pack("<i", 1) + class_text(CLASS_ID, windows=windows).encode()
-    header += struct.pack("<q", _HEADER_BYTES + len(body))
-    return header + body + b"List" + struct.pack("<i", len(chunks)) + entries
+    header += struct.pack("<q", end)
+    entry = b"Comp" + struct.pack("<qq", _HEADER_BYTES, len(component))
+    return header + component + b"List" + struct.pack("<i", 1) + entry
 
 
 def _write(network: Network, folder: Path) -> list[str]:

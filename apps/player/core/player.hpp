@@ -46,22 +46,25 @@ inline float limited(int control, float value)
 // Decibels as a factor; the lowest value of a level means silence.
 inline double factor(float db) { return db <= -60.0f ? 0.0 : std::pow(10.0, double(db) / 20.0); }
 
-// A gain that follows its target without a step.
+// A gain that follows its target without a step and without a kink.
 class Smooth {
 public:
-    void start(double rate) { share_ = 1.0 - std::exp(-1.0 / (0.01 * rate)); }
-    void jump(double value) { value_ = target_ = value; }
+    void start(double rate) { share_ = 1.0 - std::exp(-1.0 / (0.008 * rate)); }
+    void jump(double value) { value_ = half_ = target_ = value; }
     void aim(double value) { target_ = value; }
     void fill(double* values, int frames)
     {
         for (int t = 0; t < frames; ++t) {
-            value_ = std::fabs(target_ - value_) < 1e-7 ? target_ : value_ + share_ * (target_ - value_);
+            half_ += share_ * (target_ - half_);
+            value_ += share_ * (half_ - value_);
+            if (std::fabs(target_ - half_) + std::fabs(target_ - value_) < 1e-7)
+                jump(target_);
             values[t] = value_;
         }
     }
 
 private:
-    double value_ = 0.0, target_ = 0.0, share_ = 1.0;
+    double value_ = 0.0, half_ = 0.0, target_ = 0.0, share_ = 1.0;
 };
 
 class Player {
