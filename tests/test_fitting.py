@@ -19,7 +19,7 @@ from targets import target_of
 from fdnlearn.acoustics.comparison import compare, edc_rms_db
 from fdnlearn.errors import UsageError
 from fdnlearn.examples import example_path
-from fdnlearn.fdn import dumps_fdn
+from fdnlearn.fdn import FDN, dumps_fdn
 from fdnlearn.fitting import FitConfig, Progress, Status, solve
 from fdnlearn.fitting.columns import split
 from fdnlearn.fitting.descent import Descent, advance, column_rates, cosine
@@ -220,3 +220,21 @@ def test_a_default_fit_of_a_measured_room_is_hardly_told_from_it(rooms: dict[str
         value = error[name]
         assert value is not None
         assert value <= bar, (name, value)
+
+
+@pytest.mark.parametrize("method", ["gradient", "genetic", "cmaes", "analytic", "classic"])
+def test_a_callback_sees_the_best_network_so_far(target: Target, method: str) -> None:
+    """At the end it is the result; a line of the history keeps none."""
+    seen: list[FDN] = []
+
+    def look(progress: Progress) -> bool:
+        assert progress.best is not None
+        seen.append(progress.best())
+        return False
+
+    result = solve(target, dataclasses.replace(BRIEF, method=method), look)
+    assert seen
+    assert all(fdn.lines == result.fdn.lines and fdn.stability.stable for fdn in seen)
+    assert seen[-1].delays_samples == result.fdn.delays_samples
+    assert seen[-1].feedback_matrix == result.fdn.feedback_matrix
+    assert all(progress.best is None for progress in result.history)
