@@ -173,7 +173,7 @@ def test_other_methods_search_every_parameter(small: Target, method: str) -> Non
     config = dataclasses.replace(BRIEF, method=method, iterations=20)
     result, again = solve(small, config), solve(small, config)
     check_valid(result, lines=4)
-    assert result.loss < result.history[0].loss
+    assert min(step.best_loss for step in result.history) < 0.99 * result.history[0].best_loss
     assert result.fdn == again.fdn
     (path,) = result.fdn.early
     assert isinstance(path, SparseEarly)
@@ -291,7 +291,7 @@ def test_channels_keep_their_coherence(make_room: Callable[..., FloatArray]) -> 
     )
     pair[:, 0] = 0.5, 0.4
     target = target_of(pair, RATE_HZ)
-    config = FitConfig.for_model("banded", iterations=150, restarts=1, lines=8, sample_rate_hz=RATE_HZ)
+    config = FitConfig.for_model("banded", iterations=250, restarts=1, lines=12, sample_rate_hz=RATE_HZ)
     fdn = solve(target, config).fdn
     found = compare(target, impulse_response(fdn) / (fdn.gain * fdn.polarity), RATE_HZ).coherence
     assert found is not None
