@@ -19,7 +19,8 @@ import numpy as np
 from scipy.io import wavfile
 
 RATE_HZ, LENGTH_S = 8000, 0.3
-OPTIONS = ["--lines", "2", "--iterations", "2", "--restarts", "1", "--sample-rate", str(RATE_HZ)]
+OPTIONS = ["--model", "homogeneous", "--lines", "2", "--iterations", "2", "--restarts", "1"]
+OPTIONS += ["--sample-rate", str(RATE_HZ)]
 #: Rooms after which memory must stay where it is, and by how much it may still grow.
 SETTLED_AFTER, MOST_GROWTH_MB = 500, 50.0
 SAMPLE_S = 2.0

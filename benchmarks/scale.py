@@ -76,6 +76,7 @@ def make_rooms(folder: Path, count: int, seconds: float = 1.0) -> Path:
 def batch_seconds(rooms: Path, out: Path, workers: int, iterations: int) -> list[float]:
     """When each room of a batch ended, in seconds since the first did."""
     command = [sys.executable, "-m", "fdnlearn.cli", "batch", str(rooms), "-o", str(out), "--force"]
+    command += ["--model", "homogeneous"]
     command += ["--workers", str(workers), "--iterations", str(iterations)]
     subprocess.run(command, check=True, capture_output=True)
     ends = sorted(path.stat().st_mtime for path in (out / "rooms").glob("*/fdn.json"))

@@ -16,10 +16,22 @@ from fdnlearn.batch.engine import Outcomes, Resources
 from fdnlearn.batch.one import fit_room, thread_limits
 from fdnlearn.fitting import FitConfig
 
+
+def options_of(config: FitConfig) -> tuple[str | int, ...]:
+    """What asks for a fit of gradient descent on the command line."""
+    asked = {
+        "--model": config.model,
+        "--lines": config.lines,
+        "--iterations": config.iterations,
+        "--restarts": config.restarts,
+        "--sample-rate": config.sample_rate_hz,
+    }
+    return tuple(word for option in asked.items() for word in option)
+
+
 #: A fit of a tenth of a second.
 TINY = Job(FitConfig(lines=2, iterations=2, restarts=1, sample_rate_hz=8000))
-#: The same on the command line.
-TINY_OPTIONS = ("--lines", 2, "--iterations", 2, "--restarts", 1, "--sample-rate", 8000)
+TINY_OPTIONS = options_of(TINY.config)
 
 
 def make_rooms(folder: Path, count: int, seconds: float = 0.3) -> Path:

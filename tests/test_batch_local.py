@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from batch_rooms import TINY, TINY_OPTIONS, make_rooms, published, single_fits
+from batch_rooms import TINY, TINY_OPTIONS, make_rooms, options_of, published, single_fits
 from command_line import Outcome, launch, run, start
 from processes import alive, resident_mb, wait_until, workers_of
 
@@ -28,7 +28,7 @@ from fdnlearn.errors import FdnlearnError, UsageError
 ROOMS = 6
 #: Fits of a third of a second, so that there is time to kill something.
 STEADY = FitConfig(lines=4, iterations=60, restarts=1, sample_rate_hz=8000)
-STEADY_OPTIONS = ("--lines", 4, "--iterations", 60, "--restarts", 1, "--sample-rate", 8000)
+STEADY_OPTIONS = options_of(STEADY)
 
 
 @pytest.fixture(scope="module")
