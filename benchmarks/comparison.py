@@ -1,9 +1,10 @@
 """Hold the methods against each other on measured rooms and write docs/comparison.md.
 
 ``FDNLEARN_ROOMS=rooms python benchmarks/comparison.py`` takes hours: rooms x methods x seeds x budgets. It can be
-stopped at any time and goes on where it was; ``--no-run`` writes the page from what is there. Every figure of the page
-comes from the `summary.json` files of the runs. What stands between the two discussion marks of the page is written
-by hand and kept.
+stopped at any time and goes on where it was; ``--no-run`` writes the page from what is there. With ``--threads 1`` as
+many of these may run at a time as there are cores, each with other ``--methods`` or ``--budgets`` or ``--split``; one
+more without them then gathers everything. Every figure of the page comes from the `summary.json` files of the runs.
+What stands between the two discussion marks of the page is written by hand and kept.
 """
 
 from __future__ import annotations
@@ -68,7 +69,13 @@ def run(split: str, budget_s: float, rooms: Sequence[Path], options: argparse.Na
             )
         return False
 
-    plan = Plan(tuple(rooms), parse_methods(options.methods), seeds=options.seeds, budget_s=budget_s)
+    plan = Plan(
+        tuple(rooms),
+        parse_methods(options.methods),
+        seeds=options.seeds,
+        budget_s=budget_s,
+        threads=options.threads,
+    )
     compare_methods(plan, place(options.work, split, budget_s), resume=True, callback=show)
 
 
@@ -109,9 +116,10 @@ def _setup(summaries: Sequence[Document]) -> list[str]:
     )
     lines = [
         f"{settings['lines']} lines at {settings['sample_rate_hz'] / 1000:g} kHz, {settings['seeds']} seed(s), "
-        f"{settings['threads']} thread(s), one fit at a time, methods taking turns; everything is compiled before "
-        "the first fit, and the time of a fit holds everything up to whole-sample delays. All methods use the same "
-        "kernels; those that search evaluate batches in one call. How their settings were found is told in "
+        f"{settings['threads']} thread(s) a fit, no more of them at a time than cores, methods taking turns; "
+        "everything is compiled before the first fit, and the time of a fit holds everything up to whole-sample "
+        "delays. All methods use the same kernels; those that search evaluate batches in one call. How their "
+        "settings were found is told in "
         "[decisions.md](decisions.md).",
         "",
         "Errors are absolute, broadband, on whole-sample delays, seeds averaged first, medians over rooms. A room "
@@ -290,6 +298,8 @@ def main() -> None:
     parser.add_argument("--budgets", default="5,60", help="seconds of each fit")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--methods", default=",".join((*METHODS, *VARIANTS)))
+    parser.add_argument("--threads", type=int, help="of each fit; by default all there are")
+    parser.add_argument("--split", choices=SPLITS, help="these rooms only")
     parser.add_argument("--only", help="comma-separated names of rooms, to try things out")
     parser.add_argument("--no-run", action="store_true", help="write the page from the runs that are there")
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/comparison.md"))
@@ -302,6 +312,8 @@ def main() -> None:
                 parser.error("name the folder of the rooms with --rooms or FDNLEARN_ROOMS")
             for budget_s in budgets:
                 for split, (_, names) in SPLITS.items():
+                    if options.split not in (None, split):
+                        continue
                     if rooms := [options.rooms / f"{name}.wav" for name in names if name in wanted]:
                         run(split, budget_s, rooms, options)
         summaries = {}
