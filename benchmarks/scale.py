@@ -201,7 +201,7 @@ def _descent(model: str, rate: int, length: float, lines: int) -> Callable[[], f
     problem = problem_for(target, FitConfig.for_model(model, lines=lines, sample_rate_hz=rate))
     free = problem.draw(1, 0)
     descent, rates = Descent.start(free), 0.01 * column_rates(problem, free)
-    return lambda: advance(descent, problem, free, None, rates)[0]
+    return lambda: advance(descent, problem, free, None, rates)[0][0]
 
 
 def flamo(options: argparse.Namespace) -> None:

@@ -59,7 +59,7 @@ def own_step(problem: Problem, free: Mapping[str, Tensor]) -> Step:
     """What a fit does in one iteration."""
     descent = Descent.start(free)
     rates = LEARNING_RATE * column_rates(problem, free)
-    return lambda: advance(descent, problem, free, None, rates)[0]
+    return lambda: advance(descent, problem, free, None, rates)[0][0]
 
 
 def flamo_step(problem: Problem, free: Mapping[str, Tensor], dsp: ModuleType, system: ModuleType) -> Step:

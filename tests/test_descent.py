@@ -52,7 +52,7 @@ def test_a_diverged_start_stays_put_and_does_not_end_the_others(target: Target) 
     descent = Descent.start(free)
     before = descent.values.clone()
     rates = 0.05 * column_rates(problem, free)
-    losses = [advance(descent, problem, free, None, rates)[0] for _ in range(8)]
+    losses = [advance(descent, problem, free, None, rates)[0][0] for _ in range(8)]
     assert np.isfinite(losses).all()
     assert losses[-1] < losses[0]
     assert torch.equal(descent.values[1].isnan(), before[1].isnan())

@@ -158,6 +158,6 @@ def test_a_descent_goes_the_same_way(target: Target) -> None:
         problem = problem_for(target, replace(BRIEF, kernel=kernel, device=DEVICE.type))
         free = {name: x.double() for name, x in problem.draw(1, 0).items()}
         descent, rates = Descent.start(free), 0.1 * column_rates(problem, free)
-        losses.append([advance(descent, problem, free, None, rates)[0] for _ in range(5)])
+        losses.append([advance(descent, problem, free, None, rates)[0][0] for _ in range(5)])
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)
     assert min(losses[1]) < 0.8 * losses[1][0]

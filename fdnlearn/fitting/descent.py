@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.fitting.columns import join, split, widths
+from fdnlearn.fitting.crowd import Crowd
 from fdnlearn.fitting.problem import Problem
 from fdnlearn.kernels import adam
 
@@ -57,12 +58,15 @@ def cosine(progress: float, floor: float = 0.0) -> float:
 
 def advance(
     descent: Descent,
-    problem: Problem,
+    problem: Problem | Crowd,
     like: Mapping[str, Tensor],
     delays_samples: Tensor | None,
     rates: Tensor,
-) -> tuple[float, dict[str, float]]:
-    """Take one Adam step (Kingma & Ba, 2015) at learning rates `rates` (P,); return the best row's loss and its terms.
+    rooms: int = 1,
+) -> list[tuple[float, dict[str, float]]]:
+    """Take one Adam step (Kingma & Ba, 2015) at learning rates `rates` (P,).
+
+    Returns the loss of every room's best row and its terms; row r belongs to room ``r % rooms``.
 
     A row whose loss or gradient is not finite stays where it is: one diverged start does not end the others.
     """
@@ -74,8 +78,15 @@ def advance(
     move = _move_on_cpu if values.device.type == "cpu" else _move
     move(descent, now, gradient, rates)
     losses = now.tolist()
-    lead = min(range(len(losses)), key=lambda row: losses[row] if math.isfinite(losses[row]) else math.inf)
-    return losses[lead], {name: value.tolist()[lead] for name, value in terms.items()}
+    told = {name: value.tolist() for name, value in terms.items()}
+    found = []
+    for room in range(rooms):
+        lead = min(
+            range(room, len(losses), rooms),
+            key=lambda row: losses[row] if math.isfinite(losses[row]) else math.inf,
+        )
+        found.append((losses[lead], {name: values[lead] for name, values in told.items()}))
+    return found
 
 
 def _move_on_cpu(descent: Descent, loss: Tensor, gradient: Tensor, rates: Tensor) -> None:
@@ -102,7 +113,7 @@ def _move(descent: Descent, loss: Tensor, gradient: Tensor, rates: Tensor) -> No
     d.values -= d.first / spread * size * sound
 
 
-def column_rates(problem: Problem, like: Mapping[str, Tensor]) -> Tensor:
+def column_rates(problem: Problem | Crowd, like: Mapping[str, Tensor]) -> Tensor:
     """Relative learning rate of every column of `Descent.values`."""
     frozen = set() if problem.config.learn_delays else {"delay"}
     rates = [0.0 if name in frozen else problem.model.rates[name] for name in like]

@@ -48,9 +48,9 @@ def profile(h, window, steepness, invariant, hop, eta):
 def distance(h, window, steepness, invariant, hop, target, weight, errors, partial):
     """Squared distance to `target` (channels, frames) and its gradient, in one pass.
 
-    Row r of `h` is compared with target row ``r % channels``; frame f counts with `weight[f]`. `errors` (rows,
-    RUNS) receives the sums and `partial` (rows, RUNS, GUARD + run * hop + width + GUARD) the gradients, overlapping at
-    the seams.
+    Row r of `h` is compared with target row ``r % channels``, whose frames count with the row of `weight`.
+    `errors` (rows, RUNS) receives the sums and `partial` (rows, RUNS, GUARD + run * hop + width + GUARD) the gradients,
+    overlapping at the seams.
     """
     rows = h.shape[0]
     channels, frames = target.shape
@@ -90,8 +90,8 @@ def distance(h, window, steepness, invariant, hop, target, weight, errors, parti
                 pull += q * (abs(x[t]) / sigma if invariant else one)
             eta *= norm
             miss = eta - target[r % channels, f]
-            error += weight[f] * miss * miss
-            outer = h.dtype.type(2 * weight[f]) * miss * norm * slope
+            error += weight[r % channels, f] * miss * miss
+            outer = h.dtype.type(2 * weight[r % channels, f]) * miss * norm * slope
             pull = outer * pull / sigma
             for t in range(width):
                 q = outer * (share[t] * (one - share[t]))

@@ -20,7 +20,7 @@ def early_to_late_db(start, late):
 
 
 @jit(parallel=True)
-def distance(h, hop, goal, goal_db, level_weight, slopes, boundaries, heard, weights, terms, d_h):
+def distance(h, hop, goal, goal_db, counted, level_weight, slopes, boundaries, heard, weights, terms, d_h):
     """The three terms of `fdnlearn.losses.energy_decay` and the gradient of their weighted sum, in one pass.
 
     Row r of `h` is compared with channel ``r % channels`` of the target arrays; `terms` is (rows, 3). The gradient
@@ -50,7 +50,7 @@ def distance(h, hop, goal, goal_db, level_weight, slopes, boundaries, heard, wei
         slope = np.zeros(slopes.shape[1])
         for k in range(points):
             miss = decay[k] - goal[c, k]
-            square += miss * miss
+            square += counted[c, k] * miss * miss
             scale += goal[c, k] * goal[c, k]
             miss_db = to_db * math.log(decay[k] + 1e-12) - goal_db[c, k]
             missed[k] = miss_db
@@ -80,7 +80,7 @@ def distance(h, hop, goal, goal_db, level_weight, slopes, boundaries, heard, wei
             pull = weights[1] / 10 * level_weight[c, k] * np.sign(missed[k])
             for q in range(slopes.shape[1]):
                 pull += weights[2] / count * np.sign(slope[q]) * slopes[c, q, k]
-            grad[k] = weights[0] * 2 * miss / scale + pull * to_db / (decay[k] + 1e-12)
+            grad[k] = weights[0] * 2 * counted[c, k] * miss / scale + pull * to_db / (decay[k] + 1e-12)
         for e in range(boundaries.shape[0]):
             at = boundaries[e]
             pull = weights[2] / count * np.sign(clarity[e]) * heard[c, e] * to_db

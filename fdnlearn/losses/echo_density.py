@@ -68,7 +68,7 @@ def soft_echo_density(h: Tensor, how: EchoDensitySettings) -> Tensor:
 
 class _Distance(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, h: Tensor, target: Tensor, how: EchoDensitySettings) -> Tensor:
+    def forward(ctx: Any, h: Tensor, target: Tensor, share: Tensor, how: EchoDensitySettings) -> Tensor:
         rows = np.ascontiguousarray(h.detach().numpy()).reshape(-1, h.shape[-1])
         dtype = rows.dtype
         frames = how.steepness.shape[0]
@@ -77,7 +77,7 @@ class _Distance(torch.autograd.Function):
         span = run * how.hop + width
         partial = np.empty((rows.shape[0], echo.RUNS, span + 2 * echo.GUARD), dtype)
         goal = np.ascontiguousarray(target.numpy(), dtype).reshape(-1, frames)
-        weight = np.full(frames, 1 / frames)
+        weight = np.ascontiguousarray(share.numpy(), np.float64).reshape(-1, frames)
         with KERNEL_LOCK:
             echo.distance(
                 rows, how.window.astype(dtype), how.steepness.astype(dtype), how.invariant, how.hop,
@@ -92,10 +92,12 @@ class _Distance(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return (ctx.grad * grad.reshape(-1, 1)).reshape(ctx.shape), None, None
+        return (ctx.grad * grad.reshape(-1, 1)).reshape(ctx.shape), None, None, None
 
 
-def echo_density_distance(h: Tensor, target: Tensor, how: EchoDensitySettings) -> Tensor:
+def echo_density_distance(
+    h: Tensor, target: Tensor, how: EchoDensitySettings, share: Tensor | None = None
+) -> Tensor:
     """Mean squared difference of soft profiles (L_EDP).
 
     Parameters
@@ -104,6 +106,8 @@ def echo_density_distance(h: Tensor, target: Tensor, how: EchoDensitySettings) -
     target : Tensor, shape (channels, frames)
         `soft_echo_density` of the target with the same settings.
     how : EchoDensitySettings
+    share : Tensor, shape (channels, frames), optional
+        Weight of each frame in the mean; all alike where it is None.
 
     Returns
     -------
@@ -117,18 +121,24 @@ def echo_density_distance(h: Tensor, target: Tensor, how: EchoDensitySettings) -
     needed = (how.steepness.shape[0] - 1) * how.hop + how.window.shape[0]
     if h.shape[-1] < needed:
         raise ValueError(f"responses of {h.shape[-1]} samples are shorter than the {needed} of the profile")
+    if share is None:
+        share = torch.full_like(target, 1 / target.shape[-1], dtype=torch.float64)
     if h.device.type == "cuda":
         from fdnlearn.kernels import cuda_echo
 
         window, steepness = (torch.as_tensor(x).to(h) for x in (how.window, how.steepness))
         profile = cuda_echo.profile(h, window, steepness, how.invariant, how.hop)
-        return (profile - target.to(h)).square().mean(-1)
+        return _mean_square(profile, target, share)
     if h.device.type != "cpu":
-        return (_unfolded(h, how) - target.to(h)).square().mean(-1)
+        return _mean_square(_unfolded(h, how), target, share)
     if not h.requires_grad:  # the profile alone takes half the time
-        return (soft_echo_density(h, how) - target).square().mean(-1)
-    result: Tensor = _Distance.apply(h, target, how)  # type: ignore[no-untyped-call]
+        return _mean_square(soft_echo_density(h, how), target, share)
+    result: Tensor = _Distance.apply(h, target, share, how)  # type: ignore[no-untyped-call]
     return result
+
+
+def _mean_square(profile: Tensor, target: Tensor, share: Tensor) -> Tensor:
+    return ((profile - target.to(profile)).square() * share.to(profile)).sum(-1)
 
 
 def _unfolded(h: Tensor, how: EchoDensitySettings) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +31,7 @@ _RATIO_LIMIT_DB = 25.0
 _REGRESSIONS = {"edt": (0.0, -10.0), "t20": (-5.0, -25.0), "t30": (-5.0, -35.0)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DecayAim:
     """A target decay on a grid of samples, and what is compared with it.
 
@@ -39,6 +40,8 @@ class DecayAim:
     decay : ndarray, shape (channels, points)
         Noise-compensated Schroeder integral, one at the start.
     level_db : ndarray, shape (channels, points)
+    counted : ndarray, shape (channels, points)
+        One where the linear term compares, zero after the end of a channel that is shorter than others.
     weight : ndarray, shape (channels, points)
         Share of each point in the decibel term; zero outside the usable range, sums to one a channel.
     regressions : ndarray, shape (channels, quantities, points)
@@ -53,6 +56,7 @@ class DecayAim:
 
     decay: FloatArray
     level_db: FloatArray
+    counted: FloatArray
     weight: FloatArray
     regressions: FloatArray
     boundaries: npt.NDArray[np.int64]
@@ -62,7 +66,8 @@ class DecayAim:
 
     def arrays(self) -> tuple[npt.NDArray[Any], ...]:
         """What a kernel needs, in its order."""
-        return self.decay, self.level_db, self.weight, self.regressions, self.boundaries, self.heard
+        parts = (self.decay, self.level_db, self.counted, self.weight)
+        return *parts, self.regressions, self.boundaries, self.heard
 
 
 def decay_aim(
@@ -94,6 +99,7 @@ def decay_aim(
     return DecayAim(
         decay=curve,
         level_db=level,
+        counted=np.ones_like(curve),
         weight=weight,
         regressions=rows,
         boundaries=boundaries,
@@ -104,6 +110,12 @@ def decay_aim(
 
 
 TERMS = ("edc", "edc_db", "attributes")
+
+
+@functools.lru_cache(maxsize=32)
+def _on(device: torch.device, aim: DecayAim) -> tuple[Tensor, ...]:
+    """`aim.arrays()`, copied to a device once and not in every step."""
+    return tuple(torch.from_numpy(x).to(device) for x in aim.arrays())
 
 
 def energy_decay_terms(h: Tensor, aim: DecayAim) -> dict[str, Tensor]:
@@ -122,8 +134,8 @@ def energy_decay_terms(h: Tensor, aim: DecayAim) -> dict[str, Tensor]:
         in dB, divided by 10. ``attributes``: mean difference of T20, T30, EDT, DRR, C50 and C80 in JND.
     """
     decay = h.double().square().flip(-1).cumsum(-1).flip(-1)[..., : aim.length : aim.hop]
-    goal, goal_db, weight, slopes, at, heard = (torch.from_numpy(x).to(h.device) for x in aim.arrays())
-    linear = (decay - goal).square().sum(-1) / goal.square().sum(-1)
+    goal, goal_db, counted, weight, slopes, at, heard = _on(h.device, aim)
+    linear = ((decay - goal).square() * counted).sum(-1) / goal.square().sum(-1)
     miss_db = 10 * torch.log10(decay + 1e-12) - goal_db
     level = (miss_db.abs() * weight).sum(-1) / 10
     regressed = (slopes * miss_db[..., None, :]).sum(-1).abs().sum(-1)

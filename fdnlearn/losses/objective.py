@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from fdnlearn.losses import echo_density, energy_decay
 from fdnlearn.rir.target import Target
+
+FloatArray = npt.NDArray[np.float64]
 
 #: Weight of each term in the loss; see docs/decisions.md for how they were found.
 WEIGHTS: Mapping[str, float] = {"edc": 0.5, "edc_db": 1.0, "attributes": 0.2, "edp": 15.0}
@@ -33,12 +37,15 @@ class Objective:
     echo : EchoDensitySettings
     profile : Tensor, shape (channels, frames)
     weights : mapping of str to float
+    frame_share : Tensor, shape (channels, frames), optional
+        Weight of each frame in the mean of the echo density term; all alike where it is None.
     """
 
     decay: energy_decay.DecayAim
     echo: echo_density.EchoDensitySettings
     profile: Tensor
     weights: Mapping[str, float]
+    frame_share: Tensor | None = None
 
     @property
     def length_samples(self) -> int:
@@ -47,13 +54,18 @@ class Objective:
 
     def __call__(self, h: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss (B,) of responses (B, channels, n), averaged over channels, and its unweighted terms."""
-        total, terms = energy_decay.energy_decay_loss(h, self.decay, self.weights)
-        if self.weights.get("edp", 0.0):
-            terms["edp"] = echo_density.echo_density_distance(h, self.profile, self.echo)
-            total = total + self.weights["edp"] * terms["edp"]
+        total, terms = self.by_channel(h)
         if h.shape[1] == 1:  # the mean over one channel is not free at this pace
             return total[:, 0], {name: value.detach()[:, 0] for name, value in terms.items()}
         return total.mean(-1), {name: value.detach().mean(-1) for name, value in terms.items()}
+
+    def by_channel(self, h: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss (B, channels) of responses (B, channels, n) and its unweighted terms."""
+        total, terms = energy_decay.energy_decay_loss(h, self.decay, self.weights)
+        if self.weights.get("edp", 0.0):
+            terms["edp"] = echo_density.echo_density_distance(h, self.profile, self.echo, self.frame_share)
+            total = total + self.weights["edp"] * terms["edp"]
+        return total, terms
 
 
 def objective_for(
@@ -74,3 +86,63 @@ def objective_for(
     usable_part = torch.from_numpy(target.samples[:, : target.length_samples].astype("float32"))
     profile = echo_density.soft_echo_density(usable_part, echo)
     return Objective(decay=decay, echo=echo, profile=profile, weights=dict(weights))
+
+
+def side_by_side(objectives: Sequence[Objective]) -> Objective:
+    """The objectives of several targets as one, whose channels are all of theirs, one target after the other.
+
+    Targets may differ in length, not in sample rate or weights: what is shorter is filled up with points that do not
+    count. Of a channel, `Objective.by_channel` then gives what its own objective would have given.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing that their points have in common.
+    """
+    first = objectives[0]
+    alike = {(o.decay.hop, tuple(o.decay.boundaries), o.echo.hop, o.echo.window.size) for o in objectives}
+    if len(alike) > 1 or any(o.weights != first.weights or not o.echo.invariant for o in objectives):
+        raise ValueError(
+            "objectives of other rates or weights, or of very short targets, do not fit side by side"
+        )
+    longest = max(objectives, key=lambda o: o.echo.steepness.size).echo
+    points = max(o.decay.decay.shape[1] for o in objectives)
+
+    def stacked(name: str, filling: float) -> FloatArray:
+        parts = [getattr(o.decay, name) for o in objectives]
+        return np.concatenate(
+            [
+                np.pad(
+                    part,
+                    [(0, 0)] * (part.ndim - 1) + [(0, points - part.shape[-1])],
+                    constant_values=filling,
+                )
+                for part in parts
+            ]
+        )
+
+    def filled(rows: Tensor) -> Tensor:
+        return torch.nn.functional.pad(rows, (0, longest.steepness.size - rows.shape[-1]))
+
+    return Objective(
+        decay=energy_decay.DecayAim(
+            decay=stacked("decay", 0.0),
+            level_db=stacked("level_db", 0.0),
+            counted=stacked("counted", 0.0),
+            weight=stacked("weight", 0.0),
+            regressions=stacked("regressions", 0.0),
+            boundaries=first.decay.boundaries,
+            heard=np.concatenate([o.decay.heard for o in objectives]),
+            length=max(o.decay.length for o in objectives),
+            hop=first.decay.hop,
+        ),
+        echo=longest,
+        profile=torch.cat([filled(o.profile) for o in objectives]),
+        weights=first.weights,
+        frame_share=torch.cat(
+            [
+                filled(torch.full_like(o.profile, 1 / o.profile.shape[-1], dtype=torch.float64))
+                for o in objectives
+            ]
+        ),
+    )

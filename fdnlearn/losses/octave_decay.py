@@ -105,13 +105,15 @@ def octave_aim(
     heard = np.concatenate([aim.heard for aim in aims])
     # A direct sound of one sample has no colour: what it is to be in single octaves would only pull on the rest.
     heard[[index % len(bands) != 0 for index in range(len(parts))], 0] = 0.0
+    decays = np.concatenate([row(aim.decay, 1.0) for aim in aims])
     energy = np.array([part.decay.curve[0] for part in parts])
     usable = np.array([part.decay.curve[0] > 0.0 and part.decay.inr_db >= 10.0 for part in parts])
     share = np.where(usable, np.tile([WHOLE_SPECTRUM] + [1.0] * len(known), len(measured)), 1e-12)
     return OctaveAim(
         decay=DecayAim(
-            decay=np.concatenate([row(aim.decay, 1.0) for aim in aims]),
+            decay=decays,
             level_db=np.concatenate([row(aim.level_db, 0.0) for aim in aims]),
+            counted=np.ones_like(decays),
             weight=np.concatenate([row(aim.weight, 0.0) for aim in aims]),
             regressions=np.concatenate([row(aim.regressions, 0.0) for aim in aims]),
             boundaries=aims[0].boundaries + before,

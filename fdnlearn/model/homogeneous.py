@@ -42,7 +42,7 @@ class _Lines(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, free_delay: Tensor, free_decay: Tensor, low: float, ratio: float, slope: float
+        ctx: Any, free_delay: Tensor, free_decay: Tensor, low: float, ratio: float, slope: float | Tensor
     ) -> tuple[Tensor, Tensor]:
         share = torch.sigmoid(free_delay)
         delays = torch.exp(share * math.log(ratio)).mul_(low)
@@ -69,13 +69,14 @@ class Homogeneous:
     Attributes
     ----------
     sample_rate_hz : float
-    reverberation_time_s : float
-        Of the target: the scale on which the lines' own reverberation times are learned.
+    reverberation_time_s : float or Tensor, shape (B, 1)
+        Of the target: the scale on which the lines' own reverberation times are learned. A tensor where the starts of
+        a batch belong to several targets.
     lines, inputs, outputs : int
     """
 
     sample_rate_hz: float
-    reverberation_time_s: float
+    reverberation_time_s: float | Tensor
     lines: int
     inputs: int = 1
     outputs: int = 1
@@ -121,6 +122,8 @@ class Homogeneous:
         The loop gain follows the delay that moves: ``10^(-3 m / (fs T))`` for a line of reverberation time T.
         """
         slope = -3 * math.log(10) / (self.sample_rate_hz * self.reverberation_time_s)
+        if isinstance(slope, Tensor):
+            slope = slope.to(free["decay"])
         if delays_samples is None:
             low, high = self.delay_range_samples()
             delays, gain = _Lines.apply(free["delay"], free["decay"], low, high / low, slope)  # type: ignore[no-untyped-call]
