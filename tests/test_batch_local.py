@@ -22,8 +22,9 @@ from fdnlearn.batch.engine import ATTEMPTS, Resources
 from fdnlearn.batch.folder import BatchFolder
 from fdnlearn.batch.local import outcomes
 from fdnlearn.batch.memory import BASE_BYTES, fit_bytes
-from fdnlearn.batch.one import fit_room
+from fdnlearn.batch.one import fit_room, fit_rooms
 from fdnlearn.errors import FdnlearnError, UsageError
+from fdnlearn.fdn import load_fdn
 
 ROOMS = 6
 #: Fits of a third of a second, so that there is time to kill something.
@@ -138,16 +139,17 @@ class Doomed:
         from multiprocessing.connection import Connection
 
         self.outcomes = Connection(read)
-        self.room: Room | None = None
+        self.rooms: tuple[Room, ...] = ()
 
-    def fit(self, room: Room) -> bool:
-        self.room = room
+    def fit(self, rooms: tuple[Room, ...]) -> bool:
+        self.rooms = rooms
         return True
 
-    def collect(self) -> RoomOutcome | None:
-        room, self.room = self.room, None
-        assert room is not None
-        return None if room.name in self.deadly else RoomOutcome(room, "finished")
+    def collect(self) -> tuple[RoomOutcome, ...] | None:
+        rooms, self.rooms = self.rooms, ()
+        if self.deadly & {room.name for room in rooms}:
+            return None
+        return tuple(RoomOutcome(room, "finished") for room in rooms)
 
     def end(self) -> None:
         self.outcomes.close()
@@ -167,6 +169,91 @@ def test_a_room_that_kills_its_process_each_time_fails_alone(
         "a.wav: its process was killed 3 times"
     )
     assert Doomed.made == 1 + ATTEMPTS
+
+
+class TestSideBySide:
+    def test_rooms_that_share_a_batch_are_fitted_as_alone(self, rooms: Path, tmp_path: Path) -> None:
+        outs = []
+        for together in (1, 4):
+            outs.append(tmp_path / str(together))
+            outcome = run(
+                "batch",
+                rooms,
+                "-o",
+                outs[-1],
+                *TINY_OPTIONS,
+                "--workers",
+                1,
+                "--together",
+                together,
+                "--json",
+            )
+            assert outcome.code == 0, outcome.stderr
+            assert json.loads(outcome.stdout)["fitted"] == ROOMS
+        alone, shared = (
+            {p.parent.name: load_fdn(p) for p in (out / "rooms").glob("*/fdn.json")} for out in outs
+        )
+        assert alone.keys() == shared.keys()
+        for name, fdn in alone.items():
+            assert shared[name].delays_samples == pytest.approx(fdn.delays_samples, abs=2)
+            assert shared[name].feedback_matrix[0] == pytest.approx(fdn.feedback_matrix[0], abs=0.01)
+
+    def test_only_rooms_of_about_one_length_go_together(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        groups: list[list[str]] = []
+
+        class Noting(Doomed):
+            deadly = frozenset()
+
+            def fit(self, rooms: tuple[Room, ...]) -> bool:
+                groups.append([room.name for room in rooms])
+                return super().fit(rooms)
+
+        monkeypatch.setattr("fdnlearn.batch.local.Worker", Noting)
+        coming = [
+            Room(f"{seconds}-{path.stem}", str(path))
+            for seconds in (0.3, 0.9)
+            for path in sorted(make_rooms(tmp_path / str(seconds), 3, seconds).iterdir())
+        ]
+        coming = [coming[index] for index in (0, 3, 1, 4, 2, 5)]
+        resources = Resources(workers=1, together=2)
+        found = [o for o in outcomes(coming, TINY, tmp_path, resources, lambda: False) if o is not None]
+        assert {o.room.name for o in found} == {room.name for room in coming}
+        assert [[name[:3] for name in group] for group in groups] == [
+            ["0.3"] * 2,
+            ["0.9"] * 2,
+            ["0.3"],
+            ["0.9"],
+        ]
+
+    def test_a_room_that_kills_its_process_costs_its_company_nothing(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("fdnlearn.batch.local.Worker", Doomed)
+        rooms = [Room(f"r{number:03d}", "a.wav") for number in range(6)]
+        resources = Resources(workers=1, together=4)
+        found = [o for o in outcomes(rooms, TINY, tmp_path, resources, lambda: False) if o is not None]
+        assert sorted((o.room.name, o.status) for o in found) == [
+            (room.name, "failed" if room.name == "r001" else "finished") for room in rooms
+        ]
+
+    def test_what_goes_wrong_with_many_is_tried_with_each(
+        self, rooms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def too_much(*_: object) -> None:
+            raise MemoryError
+
+        monkeypatch.setattr("fdnlearn.fitting.solve_many", too_much)
+        place = BatchFolder(tmp_path)
+        bad = tmp_path / "bad.wav"
+        bad.write_text("no sound")
+        with place.held():
+            place.open(TINY.settings(), force=False)
+            group = [Room(path.stem, str(path)) for path in sorted(rooms.iterdir())[:2]]
+            done = fit_rooms([*group, Room("bad", str(bad))], TINY, place.path)
+        assert [o.status for o in done] == ["finished", "finished", "failed"]
+        assert "bad.wav" in done[2].problem
 
 
 def test_where_every_process_dies_the_batch_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

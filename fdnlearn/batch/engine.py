@@ -32,6 +32,8 @@ class Resources:
         Of a cluster; None for this machine.
     gpus : float
         Share of a GPU that a fit takes, of an engine that distributes them.
+    together : int or None
+        Rooms that one process fits side by side; None for as many as its device is good for.
     """
 
     workers: int | None = None
@@ -39,6 +41,7 @@ class Resources:
     max_memory_bytes: float | None = None
     address: str | None = None
     gpus: float = 0.0
+    together: int | None = None
 
 
 class Engine(Protocol):

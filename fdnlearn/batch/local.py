@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 
 from fdnlearn.batch.engine import ATTEMPTS, Outcomes, Resources, lost
-from fdnlearn.batch.memory import Allowance
+from fdnlearn.batch.memory import Allowance, size_class
 from fdnlearn.batch.task import Job, Outcome, Room
 from fdnlearn.batch.worker import Worker
 from fdnlearn.errors import FdnlearnError
@@ -18,6 +19,8 @@ from fdnlearn.errors import FdnlearnError
 _BEAT_S = 0.2
 #: Rooms in a row that may be lost to killed processes: then something is wrong with all of them.
 _LOST_IN_A_ROW = 5
+#: Rooms that fill a GPU's launches; what the driver leaves of one on this machine.
+_ON_A_GPU, _GPU = 32, Path("/dev/nvidiactl")
 
 
 def outcomes(
@@ -34,7 +37,8 @@ def outcomes(
     FdnlearnError
         If no worker process can be kept alive.
     """
-    wanted = max(1, min(resources.workers or cores(), len(rooms)))
+    together = resources.together or rooms_together(job)
+    wanted = max(1, min(resources.workers or cores(), math.ceil(len(rooms) / together)))
     allowance = Allowance(job, resources.max_memory_bytes, wanted)
     pool = _Pool(lambda: Worker(job, folder, resources.threads))
     queue = deque(rooms)
@@ -49,19 +53,26 @@ def outcomes(
                 if isinstance(coming, Outcome):
                     yield coming
                     continue
-                pool.give(coming)
-                begun[coming.name] += 1
-            for room, outcome in pool.collect():
-                allowance.release(room)
-                if outcome is not None:
-                    del begun[room.name]
+                # What was under a process that was killed goes alone: one room may be to blame for all.
+                others = 0 if coming.name in begun else together - 1
+                company = _company(coming, others, queue, allowance, begun)
+                pool.give((coming, *company))
+                begun.update(room.name for room in (coming, *company))
+            for group, outcomes_of in pool.collect():
+                for room in group:
+                    allowance.release(room)
+                if outcomes_of is not None:
                     lost_in_a_row = 0
-                    yield outcome
-                elif begun[room.name] < ATTEMPTS:
-                    queue.appendleft(room)
-                else:
-                    yield lost(room)
-                    lost_in_a_row += 1
+                    for outcome in outcomes_of:
+                        del begun[outcome.room.name]
+                        yield outcome
+                    continue
+                for room in reversed(group):
+                    if begun[room.name] < ATTEMPTS:
+                        queue.appendleft(room)
+                    else:
+                        yield lost(room)
+                        lost_in_a_row += 1
             if lost_in_a_row >= _LOST_IN_A_ROW:
                 raise FdnlearnError(
                     "worker processes",
@@ -71,6 +82,30 @@ def outcomes(
             yield None
     finally:
         pool.end()
+
+
+def rooms_together(job: Job) -> int:
+    """Rooms that a process fits side by side: one on a CPU, whose cores are kept busy by other processes."""
+    config = job.config
+    able = (config.model, config.method) == ("homogeneous", "gradient")
+    gpu = config.device == "cuda" or (config.device == "auto" and _GPU.exists())
+    return _ON_A_GPU if able and gpu else 1
+
+
+def _company(
+    room: Room, count: int, queue: deque[Room], allowance: Allowance, begun: Mapping[str, int]
+) -> list[Room]:
+    """Up to `count` rooms out of the queue that are about as long as one, none of them begun before."""
+    found: list[Room] = []
+    while len(found) < count:
+        coming = allowance.take(queue, lambda r: r.name not in begun and size_class(r) == size_class(room))
+        if isinstance(coming, Outcome):  # too large, even alone: its turn will come
+            queue.append(coming.room)
+            break
+        if coming is None:
+            break
+        found.append(coming)
+    return found
 
 
 def cores() -> int:
@@ -88,28 +123,27 @@ class _Pool:
 
     def count_busy(self) -> int:
         """Workers that are fitting."""
-        return sum(worker.room is not None for worker in self._workers)
+        return sum(bool(worker.rooms) for worker in self._workers)
 
-    def give(self, room: Room) -> None:
-        """Let a free worker fit `room`; one that has died meanwhile is replaced."""
-        for worker in [w for w in self._workers if w.room is None]:
-            if worker.fit(room):
+    def give(self, rooms: tuple[Room, ...]) -> None:
+        """Let a free worker fit `rooms`; one that has died meanwhile is replaced."""
+        for worker in [w for w in self._workers if not w.rooms]:
+            if worker.fit(rooms):
                 return
             self._drop(worker)
         self._workers.append(worker := self._make())
-        worker.fit(room)  # had it died already, `collect` will find out
+        worker.fit(rooms)  # had it died already, `collect` will find out
 
-    def collect(self) -> Iterator[tuple[Room, Outcome | None]]:
-        """Outcomes that have come within a beat; None for a room whose worker was killed."""
-        by_connection = {w.outcomes: w for w in self._workers if w.room is not None}
+    def collect(self) -> Iterator[tuple[tuple[Room, ...], tuple[Outcome, ...] | None]]:
+        """Outcomes that have come within a beat; None for rooms whose worker was killed."""
+        by_connection = {w.outcomes: w for w in self._workers if w.rooms}
         for connection in wait(list(by_connection), timeout=_BEAT_S):
             worker = by_connection[connection]  # type: ignore[index]
-            room = worker.room
-            assert room is not None
-            outcome = worker.collect()
-            if outcome is None:
+            rooms = worker.rooms
+            outcomes = worker.collect()
+            if outcomes is None:
                 self._drop(worker)
-            yield room, outcome
+            yield rooms, outcomes
 
     def _drop(self, worker: Worker) -> None:
         self._workers.remove(worker)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 from fdnlearn.batch.task import FAILED, Job, Outcome, Room
@@ -17,6 +18,8 @@ BASE_BYTES = 600e6
 _AUTO_LINES = 24
 #: Rooms at the head of the queue among which one that fits is looked for.
 _LOOK_AHEAD = 64
+#: Ratio of the lengths of two recordings that are about as long.
+_ALIKE = 1.25
 _SAMPLE_BYTES = 8
 
 
@@ -41,7 +44,13 @@ def fit_bytes(room: Room, job: Job) -> float:
     return BASE_BYTES + rows * samples * (per_bin / 2 + per_sample) + 6 * bytes_read
 
 
-@functools.lru_cache(maxsize=_LOOK_AHEAD)
+def size_class(room: Room) -> tuple[int, int]:
+    """Equal for rooms whose recordings are about as long and have as many channels, by their headers."""
+    seconds, channels, _ = _header(Path(room.source))
+    return round(math.log(max(seconds, 1e-3)) / math.log(_ALIKE)), channels
+
+
+@functools.lru_cache(maxsize=4 * _LOOK_AHEAD)
 def _header(path: Path) -> tuple[float, int, float]:
     """Seconds, channels and bytes of samples, without reading any."""
     import soundfile
@@ -97,13 +106,18 @@ class Allowance:
         self.workers = min(workers, int(limit_bytes / BASE_BYTES))
         self._free = limit_bytes - self.workers * BASE_BYTES
 
-    def take(self, queue: deque[Room]) -> Room | Outcome | None:
-        """Take a room out of the queue that may begin now, or a refused one; None if all have to wait."""
-        if self._limit is None:
-            return queue.popleft() if queue else None
+    def take(
+        self, queue: deque[Room], wanted_ones: Callable[[Room], bool] = lambda _: True
+    ) -> Room | Outcome | None:
+        """Take a wanted room out of the queue that may begin now, or a refused one; None if all have to wait."""
         taken = sum(self._held.values())
         for index in range(min(len(queue), _LOOK_AHEAD)):
             room = queue[index]
+            if not wanted_ones(room):
+                continue
+            if self._limit is None:
+                del queue[index]
+                return room
             wanted = fit_bytes(room, self._job) - BASE_BYTES
             if wanted <= self._free - taken:
                 del queue[index]

@@ -1,9 +1,10 @@
-"""Fit one room of a batch, in whatever process: what fails comes back as a line, never as an exception."""
+"""Fit rooms of a batch, in whatever process: what fails comes back as a line, never as an exception."""
 
 from __future__ import annotations
 
 import errno
 import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from fdnlearn.batch.task import FAILED, FINISHED, REPEATED, Job, Outcome, Room
 from fdnlearn.errors import FdnlearnError, UsageError
 
 if TYPE_CHECKING:
+    from fdnlearn.fitting import FitResult
     from fdnlearn.rir import Recording
     from fdnlearn.rir.target import Target
 
@@ -32,12 +34,66 @@ def thread_limits(count: int) -> dict[str, str]:
 def fit_room(room: Room, job: Job, folder: Path) -> Outcome:
     """Fit one room and publish its results, unless they are there already."""
     place = BatchFolder(folder)
+
+    def fit() -> bool:
+        from fdnlearn.fitting import solve
+
+        target = target_of(room, job)
+        return _publish(room, job, place, target, solve(target, job.config))
+
+    return _done_already(room, place) or _outcome(room, fit)
+
+
+def fit_rooms(rooms: Sequence[Room], job: Job, folder: Path) -> tuple[Outcome, ...]:
+    """Fit rooms side by side, as far as that goes, and publish the results of each.
+
+    A group that fails as a whole, of memory for instance, is fitted room by room instead.
+    """
+    if len(rooms) == 1:
+        return (fit_room(rooms[0], job, folder),)
+    from fdnlearn.fitting import solve_many
+
+    place = BatchFolder(folder)
+    found = {room: done for room in rooms if (done := _done_already(room, place))}
+    targets: dict[Room, Target] = {}
+
+    def prepare(room: Room) -> bool:
+        targets[room] = target_of(room, job)
+        return True
+
+    for room in rooms:
+        if (
+            room not in found
+            and (outcome := _outcome(room, functools.partial(prepare, room))).status == FAILED
+        ):
+            found[room] = outcome
+    try:
+        results = solve_many(list(targets.values()), job.config)
+    except Exception:
+        return tuple(found.get(room) or fit_room(room, job, folder) for room in rooms)
+
+    def finish(room: Room, result: FitResult | FdnlearnError | None) -> bool:
+        if isinstance(result, FdnlearnError):
+            raise result
+        assert result is not None
+        return _publish(room, job, place, targets[room], result)
+
+    for room, result in zip(targets, results, strict=True):
+        found[room] = _outcome(room, functools.partial(finish, room, result))
+    return tuple(found[room] for room in rooms)
+
+
+def _done_already(room: Room, place: BatchFolder) -> Outcome | None:
+    """The outcome of a room that needs no fit, or cannot have one."""
     if room.fault is not None:
         return Outcome(room, FAILED, room.fault)
-    if place.finished(room):
-        return Outcome(room, FINISHED)
+    return Outcome(room, FINISHED) if place.finished(room) else None
+
+
+def _outcome(room: Room, work: Callable[[], bool]) -> Outcome:
+    """What comes of `work` on a room, which returns False if another fit of the room had come first."""
     try:
-        return Outcome(room, FINISHED if _fit(room, job, place) else REPEATED)
+        return Outcome(room, FINISHED if work() else REPEATED)
     except FdnlearnError as error:
         cause = error.__cause__
         refused = isinstance(cause, OSError) and cause.errno in _EVERYBODYS
@@ -54,15 +110,11 @@ def fit_room(room: Room, job: Job, folder: Path) -> Outcome:
         return Outcome(room, FAILED, f"{room.source}: {type(error).__name__}: {error}; report it")
 
 
-def _fit(room: Room, job: Job, place: BatchFolder) -> bool:
-    from fdnlearn.fitting import solve
+def _publish(room: Room, job: Job, place: BatchFolder, target: Target, result: FitResult) -> bool:
     from fdnlearn.jobs import outputs
     from fdnlearn.jobs.recording import resolved_settings
 
-    channel = job.channel_of(room)
-    target = target_of(room, job)
-    result = solve(target, job.config)
-    settings = resolved_settings(job.config, channel, stereo=job.stereo)
+    settings = resolved_settings(job.config, job.channel_of(room), stereo=job.stereo)
     done = outputs.evaluate(target, result, settings)
     with place.publishing(room) as staging:
         outputs.write(staging, target, result, done, settings, report=job.report)

@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from fdnlearn.batch.one import fit_room, thread_limits
+from fdnlearn.batch.one import fit_rooms, thread_limits
 from fdnlearn.batch.task import Job, Outcome, Room
 
 
@@ -25,8 +25,8 @@ def serve(orders: Connection, lifeline: Connection, job: Job, folder: Path) -> N
     warnings.simplefilter("ignore")  # what a user should know is in metrics.json
     while True:
         try:
-            room: Room = orders.recv()
-            orders.send(fit_room(room, job, folder))
+            rooms: tuple[Room, ...] = orders.recv()
+            orders.send(fit_rooms(rooms, job, folder))
         except (EOFError, OSError):
             return
 
@@ -64,8 +64,8 @@ class Worker:
 
     Attributes
     ----------
-    room : Room or None
-        What it is fitting.
+    rooms : tuple of Room
+        What it is fitting, side by side.
     outcomes : Connection
         Readable when an outcome has come or the process has ended.
     """
@@ -82,30 +82,30 @@ class Worker:
             self._process.start()
         theirs.close()
         their_line.close()
-        self.room: Room | None = None
+        self.rooms: tuple[Room, ...] = ()
 
     @property
     def pid(self) -> int:
         """Of the process."""
         return self._process.pid or 0
 
-    def fit(self, room: Room) -> bool:
-        """Hand over a room; False if the process has died."""
-        self.room = room
+    def fit(self, rooms: tuple[Room, ...]) -> bool:
+        """Hand over rooms; False if the process has died."""
+        self.rooms = rooms
         try:
-            self.outcomes.send(room)
+            self.outcomes.send(rooms)
         except OSError:
             return False
         return True
 
-    def collect(self) -> Outcome | None:
-        """The outcome that has come, or None if the process has died instead."""
+    def collect(self) -> tuple[Outcome, ...] | None:
+        """The outcomes that have come, or None if the process has died instead."""
         try:
-            outcome: Outcome = self.outcomes.recv()
+            outcomes: tuple[Outcome, ...] = self.outcomes.recv()
         except (EOFError, OSError):
             return None
-        self.room = None
-        return outcome
+        self.rooms = ()
+        return outcomes
 
     def end(self) -> None:
         """Kill the process, whatever it is doing."""

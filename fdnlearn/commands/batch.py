@@ -51,6 +51,12 @@ command again goes on where the last one was stopped. Ctrl-C finishes the fits u
     help="Of each fit.",
 )
 @click.option(
+    "--together",
+    metavar="K",
+    type=click.IntRange(1, 4096),
+    help="Rooms that one process fits side by side.  [default: 1; 32 on a GPU]",
+)
+@click.option(
     "--max-memory",
     "max_memory_gb",
     metavar="GB",
@@ -80,6 +86,7 @@ def command(
     engine: str,
     workers: int | None,
     threads: int,
+    together: int | None,
     max_memory_gb: float | None,
     address: str | None,
     gpus: float,
@@ -100,6 +107,8 @@ def command(
     for name, given in (("--address", address), ("--gpus", gpus or None)):
         if given is not None and engine == "local":
             raise UsageError(name, "belongs to a cluster", "add --engine ray")
+    if together is not None and engine != "local":
+        raise UsageError("--together", "belongs to processes on this machine", "use --engine local")
     chosen = {name: value for name, value in settings.items() if value is not None}
     memory = None if max_memory_gb is None else max_memory_gb * 1e9
     with Interruptible() as interruptible, _progress() as show:
@@ -115,7 +124,7 @@ def command(
                 folder,
                 Job(FitConfig.for_model(**chosen), channel, stereo, report),
                 engine=engine,
-                resources=Resources(workers, threads, memory, address, gpus),
+                resources=Resources(workers, threads, memory, address, gpus, together),
                 force=force,
                 callback=callback,
             )

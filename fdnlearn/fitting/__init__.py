@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from fdnlearn.errors import UsageError
+from collections.abc import Sequence
+
+from fdnlearn.errors import FdnlearnError, UsageError
 from fdnlearn.fitting.effort import settled
 from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult, Progress, Status
 from fdnlearn.registry import METHODS, MODELS, load
 from fdnlearn.rir.target import Target
 
-__all__ = ["Callback", "Checkpointing", "FitConfig", "FitResult", "Progress", "Status", "solve"]
+__all__ = ["Callback", "Checkpointing", "FitConfig", "FitResult", "Progress", "Status", "solve", "solve_many"]
 
 
 def solve(
@@ -26,6 +28,39 @@ def solve(
     UsageError
         If there is no such method, or an ablation of the gradient fit is asked of another.
     """
+    _check(config)
+    method = load(METHODS[config.method])
+    result: FitResult = method(target, settled(config, target), callback, checkpointing)
+    return result
+
+
+def solve_many(targets: Sequence[Target], config: FitConfig) -> list[FitResult | FdnlearnError | None]:
+    """Fit a network to each of many targets, side by side where the method and the model can.
+
+    See `fdnlearn.fitting.gradient.solve_many`.
+
+    Raises
+    ------
+    UsageError
+        As `solve` does.
+    """
+    _check(config)
+    if config.method == "gradient":
+        from fdnlearn.fitting import gradient
+
+        return gradient.solve_many(targets, config)
+    found: list[FitResult | FdnlearnError | None] = []
+    for target in targets:
+        try:
+            found.append(solve(target, config))
+        except UsageError:
+            raise
+        except FdnlearnError as error:
+            found.append(error)
+    return found
+
+
+def _check(config: FitConfig) -> None:
     if config.method not in METHODS:
         raise UsageError(f"--method {config.method}", "unknown method", f"choose one of {', '.join(METHODS)}")
     if config.model in MODELS and config.method not in (methods := MODELS[config.model].methods):
@@ -38,6 +73,3 @@ def solve(
         raise UsageError(
             f"--method {config.method}", "always searches delays", "freeze them with gradient only"
         )
-    method = load(METHODS[config.method])
-    result: FitResult = method(target, settled(config, target), callback, checkpointing)
-    return result
