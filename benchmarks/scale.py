@@ -3,6 +3,7 @@
     python benchmarks/scale.py throughput    rooms a minute: one after the other, two workers
     python benchmarks/scale.py rooms         seconds a room over the number of rooms
     python benchmarks/scale.py sizes         milliseconds a gradient step and memory over length and lines
+    python benchmarks/scale.py together      rooms a second, side by side in one process, on the GPU where there is one
     python benchmarks/scale.py roofline      arithmetic and traffic of the CPU kernels against measured ceilings
     PYTHONPATH=/tmp/peers python benchmarks/scale.py flamo      rooms a minute of the same number of steps by flamo
 
@@ -140,6 +141,33 @@ def rooms(options: argparse.Namespace) -> None:
                 (few, less), (many, more) = known[-2:]
                 print(f", {(more - less) / (many - few):.3f} s of CPU for each further room", end="")
             print(flush=True)
+
+
+def together(options: argparse.Namespace) -> None:
+    """Rooms a second of `solve_many`, from prepared targets to networks, over how many go side by side."""
+    from fdnlearn.fitting import FitConfig, FitResult, solve_many
+    from fdnlearn.fitting.problem import resolve_device
+    from fdnlearn.rir import load_target
+
+    device = resolve_device("auto")
+    title(f"{options.rooms} rooms of 1 s at 16 kHz, {options.iterations} iterations, device {device}")
+    with tempfile.TemporaryDirectory() as scratch:
+        source = make_rooms(Path(scratch, "rooms"), options.rooms)
+        targets = [load_target(path, sample_rate_hz=RATE_HZ) for path in sorted(source.glob("*.wav"))]
+    config = FitConfig(iterations=options.iterations)
+    solve_many(targets[:1], FitConfig(iterations=8))
+    group = 1
+    while group <= len(targets):
+        began = time.perf_counter()
+        results = [
+            result
+            for first in range(0, len(targets), group)
+            for result in solve_many(targets[first : first + group], config)
+        ]
+        seconds = time.perf_counter() - began
+        assert all(isinstance(result, FitResult) for result in results)
+        print(f"{group:>4} side by side: {len(targets) / seconds:.2f} rooms/s", flush=True)
+        group *= 4
 
 
 def sizes(options: argparse.Namespace) -> None:
@@ -329,6 +357,7 @@ def title(text: str) -> None:
 TABLES: dict[str, Callable[[argparse.Namespace], None]] = {
     "throughput": throughput,
     "rooms": rooms,
+    "together": together,
     "sizes": sizes,
     "roofline": roofline,
     "flamo": flamo,

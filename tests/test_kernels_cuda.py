@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from brief_fits import BRIEF
+from targets import target_of
 from test_filters import exact, loop_filters
 from test_kernels import TOLERANCE
 from torch import Tensor
 from torch_networks import Tensors, cast, relative_error, tensors
 
+from fdnlearn.fitting.crowd import Crowd
 from fdnlearn.fitting.descent import Descent, advance, column_rates
 from fdnlearn.fitting.problem import problem_for, resolve_device
 from fdnlearn.kernels import cuda, cuda_echo, cuda_filters, launching, reference
 from fdnlearn.losses import echo_density
 from fdnlearn.rir import Target
+
+FloatArray = npt.NDArray[np.float64]
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -146,6 +153,21 @@ def test_filter_responses_keep_the_types_they_are_asked_for() -> None:
     h.abs().sum().backward()
     assert leaf.grad is not None
     assert leaf.grad.dtype == torch.float32
+
+
+def test_rooms_side_by_side_have_the_losses_they_have_alone(make_room: Callable[..., FloatArray]) -> None:
+    """Through the GPU's kernel, and on a GPU through all that the loss runs there."""
+    targets = [
+        target_of(make_room(sample_rate_hz=8000, seconds=0.3, reverberation_time_s=time_s), 8000)
+        for time_s in (0.22, 0.225)
+    ]
+    config = replace(BRIEF, kernel="cuda", device=DEVICE.type)
+    problems = tuple(replace(problem_for(target, config), n_fft=2700) for target in targets)
+    crowd = Crowd(problems)
+    loss, _ = crowd.loss(crowd.draw(2, 0), None)
+    for room, problem in enumerate(problems):
+        expected, _ = problem.loss(problem.draw(2, 0), None)
+        assert relative_error(loss[room::2], expected) < 1e-4
 
 
 def test_a_descent_goes_the_same_way(target: Target) -> None:
