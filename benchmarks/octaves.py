@@ -21,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numba
 from rooms import REPORT, TUNE
 
 from fdnlearn.errors import FdnlearnError
@@ -167,7 +168,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "`benchmarks/octaves.py`. Each octave: error of T30 in %, of C80 in dB, of EDT in %; in brackets what does not "
         "count on this recording, bold what misses its bar. Ringing: lines of the late spectrum more than 12 dB above "
         "their third of an octave where the target has none, in two windows (mixing time to -30 dB, -30 to -50 dB).\n\n"
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"{platform.machine()}, {os.cpu_count()} cores, {numba.get_num_threads()} thread(s) a fit, "
+        f"Python {platform.python_version()}, "
         f"torch {version('torch')}, numba {version('numba')}."
     ]
     found: dict[str, dict[int, dict[str, Metrics | None]]] = {}
