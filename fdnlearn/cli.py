@@ -5,6 +5,7 @@ Exit codes: 0 success, 1 refused or failed, 2 wrong usage, 130 interrupted.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -130,7 +131,12 @@ def main() -> NoReturn:
     if DEBUG not in sys.argv:
         # Remarks of libraries about themselves are for developers; what a user should know is told by us.
         warnings.simplefilter("ignore")
-    cli.main()
+    # Importing makes half a million objects that stay: not to be looked through again and again, nor at the end.
+    gc.set_threshold(50_000, 20, 20)
+    try:
+        cli.main()
+    finally:
+        gc.freeze()
 
 
 if __name__ == "__main__":
