@@ -97,6 +97,7 @@ class FakeRay:
     def __init__(self, resources: dict[str, float]) -> None:
         self.there = resources
         self.asked: list[dict[str, float]] = []
+        self.groups: list[list[str]] = []
         self.most_pending = 0
 
     def init(self, **options: object) -> None:
@@ -119,24 +120,26 @@ class FakeRay:
             def options(**more: float) -> object:
                 class Handle:
                     @staticmethod
-                    def remote(room: Room, *rest: object) -> Room:
+                    def remote(group: tuple[Room, ...], *rest: object) -> tuple[Room, ...]:
                         outer.asked.append({**options, **more})
-                        return room
+                        outer.groups.append([room.name for room in group])
+                        return group
 
                 return Handle
 
         return lambda function: Task
 
-    def wait(self, handles: list[Room], **options: object) -> tuple[list[Room], list[Room]]:
+    def wait(self, handles: list[object], **options: object) -> tuple[list[object], list[object]]:
         self.most_pending = max(self.most_pending, len(handles))
         return handles[:1], handles[1:]
 
-    def get(self, room: Room) -> Outcome:
-        if room.name == "r1":
+    def get(self, group: tuple[Room, ...]) -> tuple[Outcome, ...]:
+        names = {room.name for room in group}
+        if "r1" in names:
             raise self.exceptions.WorkerCrashedError("gone")
-        if room.name == "r2":
+        if "r2" in names:
             raise self.exceptions.RayError("no such node\nsecond line")
-        return Outcome(room, "finished")
+        return tuple(Outcome(room, "finished") for room in group)
 
 
 class TestTasks:
@@ -153,6 +156,16 @@ class TestTasks:
         assert [name for name, o in found.items() if o.status == "failed"] == ["r1", "r2"]
         assert "was killed 3 times" in found["r1"].problem
         assert "second line" in found["r2"].problem
+        assert len(found) == 9
+
+    def test_rooms_go_together_and_alone_where_a_group_is_lost(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ray = FakeRay({"CPU": 1.0})
+        found = {
+            o.room.name: o for o in self.go(monkeypatch, ray, Resources(together=4, max_memory_bytes=4e9))
+        }
+        assert ray.groups[:2] == [["r0", "r1", "r2", "r3"], ["r4", "r5", "r6", "r7"]]
+        assert [g for g in ray.groups if len(g) == 1 and g < ["r4"]] == [["r0"], ["r1"], ["r2"], ["r3"]]
+        assert {name for name, o in found.items() if o.status == "failed"} == {"r1", "r2"}
         assert len(found) == 9
 
     def test_they_take_the_shares_that_were_asked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:

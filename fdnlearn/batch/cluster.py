@@ -1,4 +1,4 @@
-"""The engine of many machines: one Ray task a room, on a cluster that shares the results' folder.
+"""The engine of many machines: a Ray task a room, or a few of them, on a cluster that shares the results' folder.
 
 Ray brings its own retries: a task whose process or node dies is run again elsewhere. What makes that safe is that a
 room is published in one step and a task first looks whether it has been.
@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from fdnlearn.batch.engine import ATTEMPTS, Outcomes, Resources, lost
-from fdnlearn.batch.memory import fit_bytes
-from fdnlearn.batch.one import fit_room, thread_limits
+from fdnlearn.batch.groups import rooms_together, with_company
+from fdnlearn.batch.memory import BASE_BYTES, Allowance, fit_bytes
+from fdnlearn.batch.one import fit_rooms, thread_limits
 from fdnlearn.batch.task import FAILED, Job, Outcome, Room
 from fdnlearn.errors import FdnlearnError, UsageError
 
@@ -54,42 +55,52 @@ def outcomes(
         _check_capacity(ray, resources)
         shared = ray.put(pickle.dumps(job))
         queue = deque(rooms)
-        pending: dict[Any, Room] = {}
+        together = rooms_together(job, resources, gpu=resources.gpus > 0)
+        everything = Allowance(job, None, 1)  # Ray itself looks after memory
+        alone: set[str] = set()
+        pending: dict[Any, tuple[Room, ...]] = {}
         while (queue and not stopping()) or pending:
             most = resources.workers or _AHEAD * max(1, int(_slots(ray, resources)))
             while queue and not stopping() and len(pending) < most:
-                room = queue.popleft()
-                told = _memory(room, job, resources)
-                handle = task.options(**told).remote(room, shared, str(folder.resolve()), resources.threads)
-                pending[handle] = room
+                group = with_company(queue.popleft(), together, queue, everything, alone)
+                told = _memory(group, job, resources)
+                handle = task.options(**told).remote(group, shared, str(folder.resolve()), resources.threads)
+                pending[handle] = group
             # What is waited for must be few: Ray looks at each of them every time.
             ready, _ = ray.wait(list(pending), num_returns=1, timeout=_BEAT_S)
             for handle in ready:
-                yield _outcome(ray, handle, pending.pop(handle))
+                group = pending.pop(handle)
+                found = _outcomes(ray, handle, group)
+                if found is None and len(group) > 1:  # one room may be to blame for all
+                    alone.update(room.name for room in group)
+                    queue.extendleft(reversed(group))
+                else:
+                    yield from found or map(lost, group)
             yield None
 
 
-def _fit(room: Room, packed: bytes, folder: str, threads: int) -> Outcome:
-    """One room, in a process of the cluster; it may have fitted others before.
+def _fit(group: tuple[Room, ...], packed: bytes, folder: str, threads: int) -> tuple[Outcome, ...]:
+    """A room or a few, in a process of the cluster; it may have fitted others before.
 
     The job comes packed: unpacking it loads libraries, and those read how many threads they may use as they are loaded.
     """
     os.environ.update(thread_limits(threads))
     job: Job = pickle.loads(packed)
     warnings.simplefilter("ignore")
-    return fit_room(room, job, Path(folder))
+    return fit_rooms(group, job, Path(folder))
 
 
-def _outcome(ray: Any, handle: Any, room: Room) -> Outcome:
+def _outcomes(ray: Any, handle: Any, group: tuple[Room, ...]) -> tuple[Outcome, ...] | None:
+    """What a task has come to; None if its processes were killed each time."""
     try:
-        outcome: Outcome = ray.get(handle)
+        outcomes: tuple[Outcome, ...] = ray.get(handle)
     except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.OutOfMemoryError):
-        return lost(room)
+        return None
     except ray.exceptions.RayError as error:
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-        told = f"{room.source}: Ray could not run it ({type(error).__name__}: {reason}); see the logs of its nodes"
-        return Outcome(room, FAILED, told)
-    return outcome
+        told = f"Ray could not run it ({type(error).__name__}: {reason}); see the logs of its nodes"
+        return tuple(Outcome(room, FAILED, f"{room.source}: {told}") for room in group)
+    return outcomes
 
 
 def _library() -> Any:
@@ -176,6 +187,8 @@ def _check_capacity(ray: Any, resources: Resources) -> None:
             raise FdnlearnError(f"{name} {wanted:g}", f"the cluster has no {kind}", "add nodes that do")
 
 
-def _memory(room: Room, job: Job, resources: Resources) -> dict[str, float]:
+def _memory(group: tuple[Room, ...], job: Job, resources: Resources) -> dict[str, float]:
     """What Ray is told of a task's memory: it places no more on a node than the node has."""
-    return {} if resources.max_memory_bytes is None else {"memory": fit_bytes(room, job)}
+    if resources.max_memory_bytes is None:
+        return {}
+    return {"memory": BASE_BYTES + sum(fit_bytes(room, job) - BASE_BYTES for room in group)}

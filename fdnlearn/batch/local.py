@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 
 from fdnlearn.batch.engine import ATTEMPTS, Outcomes, Resources, lost
-from fdnlearn.batch.memory import Allowance, size_class
+from fdnlearn.batch.groups import rooms_together, with_company
+from fdnlearn.batch.memory import Allowance
 from fdnlearn.batch.task import Job, Outcome, Room
 from fdnlearn.batch.worker import Worker
 from fdnlearn.errors import FdnlearnError
@@ -19,8 +20,8 @@ from fdnlearn.errors import FdnlearnError
 _BEAT_S = 0.2
 #: Rooms in a row that may be lost to killed processes: then something is wrong with all of them.
 _LOST_IN_A_ROW = 5
-#: Rooms that fill a GPU's launches; what the driver leaves of one on this machine.
-_ON_A_GPU, _GPU = 32, Path("/dev/nvidiactl")
+#: What a GPU's driver puts there.
+_GPU = Path("/dev/nvidiactl")
 
 
 def outcomes(
@@ -37,7 +38,7 @@ def outcomes(
     FdnlearnError
         If no worker process can be kept alive.
     """
-    together = resources.together or rooms_together(job)
+    together = rooms_together(job, resources, gpu=_gpu_in_sight(job))
     wanted = max(1, min(resources.workers or cores(), math.ceil(len(rooms) / together)))
     allowance = Allowance(job, resources.max_memory_bytes, wanted)
     pool = _Pool(lambda: Worker(job, folder, resources.threads))
@@ -54,10 +55,9 @@ def outcomes(
                     yield coming
                     continue
                 # What was under a process that was killed goes alone: one room may be to blame for all.
-                others = 0 if coming.name in begun else together - 1
-                company = _company(coming, others, queue, allowance, begun)
-                pool.give((coming, *company))
-                begun.update(room.name for room in (coming, *company))
+                group = with_company(coming, together, queue, allowance, begun)
+                pool.give(group)
+                begun.update(room.name for room in group)
             for group, outcomes_of in pool.collect():
                 for room in group:
                     allowance.release(room)
@@ -84,28 +84,9 @@ def outcomes(
         pool.end()
 
 
-def rooms_together(job: Job) -> int:
-    """Rooms that a process fits side by side: one on a CPU, whose cores are kept busy by other processes."""
-    config = job.config
-    able = (config.model, config.method) == ("homogeneous", "gradient")
-    gpu = config.device == "cuda" or (config.device == "auto" and _GPU.exists())
-    return _ON_A_GPU if able and gpu else 1
-
-
-def _company(
-    room: Room, count: int, queue: deque[Room], allowance: Allowance, begun: Mapping[str, int]
-) -> list[Room]:
-    """Up to `count` rooms out of the queue that are about as long as one, none of them begun before."""
-    found: list[Room] = []
-    while len(found) < count:
-        coming = allowance.take(queue, lambda r: r.name not in begun and size_class(r) == size_class(room))
-        if isinstance(coming, Outcome):  # too large, even alone: its turn will come
-            queue.append(coming.room)
-            break
-        if coming is None:
-            break
-        found.append(coming)
-    return found
+def _gpu_in_sight(job: Job) -> bool:
+    """Whether fits are likely to run on a GPU, without loading what would know for certain."""
+    return job.config.device == "cuda" or (job.config.device == "auto" and _GPU.exists())
 
 
 def cores() -> int:

@@ -107,8 +107,6 @@ def command(
     for name, given in (("--address", address), ("--gpus", gpus or None)):
         if given is not None and engine == "local":
             raise UsageError(name, "belongs to a cluster", "add --engine ray")
-    if together is not None and engine != "local":
-        raise UsageError("--together", "belongs to processes on this machine", "use --engine local")
     chosen = {name: value for name, value in settings.items() if value is not None}
     memory = None if max_memory_gb is None else max_memory_gb * 1e9
     with Interruptible() as interruptible, _progress() as show:
