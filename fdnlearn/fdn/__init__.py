@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fdnlearn.fdn.absorption import PerLineGain, ReverberationTime
 from fdnlearn.fdn.codec import dumps_fdn, json_schema, load_fdn, loads_fdn, save_fdn
-from fdnlearn.fdn.contract import FDN, FDNArrays, FirEarly, SparseEarly, Tap, ToneSection
+from fdnlearn.fdn.contract import FDN, FDNArrays
 from fdnlearn.fdn.families import FAMILIES
+from fdnlearn.fdn.parts import FirEarly, SparseEarly, Tap, ToneSection
 from fdnlearn.fdn.realise import Realisation, realise
 from fdnlearn.fdn.stability import StabilityProof, prove
 

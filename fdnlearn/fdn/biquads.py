@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from fdnlearn.fdn.contract import ToneSection
+from fdnlearn.fdn.parts import ToneSection
 
 FloatArray = npt.NDArray[np.float64]
 Coefficients = tuple[list[Any], list[Any]]

@@ -29,7 +29,6 @@ from fdnlearn.fdn.fields import (
     MAX_TAPS,
     MAX_TOTAL_DELAY_SAMPLES,
     Delay,
-    Index,
     Integer,
     Matrix,
     Number,
@@ -38,6 +37,7 @@ from fdnlearn.fdn.fields import (
     SampleCount,
     SampleRate,
 )
+from fdnlearn.fdn.parts import Early, ToneSection
 from fdnlearn.fdn.stability import StabilityProof, prove
 
 FloatArray = npt.NDArray[np.float64]
@@ -46,43 +46,6 @@ FORMAT: Final = "fdnlearn.fdn"
 VERSION: Final = 1
 #: Largest entry of ``|U U^T - 1|`` that still counts as orthogonal.
 ORTHOGONALITY = 1e-6
-
-
-class ToneSection(Part):
-    """One section of the output equaliser: a second-order filter of R. Bristow-Johnson's cookbook."""
-
-    type: Literal["peaking", "low_shelf", "high_shelf"]
-    frequency_hz: Positive
-    gain_db: Annotated[Number, Field(ge=-60.0, le=60.0)]
-    q: Annotated[Number, Field(ge=0.01, le=100.0)]
-
-
-class Tap(Part):
-    """One early reflection: delay in samples at the fit's rate, and gain."""
-
-    samples: SampleCount
-    gain: Number
-
-
-class SparseEarly(Part):
-    """Early part of one path as single taps."""
-
-    kind: Literal["sparse"] = "sparse"
-    output: Index
-    input: Index
-    taps: Annotated[tuple[Tap, ...], Field(max_length=MAX_TAPS)]
-
-
-class FirEarly(Part):
-    """Early part of one path as a dense impulse response at the fit's rate."""
-
-    kind: Literal["fir"] = "fir"
-    output: Index
-    input: Index
-    coefficients: Annotated[tuple[Number, ...], Field(max_length=MAX_TAPS)]
-
-
-Early = Annotated[SparseEarly | FirEarly, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, eq=False)
