@@ -2,8 +2,8 @@
 
 ``FDNLEARN_ROOMS=rooms python benchmarks/comparison.py`` takes hours: rooms x methods x seeds x budgets. It can be
 stopped at any time and goes on where it was; ``--no-run`` writes the page from what is there. With ``--threads 1`` as
-many of these may run at a time as there are cores, each with other ``--methods`` or ``--budgets`` or ``--split``; one
-more without them then gathers everything. Every figure of the page comes from the `summary.json` files of the runs.
+many of these may run at a time as there are cores, each with other ``--methods`` or ``--budgets`` or ``--split``;
+``--gather`` then makes one of their fits, without a new one. Every figure of the page comes from the `summary.json` files of the runs.
 What stands between the two discussion marks of the page is written by hand and kept.
 """
 
@@ -67,7 +67,7 @@ def run(split: str, budget_s: float, rooms: Sequence[Path], options: argparse.Na
             print(
                 f"{split} {budget_s:g} s  {step.done}/{step.cells}  {step.doing}", file=sys.stderr, flush=True
             )
-        return False
+        return bool(options.gather)
 
     plan = Plan(
         tuple(rooms),
@@ -301,6 +301,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="of each fit; by default all there are")
     parser.add_argument("--split", choices=SPLITS, help="these rooms only")
     parser.add_argument("--only", help="comma-separated names of rooms, to try things out")
+    parser.add_argument("--gather", action="store_true", help="sum up the fits that are there; begin none")
     parser.add_argument("--no-run", action="store_true", help="write the page from the runs that are there")
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/comparison.md"))
     options = parser.parse_args()
