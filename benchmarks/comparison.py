@@ -3,8 +3,8 @@
 ``FDNLEARN_ROOMS=rooms python benchmarks/comparison.py`` takes hours: rooms x methods x seeds x budgets. It can be
 stopped at any time and goes on where it was; ``--no-run`` writes the page from what is there. With ``--threads 1`` as
 many of these may run at a time as there are cores, each with other ``--methods`` or ``--budgets`` or ``--split``;
-``--gather`` then makes one of their fits, without a new one. Every figure of the page comes from the `summary.json` files of the runs.
-What stands between the two discussion marks of the page is written by hand and kept.
+``--gather`` then makes one of their fits, without a new one. Every figure of the page comes from the `summary.json`
+files of the runs. What stands between the two discussion marks of the page is written by hand and kept.
 """
 
 from __future__ import annotations
