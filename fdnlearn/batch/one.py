@@ -54,7 +54,7 @@ def fit_rooms(rooms: Sequence[Room], job: Job, folder: Path) -> tuple[Outcome, .
     from fdnlearn.fitting import solve_many
 
     place = BatchFolder(folder)
-    found = {room: done for room in rooms if (done := _done_already(room, place))}
+    found: dict[Room, Outcome] = {}
     targets: dict[Room, Target] = {}
 
     def prepare(room: Room) -> bool:
@@ -62,10 +62,8 @@ def fit_rooms(rooms: Sequence[Room], job: Job, folder: Path) -> tuple[Outcome, .
         return True
 
     for room in rooms:
-        if (
-            room not in found
-            and (outcome := _outcome(room, functools.partial(prepare, room))).status == FAILED
-        ):
+        outcome = _done_already(room, place) or _outcome(room, functools.partial(prepare, room))
+        if room not in targets:
             found[room] = outcome
     try:
         results = solve_many(list(targets.values()), job.config)

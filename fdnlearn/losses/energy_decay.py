@@ -112,7 +112,7 @@ def decay_aim(
 TERMS = ("edc", "edc_db", "attributes")
 
 
-@functools.lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=2)
 def _on(device: torch.device, aim: DecayAim) -> tuple[Tensor, ...]:
     """`aim.arrays()`, copied to a device once and not in every step."""
     return tuple(torch.from_numpy(x).to(device) for x in aim.arrays())

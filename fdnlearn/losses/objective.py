@@ -108,29 +108,21 @@ def side_by_side(objectives: Sequence[Objective]) -> Objective:
     longest = max(objectives, key=lambda o: o.echo.steepness.size).echo
     points = max(o.decay.decay.shape[1] for o in objectives)
 
-    def stacked(name: str, filling: float) -> FloatArray:
+    def stacked(name: str) -> FloatArray:
         parts = [getattr(o.decay, name) for o in objectives]
-        return np.concatenate(
-            [
-                np.pad(
-                    part,
-                    [(0, 0)] * (part.ndim - 1) + [(0, points - part.shape[-1])],
-                    constant_values=filling,
-                )
-                for part in parts
-            ]
-        )
+        missing = [[(0, 0)] * (part.ndim - 1) + [(0, points - part.shape[-1])] for part in parts]
+        return np.concatenate([np.pad(*pair) for pair in zip(parts, missing, strict=True)])
 
     def filled(rows: Tensor) -> Tensor:
         return torch.nn.functional.pad(rows, (0, longest.steepness.size - rows.shape[-1]))
 
     return Objective(
         decay=energy_decay.DecayAim(
-            decay=stacked("decay", 0.0),
-            level_db=stacked("level_db", 0.0),
-            counted=stacked("counted", 0.0),
-            weight=stacked("weight", 0.0),
-            regressions=stacked("regressions", 0.0),
+            decay=stacked("decay"),
+            level_db=stacked("level_db"),
+            counted=stacked("counted"),
+            weight=stacked("weight"),
+            regressions=stacked("regressions"),
             boundaries=first.decay.boundaries,
             heard=np.concatenate([o.decay.heard for o in objectives]),
             length=max(o.decay.length for o in objectives),
