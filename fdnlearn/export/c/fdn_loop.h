@@ -1,7 +1,8 @@
 /* The arithmetic of a feedback delay network. C99, and C++ as well. No memory is allocated.
    Lines, and outputs too, stand side by side in arrays of WIDTH entries (their number, rounded up to a multiple of 4; the
    rest zero), four of which are a vector. Delay lines and early taps take some frames at once, filters and the matrix
-   one after the other. Filters and sums are double; what is stored in delay lines is FDN_SAMPLE. */
+   one after the other. Filters and sums are double; what is stored in delay lines, and the
+   products of early taps, are FDN_SAMPLE. */
 #ifndef FDN_LOOP_H
 #define FDN_LOOP_H
 
@@ -154,8 +155,9 @@ FDN_INLINE void fdn_filter_lines(const double *FDN_RESTRICT sos, int sections, i
     }
 }
 
-/* Single taps of one path for some frames at once: y[t] += sum of gains[p] * now[t - delays[p]]. Four taps a pass, and
-   as many frames as vectors like where there are as many. */
+/* Single taps of one path for some frames at once: y[t] += sum of gains[p] * now[t - delays[p]]. Four taps a pass, in the
+   precision of the samples, which makes vectors twice as long where they are float; passes add up in double. As many
+   frames as vectors like where there are as many. */
 FDN_INLINE void fdn_taps(const FDN_SAMPLE *FDN_RESTRICT now, const int *FDN_RESTRICT delays,
                          const double *FDN_RESTRICT gains, int taps, int frames, double *FDN_RESTRICT y)
 {
@@ -163,13 +165,14 @@ FDN_INLINE void fdn_taps(const FDN_SAMPLE *FDN_RESTRICT now, const int *FDN_REST
     for (; p + 4 <= taps; p += 4) {
         const FDN_SAMPLE *FDN_RESTRICT x0 = now - delays[p], *FDN_RESTRICT x1 = now - delays[p + 1];
         const FDN_SAMPLE *FDN_RESTRICT x2 = now - delays[p + 2], *FDN_RESTRICT x3 = now - delays[p + 3];
-        const double g0 = gains[p], g1 = gains[p + 1], g2 = gains[p + 2], g3 = gains[p + 3];
+        const FDN_SAMPLE g0 = (FDN_SAMPLE)gains[p], g1 = (FDN_SAMPLE)gains[p + 1];
+        const FDN_SAMPLE g2 = (FDN_SAMPLE)gains[p + 2], g3 = (FDN_SAMPLE)gains[p + 3];
         if (frames == FDN_FRAMES)
             for (int t = 0; t < FDN_FRAMES; ++t)
-                y[t] += (g0 * (double)x0[t] + g1 * (double)x1[t]) + (g2 * (double)x2[t] + g3 * (double)x3[t]);
+                y[t] += (double)((g0 * x0[t] + g1 * x1[t]) + (g2 * x2[t] + g3 * x3[t]));
         else
             for (int t = 0; t < frames; ++t)
-                y[t] += (g0 * (double)x0[t] + g1 * (double)x1[t]) + (g2 * (double)x2[t] + g3 * (double)x3[t]);
+                y[t] += (double)((g0 * x0[t] + g1 * x1[t]) + (g2 * x2[t] + g3 * x3[t]));
     }
     for (; p < taps; ++p)
         for (int t = 0; t < frames; ++t)
