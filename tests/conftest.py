@@ -24,7 +24,7 @@ from audition_room import Room, browser, running_room
 from brief_fits import RATE_HZ
 from command_line import QUICK, record, run
 from hypothesis import settings
-from player_tools import build_plugins
+from player_tools import Core, Programs, build_plugins, can_compile
 from playwright.sync_api import Browser
 from targets import target_of
 
@@ -111,6 +111,22 @@ def built_player() -> Generator[Path | None, None, None]:
         if folder is not None:
             patch.setenv("FDNLEARN_PLAYER", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Generator[Programs, None, None]:
+    """The test programs of the player's core."""
+    if not can_compile():
+        pytest.skip("g++ is not installed")
+    compiling = Programs(tmp_path_factory.mktemp("programs"))
+    yield compiling
+    compiling.close()
+
+
+@pytest.fixture
+def core(programs: Programs, tmp_path: Path) -> Core:
+    """The player's core, ready to play."""
+    return Core(programs["play"], tmp_path)
 
 
 @pytest.fixture

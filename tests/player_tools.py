@@ -176,3 +176,23 @@ def _taps(rng: Generator, output: int, rate: int) -> dict[str, Any]:
         for at, g in zip(places, rng.standard_normal(99), strict=True)
     ]
     return {"kind": "sparse", "output": output, "input": 0, "taps": taps}
+
+
+def six() -> FDN:
+    """What a default fit looks like."""
+    return network(6, reverberation_time_s=0.9, delays=(100, 600))
+
+
+def dense() -> FDN:
+    """A measured early part, which begins before the direct sound at other rates."""
+    gains = 0.1 * np.random.default_rng(4).standard_normal(200)
+    return banded(
+        4, early=[{"kind": "fir", "output": 1, "input": 0, "coefficients": gains.tolist()}], pre_delay_s=0.0
+    )
+
+
+def two_inputs() -> FDN:
+    return network(8, 2, 2, sample_rate_hz=44100, reverberation_time_s=1.4, delays=(300, 2500))
+
+
+FITS = {"six": six, "banded": banded, "dense": dense, "two_inputs": two_inputs}

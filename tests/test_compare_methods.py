@@ -84,6 +84,8 @@ class TestAblations:
             solve(target, FitConfig(loss_terms=("edp", "magic")))
         with pytest.raises(UsageError, match="always searches delays"):
             solve(target, FitConfig(method="genetic", learn_delays=False))
+        with pytest.raises(UsageError, match="--patience: means nothing to cmaes"):
+            solve(target, FitConfig(method="cmaes", patience=5))
 
 
 class TestCells:

@@ -17,6 +17,7 @@ from fdnlearn.fitting import FitConfig, FitResult, Status, gradient, solve
 from fdnlearn.fitting.crowd import Crowd, kind_of
 from fdnlearn.fitting.gradient import solve_many
 from fdnlearn.fitting.problem import Problem, problem_for
+from fdnlearn.fitting.stages import plan
 from fdnlearn.losses.energy_decay import energy_decay_terms
 from fdnlearn.losses.objective import objective_for, side_by_side
 from fdnlearn.rir import Target
@@ -146,10 +147,41 @@ def test_a_room_that_cannot_be_fitted_costs_the_others_nothing(
     assert isinstance(third, FitResult)
 
 
-def test_a_crowd_that_is_stopped_gives_up_what_is_under_way(targets: list[Target]) -> None:
-    asked: list[int] = []
-    assert solve_many(targets, BRIEF, lambda: asked.append(1) or len(asked) > 3) == [None] * 3
-    assert len(asked) == 4
+def test_every_room_leaves_a_stage_when_it_has_stalled(
+    targets: list[Target], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def as_long(target: Target, config: FitConfig) -> Problem:
+        return dataclasses.replace(problem_for(target, config), n_fft=3000)
+
+    monkeypatch.setattr(gradient, "problem_for", as_long)
+    config = dataclasses.replace(BRIEF, iterations=60, patience=3)
+    lengths = set()
+    for room, together in zip(targets, solve_many(targets, config), strict=True):
+        assert isinstance(together, FitResult)
+        assert [p.iteration for p in together.history] == list(range(1, together.iterations + 1))
+        lengths.add(together.iterations)
+        alone = solve(room, config)
+        for result in (together, alone):
+            for stage in plan(config):
+                steps = [p for p in result.history if p.stage == stage.name]
+                assert len(steps) == stalled_after([p.loss for p in steps], 3, stage.iterations)
+                best = [p.best_loss for p in steps]
+                assert best == sorted(best, reverse=True)
+        first = [[p.loss for p in result.history[:3]] for result in (together, alone)]
+        np.testing.assert_allclose(*first, rtol=1e-3)
+        assert together.loss == pytest.approx(alone.loss, rel=0.2)
+    assert len(lengths) > 1
+
+
+def stalled_after(losses: list[float], patience: int, most: int) -> int:
+    """Steps after which a stage with these losses ends."""
+    for step in range(2 * patience, most, patience):
+        if step > len(losses):
+            break
+        recent, before = losses[step - patience : step], losses[step - 2 * patience : step - patience]
+        if np.mean(recent) >= 0.999 * np.mean(before):
+            return step
+    return most
 
 
 def test_models_that_are_fitted_alone_still_are(make_room: Make) -> None:

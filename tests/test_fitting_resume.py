@@ -20,12 +20,13 @@ from fdnlearn.rir import Target
 FloatArray = npt.NDArray[np.float64]
 
 
-@pytest.mark.parametrize("delays", ["integer", "fractional"])
+@pytest.mark.parametrize(("delays", "patience"), [("integer", None), ("fractional", None), ("integer", 1)])
 def test_stopped_anywhere_a_fit_keeps_its_best_and_resumes_to_the_same_bytes(
-    target: Target, tmp_path: Path, delays: str
+    target: Target, tmp_path: Path, delays: str, patience: int | None
 ) -> None:
-    config = dataclasses.replace(BRIEF, delays=delays)
+    config = dataclasses.replace(BRIEF, delays=delays, patience=patience)
     unbroken = solve(target, config)
+    assert (unbroken.iterations < unbroken.history[-1].total_iterations) == (patience is not None)
     for iteration in range(1, unbroken.iterations + 1):
         path = tmp_path / f"{iteration}.safetensors"
         stopped = solve(target, config, stop_after(iteration), Checkpointing(path))

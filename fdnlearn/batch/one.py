@@ -70,10 +70,9 @@ def fit_rooms(rooms: Sequence[Room], job: Job, folder: Path) -> tuple[Outcome, .
     except Exception:
         return tuple(found.get(room) or fit_room(room, job, folder) for room in rooms)
 
-    def finish(room: Room, result: FitResult | FdnlearnError | None) -> bool:
+    def finish(room: Room, result: FitResult | FdnlearnError) -> bool:
         if isinstance(result, FdnlearnError):
             raise result
-        assert result is not None
         return _publish(room, job, place, targets[room], result)
 
     for room, result in zip(targets, results, strict=True):

@@ -41,6 +41,12 @@ _OPTIONS: tuple[Any, ...] = (
     ),
     budget_option("End after this wall-clock time."),
     click.option(
+        "--patience",
+        metavar="N",
+        type=click.IntRange(1, 1_000_000),
+        help="End a stage of the gradient fit early if N steps brought no progress.  [default: never]",
+    ),
+    click.option(
         "--restarts",
         metavar="K",
         type=click.IntRange(1, 1024),

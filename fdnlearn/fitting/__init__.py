@@ -34,7 +34,7 @@ def solve(
     return result
 
 
-def solve_many(targets: Sequence[Target], config: FitConfig) -> list[FitResult | FdnlearnError | None]:
+def solve_many(targets: Sequence[Target], config: FitConfig) -> list[FitResult | FdnlearnError]:
     """Fit a network to each of many targets, side by side where the method and the model can.
 
     See `fdnlearn.fitting.gradient.solve_many`.
@@ -49,7 +49,7 @@ def solve_many(targets: Sequence[Target], config: FitConfig) -> list[FitResult |
         from fdnlearn.fitting import gradient
 
         return gradient.solve_many(targets, config)
-    found: list[FitResult | FdnlearnError | None] = []
+    found: list[FitResult | FdnlearnError] = []
     for target in targets:
         try:
             found.append(solve(target, config))
@@ -73,3 +73,5 @@ def _check(config: FitConfig) -> None:
         raise UsageError(
             f"--method {config.method}", "always searches delays", "freeze them with gradient only"
         )
+    if config.patience is not None and config.method != "gradient":
+        raise UsageError("--patience", f"means nothing to {config.method}", "leave it out or use gradient")

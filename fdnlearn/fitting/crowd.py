@@ -27,9 +27,12 @@ class Crowd:
     ----------
     problems : tuple of Problem
         Several of them agree in `kind_of`.
+    length_samples : int or None
+        Of the responses that are computed; None for that of the longest problem.
     """
 
     problems: tuple[Problem, ...]
+    length_samples: int | None = None
 
     @property
     def rooms(self) -> int:
@@ -53,7 +56,7 @@ class Crowd:
 
     @cached_property
     def _n_fft(self) -> int:
-        return max(problem.n_fft for problem in self.problems)
+        return self.length_samples or max(problem.n_fft for problem in self.problems)
 
     @cached_property
     def _objective(self) -> Objective:
@@ -65,13 +68,19 @@ class Crowd:
         times = [problem.target.reverberation_time_s for problem in self.problems]
         return torch.tensor(times, dtype=torch.float64, device=self.device)[:, None]
 
+    def among(self, rooms: Sequence[int]) -> Crowd:
+        """Some of the rooms, their responses as long as here."""
+        if len(rooms) == self.rooms:
+            return self
+        return Crowd(tuple(self.problems[room] for room in rooms), self._n_fft)
+
     def draw(self, starts: int, seed: int) -> Free:
         """Random starts of every room, the same as of that room alone."""
         return interleaved([problem.draw(starts, seed) for problem in self.problems])
 
     def loss(self, free: Free, delays_samples: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss (B,) and its terms; fixed `delays_samples` (B, N) replace the learned ones."""
-        if self.rooms == 1:
+        if self.rooms == 1 and self._n_fft == self.problems[0].n_fft:
             return self.problems[0].loss(free, delays_samples)
         rows = next(iter(free.values())).shape[0]
         starts = rows // self.rooms

@@ -50,6 +50,17 @@ class Descent:
             best_loss=torch.full((values.shape[0],), math.inf, dtype=torch.float64),
         )
 
+    def rows(self, index: Tensor) -> Descent:
+        """A copy of some of the rows."""
+        return Descent(
+            self.values[index],
+            self.first[index],
+            self.second[index],
+            self.best_values[index],
+            self.best_loss[index],
+            self.step,
+        )
+
 
 def cosine(progress: float, floor: float = 0.0) -> float:
     """Share of the learning rate left when `progress` (0 to 1) of a stage is done."""

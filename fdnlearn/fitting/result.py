@@ -27,8 +27,9 @@ class FitConfig:
     `iterations` is the length of the long descent that ends the fit; the stages before it scale with it
     (`registry.AUTO`: as long as the room's length allows, see `effort`). For the
     methods that evolve a population it is the number of generations, all phases together, for ``analytic`` nothing.
-    `budget_s` (seconds of wall clock) ends a fit early, snapping included. `kernel` names an implementation of
-    the response; None takes the fastest for the device.
+    `budget_s` (seconds of wall clock) ends a fit early, snapping included; `patience` ends a stage of the gradient fit
+    when the mean loss of as many steps is not below that of those before, for every room on its own. `kernel` names an
+    implementation of the response; None takes the fastest for the device.
 
     `lines` may be `registry.AUTO` for as many as the room asks for; `early`, `slopes` and `knots` are of
     `registry.EARLY`, `SLOPES` and `KNOTS`, None for what the model usually has. The defaults here are those of the
@@ -47,6 +48,7 @@ class FitConfig:
     sample_rate_hz: int = 16000
     iterations: int = 400
     budget_s: float | None = None
+    patience: int | None = None
     restarts: int = 16
     seed: int = 0
     device: str = "auto"
