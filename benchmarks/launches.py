@@ -1,0 +1,94 @@
+"""How many operations a gradient step is on a GPU: where rooms are short, starting them can cost more than they do.
+
+``python benchmarks/launches.py ROOM.wav`` counts what torch dispatches, views aside, when the stock operations stand in
+for the CPU's loops. The response's solver counts as torch's own; the echo density, a kernel forwards and one
+backwards on a GPU, is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from fdnlearn.fitting import FitConfig
+from fdnlearn.fitting.columns import split
+from fdnlearn.fitting.crowd import Crowd
+from fdnlearn.fitting.descent import Descent, _move, column_rates
+from fdnlearn.fitting.problem import problem_for
+from fdnlearn.losses.energy_decay import TERMS, DecayAim, energy_decay_terms
+from fdnlearn.rir import load_target
+
+#: Operations without a kernel.
+VIEWS = {
+    "view", "reshape", "expand", "transpose", "permute", "slice", "select", "unsqueeze", "squeeze", "t", "detach",
+    "as_strided", "unfold", "alias", "_unsafe_view", "view_as_real", "view_as_complex", "unbind", "split_with_sizes",
+    "diagonal", "_conj", "empty_like", "empty", "_linalg_check_errors",
+}  # fmt: skip
+
+
+class Counting(TorchDispatchMode):
+    """Counts operations by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.overloadpacket.__name__
+        self.found[name] += name not in VIEWS
+        return func(*args, **(kwargs or {}))
+
+
+def rotation(free: Tensor) -> Tensor:
+    """As on a GPU."""
+    upper = free.double().triu(1)
+    return torch.matrix_exp(upper - upper.mT).to(free.dtype)
+
+
+def decay(h: Tensor, aim: DecayAim, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+    """As on a GPU."""
+    terms = energy_decay_terms(h, aim)
+    return torch.stack([terms[name] * weights.get(name, 0.0) for name in TERMS]).sum(0), terms
+
+
+def step(crowd: Crowd) -> Counter[str]:
+    """The operations of one step of two starts of every room, the second: the first also lays the targets together."""
+    free = crowd.draw(2, 0)
+    descent, rates = Descent.start(free), column_rates(crowd, free)
+    crowd.loss(free, None)
+    with Counting() as counting:
+        values = descent.values.detach().requires_grad_()
+        loss, _ = crowd.loss(split(values, free), None)
+        (gradient,) = torch.autograd.grad(loss.sum(), values)
+        descent.step += 1
+        _move(descent, loss.detach().double(), gradient, rates)
+    return counting.found
+
+
+def main() -> None:
+    """Print the counts."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("room", help="WAV file")
+    problem = problem_for(
+        load_target(parser.parse_args().room, sample_rate_hz=16000), FitConfig(kernel="reference")
+    )
+    with (
+        mock.patch("fdnlearn.losses.energy_decay.energy_decay_loss", decay),
+        mock.patch("fdnlearn.model.orthogonal.rotation", rotation),
+        mock.patch("fdnlearn.model.network.irfft", lambda spectrum, n: torch.fft.irfft(spectrum, n=n)),
+    ):
+        for rooms in (1, 4, 16):
+            found = step(Crowd((problem,) * rooms))
+            usual = ", ".join(f"{count} {name}" for name, count in found.most_common(5))
+            print(f"{rooms:>3} rooms: {sum(found.values())} operations a step ({usual}, ...)")
+
+
+if __name__ == "__main__":
+    main()
