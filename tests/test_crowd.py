@@ -100,14 +100,19 @@ def test_a_crowd_draws_and_rates_every_room_as_alone(problems: list[Problem]) ->
             assert miss < 1e-4, name
 
 
-def test_rooms_whose_responses_are_equally_long_are_fitted_as_alone(
-    targets: list[Target], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def equally_long(targets: list[Target], monkeypatch: pytest.MonkeyPatch) -> list[Target]:
+    """The rooms, their responses computed equally long whether they are alone or not."""
+
     def as_long(target: Target, config: FitConfig) -> Problem:
         return dataclasses.replace(problem_for(target, config), n_fft=3000)
 
     monkeypatch.setattr(gradient, "problem_for", as_long)
-    for room, together in zip(targets, solve_many(targets, BRIEF), strict=True):
+    return targets
+
+
+def test_rooms_whose_responses_are_equally_long_are_fitted_as_alone(equally_long: list[Target]) -> None:
+    for room, together in zip(equally_long, solve_many(equally_long, BRIEF), strict=True):
         alone = solve(room, BRIEF)
         assert isinstance(together, FitResult)
         assert together.fdn.delays_samples == alone.fdn.delays_samples
@@ -147,16 +152,10 @@ def test_a_room_that_cannot_be_fitted_costs_the_others_nothing(
     assert isinstance(third, FitResult)
 
 
-def test_every_room_leaves_a_stage_when_it_has_stalled(
-    targets: list[Target], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def as_long(target: Target, config: FitConfig) -> Problem:
-        return dataclasses.replace(problem_for(target, config), n_fft=3000)
-
-    monkeypatch.setattr(gradient, "problem_for", as_long)
+def test_every_room_leaves_a_stage_when_it_has_stalled(equally_long: list[Target]) -> None:
     config = dataclasses.replace(BRIEF, iterations=60, patience=3)
     lengths = set()
-    for room, together in zip(targets, solve_many(targets, config), strict=True):
+    for room, together in zip(equally_long, solve_many(equally_long, config), strict=True):
         assert isinstance(together, FitResult)
         assert [p.iteration for p in together.history] == list(range(1, together.iterations + 1))
         lengths.add(together.iterations)
