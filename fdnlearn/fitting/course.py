@@ -64,7 +64,7 @@ class Course:
     stage: int = 0
     seconds_before: float = 0.0
     unsnapped: tuple[Free, ...] = ()
-    batch: list[int] = field(default_factory=list)
+    batch: list[int] = field(init=False)
     left: dict[int, Descent] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
 
