@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 from unittest import mock
 
 import torch
-from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from fdnlearn.fitting import FitConfig
-from fdnlearn.fitting.columns import split
 from fdnlearn.fitting.crowd import Crowd
-from fdnlearn.fitting.descent import Descent, _move, column_rates
+from fdnlearn.fitting.descent import Descent, _move, advance, column_rates
 from fdnlearn.fitting.problem import problem_for
-from fdnlearn.losses.energy_decay import TERMS, DecayAim, energy_decay_terms
+from fdnlearn.kernels.expm import stock_rotation
+from fdnlearn.losses.energy_decay import stock_energy_decay_loss
 from fdnlearn.rir import load_target
 
 #: Operations without a kernel.
@@ -46,29 +44,13 @@ class Counting(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def rotation(free: Tensor) -> Tensor:
-    """As on a GPU."""
-    upper = free.double().triu(1)
-    return torch.matrix_exp(upper - upper.mT).to(free.dtype)
-
-
-def decay(h: Tensor, aim: DecayAim, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
-    """As on a GPU."""
-    terms = energy_decay_terms(h, aim)
-    return torch.stack([terms[name] * weights.get(name, 0.0) for name in TERMS]).sum(0), terms
-
-
 def step(crowd: Crowd) -> Counter[str]:
     """The operations of one step of two starts of every room, the second: the first also lays the targets together."""
     free = crowd.draw(2, 0)
     descent, rates = Descent.start(free), column_rates(crowd, free)
     crowd.loss(free, None)
     with Counting() as counting:
-        values = descent.values.detach().requires_grad_()
-        loss, _ = crowd.loss(split(values, free), None)
-        (gradient,) = torch.autograd.grad(loss.sum(), values)
-        descent.step += 1
-        _move(descent, loss.detach().double(), gradient, rates)
+        advance(descent, crowd, free, None, rates, crowd.rooms)
     return counting.found
 
 
@@ -80,9 +62,10 @@ def main() -> None:
         load_target(parser.parse_args().room, sample_rate_hz=16000), FitConfig(kernel="reference")
     )
     with (
-        mock.patch("fdnlearn.losses.energy_decay.energy_decay_loss", decay),
-        mock.patch("fdnlearn.model.orthogonal.rotation", rotation),
-        mock.patch("fdnlearn.model.network.irfft", lambda spectrum, n: torch.fft.irfft(spectrum, n=n)),
+        mock.patch("fdnlearn.losses.energy_decay.energy_decay_loss", stock_energy_decay_loss),
+        mock.patch("fdnlearn.model.orthogonal.rotation", stock_rotation),
+        mock.patch("fdnlearn.model.network.irfft", torch.fft.irfft),
+        mock.patch("fdnlearn.fitting.descent._move_on_cpu", _move),
     ):
         for rooms in (1, 4, 16):
             found = step(Crowd((problem,) * rooms))

@@ -136,8 +136,9 @@ def carry_on(
             if checkpointing is not None and time.perf_counter() - saved > checkpointing.every_s:
                 save(course, checkpointing, owner)
                 saved = time.perf_counter()
-            told = course.histories[0][-1].with_best(lambda: course.network(0))
-            if callback is not None and callback(told):
+            if callback is not None and callback(
+                course.histories[0][-1].with_best(lambda: course.network(0))
+            ):
                 if checkpointing is not None:
                     save(course, checkpointing, owner)
                 return Status.INTERRUPTED
@@ -156,19 +157,21 @@ def _note(course: Course, found: list[tuple[float, dict[str, float]]]) -> None:
     """Add a line to the history of every room that is under way."""
     best = course.descent.best_loss.reshape(-1, len(course.batch)).amin(0).tolist()
     starts = len(course.descent.values) // len(course.batch)
+    total_iterations = sum(stage.iterations for stage in course.stages)
+    seconds = course.seconds / course.crowd.rooms
     for room, (loss, terms), best_loss in zip(course.batch, found, best, strict=True):
         if room in course.left:
             continue
         history = course.histories[room]
         done = Progress(
             iteration=len(history) + 1,
-            total_iterations=sum(stage.iterations for stage in course.stages),
+            total_iterations=total_iterations,
             stage=course.stages[course.stage].name,
-            seconds=course.seconds / course.crowd.rooms,
+            seconds=seconds,
             loss=loss,
             best_loss=best_loss,
             terms=terms,
-            evaluations=(history[-1].evaluations or 0 if history else 0) + starts,
+            evaluations=starts + (history[-1].evaluations or 0 if history else 0),
         )
         history.append(done)
 
@@ -181,8 +184,10 @@ def _let_go(course: Course, patience: int) -> bool:
     if course.descent.step < 2 * patience or course.descent.step % patience:
         return False
     for room in course.batch:
+        if room in course.left:
+            continue
         losses = [progress.loss for progress in course.histories[room][-2 * patience :]]
-        if room not in course.left and not sum(losses[patience:]) < (1 - _PROGRESS) * sum(losses[:patience]):
+        if not sum(losses[patience:]) < (1 - _PROGRESS) * sum(losses[:patience]):
             course.left[room] = course.of_room(room)
     places = [place for place, room in enumerate(course.batch) if room not in course.left]
     if not places or len(places) > (1 - _IDLE) * len(course.batch):

@@ -112,5 +112,10 @@ def rotation(free: Tensor) -> Tensor:
     if free.device.type == "cpu":
         result: Tensor = _Rotation.apply(free)
         return result
+    return stock_rotation(free)
+
+
+def stock_rotation(free: Tensor) -> Tensor:
+    """`rotation` in stock operations, for other devices."""
     upper = free.double().triu(1)
     return torch.matrix_exp(upper - upper.mT).to(free.dtype)

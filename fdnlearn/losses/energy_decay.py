@@ -179,10 +179,16 @@ def energy_decay_loss(
     """
     if h.shape[-1] < aim.length:
         raise ValueError(f"responses of {h.shape[-1]} samples are shorter than the target's {aim.length}")
-    chosen = tuple(weights.get(name, 0.0) for name in TERMS)
     if h.device.type == "cpu":
+        chosen = tuple(weights.get(name, 0.0) for name in TERMS)
         total, found = _Distance.apply(h, aim, chosen)  # type: ignore[no-untyped-call]
         return total, {name: found[..., i] for i, name in enumerate(TERMS)}
+    return stock_energy_decay_loss(h, aim, weights)
+
+
+def stock_energy_decay_loss(
+    h: Tensor, aim: DecayAim, weights: Mapping[str, float]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """`energy_decay_loss` in stock operations, for other devices."""
     terms = energy_decay_terms(h, aim)
-    stacked = torch.stack([terms[name] * w for name, w in zip(TERMS, chosen, strict=True)])
-    return stacked.sum(0), terms
+    return torch.stack([terms[name] * weights.get(name, 0.0) for name in TERMS]).sum(0), terms
