@@ -15,6 +15,7 @@ from fdnlearn.fdn import FAMILIES, prove, realise
 from fdnlearn.fdn.families import peq_1
 from fdnlearn.fdn.families.cap import LIMIT
 from fdnlearn.fdn.families.equaliser import equaliser, reach, response
+from fdnlearn.model.sections import equaliser_sections
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -62,6 +63,18 @@ def test_what_trains_is_what_runs() -> None:
     trained = peq_1.sections(torch, KNOTS_HZ, torch.from_numpy(times), torch.from_numpy(delays), 48000.0)
     for one, two in zip(run, trained, strict=True):
         np.testing.assert_allclose(two.numpy(), one, rtol=1e-13, atol=1e-15)
+
+
+def test_sections_as_one_node_are_those_of_many() -> None:
+    eq = equaliser(tuple(KNOTS_HZ.tolist()), 48000.0)
+    gains_db = 8.0 * torch.randn(2, 3, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    np.testing.assert_allclose(
+        equaliser_sections(eq, gains_db.requires_grad_()).detach().numpy(),
+        eq.sections(np, gains_db.detach().numpy()),
+        rtol=1e-13,
+        atol=1e-15,
+    )
+    assert torch.autograd.gradcheck(lambda x: equaliser_sections(eq, x), gains_db)
 
 
 @settings(max_examples=40, deadline=None)

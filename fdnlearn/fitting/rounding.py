@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -37,8 +39,8 @@ def coprime(wanted: Sequence[float]) -> list[float]:
     """Whole numbers from 2 near the wanted ones, each the nearest that shares no factor with those before it."""
     chosen: list[int] = []
     for value in wanted:
-        nearest = sorted(
-            range(_SHORTEST_SAMPLES, round(value) + 40 * len(wanted)), key=lambda m: (abs(m - value), m)
-        )
+        below = range(math.floor(value), _SHORTEST_SAMPLES - 1, -1)
+        above = itertools.count(max(math.floor(value) + 1, _SHORTEST_SAMPLES))
+        nearest = heapq.merge(below, above, key=lambda m: (abs(m - value), m))  # noqa: B023  (used up at once)
         chosen.append(next(m for m in nearest if all(math.gcd(m, other) == 1 for other in chosen)))
     return [float(m) for m in chosen]

@@ -19,10 +19,12 @@ from torch import Tensor
 
 from fdnlearn.fdn.absorption import ReverberationTime
 from fdnlearn.fdn.families import peq_1
+from fdnlearn.fdn.families.cap import capped
 from fdnlearn.fdn.families.equaliser import equaliser
 from fdnlearn.model.early import Early
 from fdnlearn.model.network import Network
 from fdnlearn.model.orthogonal import orthogonal
+from fdnlearn.model.sections import equaliser_sections
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -121,8 +123,11 @@ class Banded:
         """Physical parameters; given `delays_samples`, those are used and taps are whole: nothing moves in time."""
         delays = self.delays(free["delay"]) if delays_samples is None else delays_samples
         times = self.band_times_s(free["decay"])[:, torch.from_numpy(self.groups)]
-        gains, sos = peq_1.sections(torch, self.knots_hz, times, delays.double(), self.sample_rate_hz)
-        tone = equaliser(tuple(self.knots_hz.tolist()), self.sample_rate_hz)
+        eq, gains, gains_db = peq_1.wanted(torch, self.knots_hz, times, delays.double(), self.sample_rate_hz)
+        # Lines and outputs have the same equaliser: no knot is out of this rate's reach.
+        every_db = torch.cat((gains_db, self.tone_db(free["tone"])[:, None]), dim=1)
+        loop_sos, tone_sos = equaliser_sections(eq, every_db).split((self.lines, 1), dim=1)
+        gains, _ = capped(torch, gains, loop_sos, self.sample_rate_hz)
         return Network(
             feedback_matrix=orthogonal(free["matrix"] * self._mixing.to(free["matrix"])),
             loop_gain=gains,
@@ -130,8 +135,8 @@ class Banded:
             input_gains=free["input"],
             output_gains=free["output"],
             direct_gains=free["direct"].abs(),
-            loop_sos=sos,
-            tone_sos=tone.sections(torch, self.tone_db(free["tone"])),
+            loop_sos=loop_sos,
+            tone_sos=tone_sos[:, 0],
             late_delay_samples=self.late_delay_samples,
             tap_gains=self.early.heard(free["early"]),
             tap_positions=self.early.places(free["place"], whole=delays_samples is not None),

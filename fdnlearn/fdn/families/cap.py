@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from fdnlearn.fdn.families.family import FloatArray
-
 #: Largest loop gain on the grid; between its points a section of these widths rises by less than a tenth of the rest.
 LIMIT = 1.0 - 1e-5
 #: The grid: this many frequencies, evenly spaced in their logarithm, from the lowest to half the rate; and 0 Hz.
@@ -22,7 +20,7 @@ def capped(xp: ModuleType, gains: Any, sos: Any, sample_rate_hz: float) -> tuple
 
     For tensors the gradient is that of the largest value: its place on the grid is looked up without one.
     """
-    grid = xp.asarray(_half_sines(sample_rate_hz), device=sos.device)
+    grid = _half_sines(sample_rate_hz, xp, sos.device)
     still = sos.detach() if hasattr(sos, "detach") else sos
     there = grid[xp.prod(_power_gain(xp, still, grid), -2).argmax(-1)][..., None]
     peak = gains * xp.sqrt(xp.prod(_power_gain(xp, sos, there)[..., 0], -1))
@@ -30,11 +28,10 @@ def capped(xp: ModuleType, gains: Any, sos: Any, sample_rate_hz: float) -> tuple
 
 
 @functools.lru_cache(maxsize=16)
-def _half_sines(sample_rate_hz: float) -> FloatArray:
+def _half_sines(sample_rate_hz: float, xp: ModuleType, device: Any) -> Any:
     """``sin^2(pi f / fs)`` of the grid."""
     hz = np.concatenate([[0.0], np.geomspace(LOWEST_HZ, sample_rate_hz / 2.0, POINTS)])
-    squared: FloatArray = np.sin(np.pi * hz / sample_rate_hz) ** 2
-    return squared
+    return xp.asarray(np.sin(np.pi * hz / sample_rate_hz) ** 2, device=device)
 
 
 def _power_gain(xp: ModuleType, sos: Any, phi: Any) -> Any:

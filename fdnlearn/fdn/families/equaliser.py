@@ -11,6 +11,7 @@ Arithmetic is written for numbers, arrays and tensors alike: what trains is what
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ PROTOTYPE_DB = 4.0
 HIGHEST = 0.95
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Equaliser:
     """Sections for given knots at a given rate.
 
@@ -50,19 +51,38 @@ class Equaliser:
     commands: FloatArray
     sample_rate_hz: float
 
+    def commands_on(self, xp: ModuleType, device: Any) -> Any:
+        """`commands`, transposed, as an array of `xp` on a device."""
+        return _commands(self, xp, device)
+
     def sections(self, xp: ModuleType, gains_db: Any) -> Any:
-        """Sections (..., S, 6), rows ``b0 b1 b2 1 a1 a2``, for gains (..., S) of `xp`'s arrays."""
-        rows = []
-        for index, (kind, centre_hz, q) in enumerate(zip(self.types, self.centres_hz, self.q, strict=True)):
-            root = xp.exp(gains_db[..., index] * (math.log(10.0) / 80.0))
-            w = 2.0 * math.pi * centre_hz / self.sample_rate_hz
-            b, a = COOKBOOK[kind](root * root, root, math.cos(w), math.sin(w) / (2.0 * q))
-            scale = 1.0 / a[0]
-            one = xp.ones_like(scale)
-            rows.append(
-                xp.stack([b[0] * scale, b[1] * scale, b[2] * scale, one, a[1] * scale, a[2] * scale], -1)
-            )
-        return xp.stack(rows, -2)
+        """Sections (..., S, 6), rows ``b0 b1 b2 1 a1 a2``, for gains (..., S), arrays of `xp`, complex ones too."""
+        parts = []
+        for kind, run, cosines, alphas in _runs(self, xp, gains_db.device):
+            root = xp.exp(gains_db[..., run] * (math.log(10.0) / 80.0))
+            b, a = COOKBOOK[kind](root * root, root, cosines, alphas)
+            one = xp.ones_like(root)
+            parts.append(xp.stack([*(x / a[0] for x in b), one, *(x / a[0] for x in a[1:])], -1))
+        return xp.concatenate(parts, -2)
+
+
+@functools.lru_cache(maxsize=64)
+def _commands(what: Equaliser, xp: ModuleType, device: Any) -> Any:
+    return xp.asarray(what.commands.T, device=device)
+
+
+@functools.lru_cache(maxsize=64)
+def _runs(what: Equaliser, xp: ModuleType, device: Any) -> tuple[tuple[str, slice, Any, Any], ...]:
+    """Neighbouring sections of one type, their ``cos w0`` and ``alpha`` as an array on a device: each run in one go."""
+    w = 2.0 * np.pi * np.array(what.centres_hz) / what.sample_rate_hz
+    cosines, alphas = np.cos(w), np.sin(w) / (2.0 * np.array(what.q))
+    found, first = [], 0
+    for kind, group in itertools.groupby(what.types):
+        run = slice(first, first + len(list(group)))
+        constants = (xp.asarray(values[run], device=device) for values in (cosines, alphas))
+        found.append((kind, run, *constants))
+        first = run.stop
+    return tuple(found)
 
 
 @functools.lru_cache(maxsize=64)

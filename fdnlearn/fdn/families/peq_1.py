@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fdnlearn.fdn.families.cap import capped
-from fdnlearn.fdn.families.equaliser import equaliser, reach
+from fdnlearn.fdn.families.equaliser import Equaliser, equaliser, reach
 from fdnlearn.fdn.families.family import Family, FloatArray
 
 FEWEST_KNOTS = 3
@@ -29,12 +29,13 @@ def check(frequencies_hz: FloatArray) -> str | None:
     return None
 
 
-def sections(
+def wanted(
     xp: ModuleType, frequencies_hz: FloatArray, times_s: Any, delays_samples: Any, sample_rate_hz: float
-) -> tuple[Any, Any]:
-    """Gains (..., N), capped, and sections (..., N, S, 6), for arrays or tensors of `xp` in double.
+) -> tuple[Equaliser, Any, Any]:
+    """The equaliser of all lines, their plain gains (..., N), and the gains in dB of their sections (..., N, S).
 
-    `times_s` is (..., N, K), `delays_samples` (..., N). Knots out of the rate's reach have no part in it.
+    For arrays or tensors of `xp` in double: `times_s` is (..., N, K), `delays_samples` (..., N). Knots out of the
+    rate's reach have no part in it.
     """
     used = reach(frequencies_hz, sample_rate_hz)
     eq = equaliser(tuple(frequencies_hz[:used].tolist()), sample_rate_hz)
@@ -42,8 +43,16 @@ def sections(
         -60.0 / sample_rate_hz * delays_samples[..., None] / times_s[..., :used], LOWEST_DB, None
     )
     mean_db = level_db.mean(-1)
-    gains_db = (level_db - mean_db[..., None]) @ xp.asarray(eq.commands.T, device=level_db.device)
-    return capped(xp, xp.exp(mean_db * (math.log(10.0) / 20.0)), eq.sections(xp, gains_db), sample_rate_hz)
+    gains_db = (level_db - mean_db[..., None]) @ eq.commands_on(xp, level_db.device)
+    return eq, xp.exp(mean_db * (math.log(10.0) / 20.0)), gains_db
+
+
+def sections(
+    xp: ModuleType, frequencies_hz: FloatArray, times_s: Any, delays_samples: Any, sample_rate_hz: float
+) -> tuple[Any, Any]:
+    """Gains (..., N), capped, and sections (..., N, S, 6), of what is `wanted`."""
+    eq, gains, gains_db = wanted(xp, frequencies_hz, times_s, delays_samples, sample_rate_hz)
+    return capped(xp, gains, eq.sections(xp, gains_db), sample_rate_hz)
 
 
 def _design(
