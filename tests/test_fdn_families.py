@@ -102,7 +102,8 @@ def test_the_gradient_goes_through_the_cap() -> None:
         return peq_1.sections(torch, KNOTS_HZ, times, delays, 48000.0)
 
     times = torch.from_numpy(np.vstack([WILD_S, TIMES_S])).requires_grad_()
-    assert torch.autograd.gradcheck(design, times, eps=1e-7, atol=1e-6)
+    # Values are good to 1e-12: a smaller step would see their rounding.
+    assert torch.autograd.gradcheck(design, times, eps=1e-5, atol=1e-6)
 
 
 def test_an_overshoot_is_taken_off_the_gain() -> None:

@@ -41,6 +41,6 @@ def coprime(wanted: Sequence[float]) -> list[float]:
     for value in wanted:
         below = range(math.floor(value), _SHORTEST_SAMPLES - 1, -1)
         above = itertools.count(max(math.floor(value) + 1, _SHORTEST_SAMPLES))
-        nearest = heapq.merge(below, above, key=lambda m: (abs(m - value), m))  # noqa: B023  (used up at once)
+        nearest = heapq.merge(below, above, key=lambda m: (abs(m - value), m))
         chosen.append(next(m for m in nearest if all(math.gcd(m, other) == 1 for other in chosen)))
     return [float(m) for m in chosen]
