@@ -7,7 +7,7 @@ import os
 import resource
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,8 @@ from fdnlearn.batch.memory import BASE_BYTES, fit_bytes
 from fdnlearn.batch.one import fit_room, fit_rooms
 from fdnlearn.errors import FdnlearnError, UsageError
 from fdnlearn.fdn import load_fdn
+from fdnlearn.fitting import FitResult, solve_many
+from fdnlearn.rir import Target
 
 ROOMS = 6
 #: Fits of a third of a second, so that there is time to kill something.
@@ -238,22 +240,36 @@ class TestSideBySide:
             (room.name, "failed" if room.name == "r001" else "finished") for room in rooms
         ]
 
-    def test_what_goes_wrong_with_many_is_tried_with_each(
-        self, rooms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("most", [2, 0])
+    def test_what_goes_wrong_with_many_is_tried_with_fewer(
+        self, most: int, rooms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def too_much(*_: object) -> None:
-            raise MemoryError
+        sizes: list[int] = []
 
-        monkeypatch.setattr("fdnlearn.fitting.solve_many", too_much)
+        def little_memory(targets: Sequence[Target], config: FitConfig) -> list[FitResult | FdnlearnError]:
+            sizes.append(len(targets))
+            if len(targets) > most:
+                raise MemoryError
+            return solve_many(targets, config)
+
+        monkeypatch.setattr("fdnlearn.fitting.solve_many", little_memory)
         place = BatchFolder(tmp_path)
         bad = tmp_path / "bad.wav"
         bad.write_text("no sound")
         with place.held():
             place.open(TINY.settings(), force=False)
-            group = [Room(path.stem, str(path)) for path in sorted(rooms.iterdir())[:2]]
-            done = fit_rooms([*group, Room("bad", str(bad))], TINY, place.path)
-        assert [o.status for o in done] == ["finished", "finished", "failed"]
+            group = [Room(path.stem, str(path)) for path in sorted(rooms.iterdir())[:4]]
+            done = fit_rooms([*group[:2], Room("bad", str(bad)), *group[2:]], TINY, place.path)
+        assert [o.status for o in done] == ["finished", "finished", "failed", "finished", "finished"]
+        assert [o.room.name for o in done] == [
+            group[0].name,
+            group[1].name,
+            "bad",
+            group[2].name,
+            group[3].name,
+        ]
         assert "bad.wav" in done[2].problem
+        assert sizes == [4, 2, 2]  # single rooms go their own way
 
 
 def test_where_every_process_dies_the_batch_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

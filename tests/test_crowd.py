@@ -9,17 +9,19 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from brief_fits import BRIEF, RATE_HZ, check_valid
+from brief_fits import BRIEF, BRIEF_BANDED, RATE_HZ, check_valid
 from targets import target_of
 
 from fdnlearn.errors import FdnlearnError
 from fdnlearn.fitting import FitConfig, FitResult, Status, gradient, solve
-from fdnlearn.fitting.crowd import Crowd, kind_of
+from fdnlearn.fitting.crowd import Crowd, groups_of
 from fdnlearn.fitting.gradient import solve_many
-from fdnlearn.fitting.problem import Problem, problem_for
+from fdnlearn.fitting.problem import Loss, Problem, problem_for
 from fdnlearn.fitting.stages import plan
-from fdnlearn.losses.energy_decay import energy_decay_terms
-from fdnlearn.losses.objective import objective_for, side_by_side
+from fdnlearn.losses.banded import banded_objective_for
+from fdnlearn.losses.energy_decay import energy_decay_loss, energy_decay_terms
+from fdnlearn.losses.objective import objective_for
+from fdnlearn.registry import AUTO
 from fdnlearn.rir import Target
 
 FloatArray = npt.NDArray[np.float64]
@@ -41,32 +43,48 @@ def targets(make_room: Make) -> list[Target]:
 
 
 @pytest.fixture
-def problems(targets: list[Target]) -> list[Problem]:
-    return [problem_for(target, BRIEF) for target in targets]
+def pairs(make_room: Make) -> list[Target]:
+    """Rooms of two channels, of one kind but with early and late parts of different lengths."""
+    return [
+        target_of(
+            make_room(
+                sample_rate_hz=RATE_HZ, seconds=seconds, reverberation_time_s=time_s, seed=seed, channels=2
+            ),
+            RATE_HZ,
+        )
+        for seed, (seconds, time_s) in enumerate(((0.8, 0.5), (0.82, 0.52), (0.81, 0.51)))
+    ]
 
 
-def test_side_by_side_every_channel_has_the_loss_and_the_gradient_it_has_alone(targets: list[Target]) -> None:
-    objectives = [objective_for(target) for target in targets]
-    together = side_by_side(objectives)
+@pytest.mark.parametrize("prepare", [objective_for, banded_objective_for])
+def test_side_by_side_every_room_has_the_loss_and_the_gradient_it_has_alone(
+    pairs: list[Target], prepare: Callable[[Target], Loss]
+) -> None:
+    first, *others = objectives = [prepare(target) for target in pairs]
+    together = first.beside(others)
     generator = torch.Generator().manual_seed(0)
-    h = torch.randn(4, 3, together.length_samples + 100, generator=generator)
-    h = (h * torch.exp(-torch.arange(h.shape[-1]) / 500)).requires_grad_()
-    total, terms = together.by_channel(h)
+    h = torch.randn(6, 2, together.length_samples + 100, generator=generator)
+    h = h * torch.exp(-torch.arange(h.shape[-1]) / 500)
+    h = (h + 0.05 * torch.sin(0.3 * torch.arange(h.shape[-1]))).requires_grad_()
+    total, terms = together(h)
     (gradient,) = torch.autograd.grad(total.sum(), h)
     for room, objective in enumerate(objectives):
-        alone = h.detach()[:, room : room + 1].clone().requires_grad_()
+        alone = h.detach()[room::3].clone().requires_grad_()
         expected, expected_terms = objective(alone)
         (slope,) = torch.autograd.grad(expected.sum(), alone)
-        torch.testing.assert_close(total[:, room], expected, rtol=1e-6, atol=1e-9)
-        torch.testing.assert_close(gradient[:, room : room + 1], slope, rtol=1e-5, atol=1e-9)
+        torch.testing.assert_close(total[room::3], expected, rtol=1e-5, atol=1e-9)
+        assert (gradient[room::3] - slope).norm() < 1e-5 * slope.norm()
+        assert terms.keys() == expected_terms.keys()
         for name, value in expected_terms.items():
-            torch.testing.assert_close(terms[name][:, room], value, rtol=1e-5, atol=1e-9)
+            assert float(value.detach().min()) > 0.0, name
+            torch.testing.assert_close(terms[name][room::3], value, rtol=1e-4, atol=1e-9, msg=name)
 
 
 def test_in_stock_operations_they_are_the_same(targets: list[Target]) -> None:
-    together = side_by_side([objective_for(target) for target in targets])
+    first, *others = (objective_for(target) for target in targets)
+    together = first.beside(others)
     h = torch.randn(2, 3, together.length_samples, generator=torch.Generator().manual_seed(0))
-    fused = together.by_channel(h)[1]
+    fused = energy_decay_loss(h, together.decay, {"edc": 1.0})[1]
     for name, value in energy_decay_terms(h, together.decay).items():
         torch.testing.assert_close(fused[name], value, rtol=1e-4, atol=1e-6)
 
@@ -74,29 +92,51 @@ def test_in_stock_operations_they_are_the_same(targets: list[Target]) -> None:
 def test_what_does_not_fit_side_by_side_is_refused(targets: list[Target]) -> None:
     one, other = objective_for(targets[0]), objective_for(targets[1], {"edc": 1.0})
     with pytest.raises(ValueError, match="do not fit side by side"):
-        side_by_side([one, other])
+        one.beside([other])
+    deep, flat = banded_objective_for(targets[0]), banded_objective_for(targets[1], {"edc": 1.0})
+    with pytest.raises(ValueError, match="do not fit side by side"):
+        deep.beside([flat])
 
 
-def test_a_crowd_draws_and_rates_every_room_as_alone(problems: list[Problem]) -> None:
+@pytest.mark.parametrize(
+    ("config", "rooms", "whole"),
+    [
+        (BRIEF, "targets", False),
+        (BRIEF_BANDED, "targets", False),
+        (BRIEF_BANDED, "pairs", False),
+        (BRIEF_BANDED, "pairs", True),
+    ],
+)
+def test_a_crowd_draws_and_rates_every_room_as_alone(
+    config: FitConfig, rooms: str, whole: bool, request: pytest.FixtureRequest
+) -> None:
+    problems = [problem_for(target, config) for target in request.getfixturevalue(rooms)]
+    # The same length of response: what folds back depends on it.
+    n_fft = max(problem.n_fft for problem in problems)
     crowd = Crowd(tuple(problems))
     free = crowd.draw(3, seed=5)
+    delays = problems[0].model.delays(free["delay"]).round() if whole else None
     for tensor in free.values():
         tensor.requires_grad_()
-    loss, _ = crowd.loss(free, None)
+    loss, _ = crowd.loss(free, delays)
     loss.sum().backward()
     for room, problem in enumerate(problems):
         alone = {name: t.requires_grad_() for name, t in problem.draw(3, seed=5).items()}
-        # The same length of response: what folds back depends on it.
-        alone_problem = dataclasses.replace(problem, n_fft=max(p.n_fft for p in problems))
-        expected, _ = alone_problem.loss(alone, None)
+        expected, _ = dataclasses.replace(problem, n_fft=n_fft).loss(
+            alone, None if delays is None else delays[room::3]
+        )
         expected.sum().backward()
         torch.testing.assert_close(loss[room::3], expected, rtol=1e-5, atol=1e-7)
         for name, tensor in alone.items():
-            torch.testing.assert_close(free[name].detach()[room::3], tensor.detach())
+            width = tensor.shape[-1]
+            torch.testing.assert_close(free[name].detach()[room::3, ..., :width], tensor.detach())
             found = free[name].grad
+            if tensor.grad is None:
+                assert found is None or not bool(found.any())
+                continue
             assert found is not None
-            assert tensor.grad is not None
-            miss = (found[room::3] - tensor.grad).norm() / tensor.grad.norm().clamp_min(1e-12)
+            assert not bool(found[room::3, ..., width:].any())
+            miss = (found[room::3, ..., :width] - tensor.grad).norm() / tensor.grad.norm().clamp_min(1e-12)
             assert miss < 1e-4, name
 
 
@@ -105,17 +145,25 @@ def equally_long(targets: list[Target], monkeypatch: pytest.MonkeyPatch) -> list
     """The rooms, their responses computed equally long whether they are alone or not."""
 
     def as_long(target: Target, config: FitConfig) -> Problem:
-        return dataclasses.replace(problem_for(target, config), n_fft=3000)
+        return dataclasses.replace(
+            problem_for(target, config), n_fft=4000 if config.model == "banded" else 3000
+        )
 
     monkeypatch.setattr(gradient, "problem_for", as_long)
     return targets
 
 
-def test_rooms_whose_responses_are_equally_long_are_fitted_as_alone(equally_long: list[Target]) -> None:
-    for room, together in zip(equally_long, solve_many(equally_long, BRIEF), strict=True):
-        alone = solve(room, BRIEF)
+@pytest.mark.parametrize("config", [BRIEF, BRIEF_BANDED])
+def test_rooms_whose_responses_are_equally_long_are_fitted_as_alone(
+    equally_long: list[Target], config: FitConfig
+) -> None:
+    for room, together in zip(equally_long, solve_many(equally_long, config), strict=True):
+        alone = solve(room, config)
         assert isinstance(together, FitResult)
         assert together.fdn.delays_samples == alone.fdn.delays_samples
+        assert [len(path.model_dump()["taps"]) for path in together.fdn.early] == [
+            len(path.model_dump()["taps"]) for path in alone.fdn.early
+        ]
         losses = ([p.loss for p in result.history] for result in (together, alone))
         np.testing.assert_allclose(*losses, rtol=1e-3)
         assert together.loss == pytest.approx(alone.loss, rel=1e-3)
@@ -126,9 +174,8 @@ def test_rooms_of_all_kinds_come_back_in_their_order(make_room: Make, targets: l
     long = target_of(make_room(sample_rate_hz=RATE_HZ, seconds=0.8, reverberation_time_s=0.5), RATE_HZ)
     pair = target_of(make_room(sample_rate_hz=RATE_HZ, seconds=0.3, channels=2), RATE_HZ)
     rooms = [targets[0], long, targets[1], pair, targets[2]]
-    kinds = [kind_of(problem_for(room, BRIEF)) for room in rooms]
-    assert kinds[0] == kinds[2] == kinds[4]
-    assert len(set(kinds)) == 3
+    groups = groups_of({index: problem_for(room, BRIEF) for index, room in enumerate(rooms)})
+    assert sorted(map(sorted, groups)) == [[0, 2, 4], [1], [3]]
     for room, result in zip(rooms, solve_many(rooms, BRIEF), strict=True):
         assert isinstance(result, FitResult)
         assert result.status is Status.COMPLETED
@@ -183,10 +230,19 @@ def stalled_after(losses: list[float], patience: int, most: int) -> int:
     return most
 
 
-def test_models_that_are_fitted_alone_still_are(make_room: Make) -> None:
-    room = target_of(make_room(sample_rate_hz=RATE_HZ, seconds=0.3, reverberation_time_s=0.2), RATE_HZ)
-    config = FitConfig.for_model("banded", lines=4, iterations=4, restarts=1, sample_rate_hz=RATE_HZ)
-    assert kind_of(problem_for(room, config)) is None
-    (found,) = solve_many([room], config)
-    assert isinstance(found, FitResult)
-    assert found.fdn == solve(room, config).fdn
+def test_rooms_together_take_as_many_steps_as_the_one_that_asks_for_most(
+    pairs: list[Target], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = {id(target): number for target, number in zip(pairs, (4, 8, 6), strict=True)}
+
+    def asked(config: FitConfig, target: Target) -> FitConfig:
+        return dataclasses.replace(config, iterations=wanted[id(target)])
+
+    monkeypatch.setattr(gradient, "settled", asked)
+    config = dataclasses.replace(BRIEF_BANDED, iterations=AUTO)
+    assert len(groups_of({i: problem_for(target, config) for i, target in enumerate(pairs)})) == 1
+    for result in solve_many(pairs, config):
+        assert isinstance(result, FitResult)
+        assert result.iterations == sum(
+            stage.iterations for stage in plan(dataclasses.replace(config, iterations=8))
+        )

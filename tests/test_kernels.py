@@ -179,7 +179,7 @@ def work():
         free = [x.clone().requires_grad_() for x in networks]
         impulse = get_kernel("cpu").impulse_response(*free, 6000)[:, :, 0]
         decay, _ = energy_decay.energy_decay_loss(impulse, aim, {"edc": 1.0, "edc_db": 1.0, "attributes": 1.0})
-        echo = echo_density.echo_density_distance(impulse, goal, how)
+        echo = echo_density.echo_density_distance(impulse, echo_density.echo_aim(goal, how))
         (decay + echo).sum().backward()
         values = [impulse, decay, echo, *(x.grad for x in free)]
         digests.append(hashlib.sha256(b"".join(x.detach().numpy().tobytes() for x in values)).hexdigest())

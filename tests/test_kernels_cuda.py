@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from brief_fits import BRIEF
+from brief_fits import BRIEF, BRIEF_BANDED
 from targets import target_of
 from test_filters import exact, loop_filters
 from test_kernels import TOLERANCE
 from torch import Tensor
 from torch_networks import Tensors, cast, relative_error, tensors
 
+from fdnlearn.fitting import FitConfig
 from fdnlearn.fitting.crowd import Crowd
 from fdnlearn.fitting.descent import Descent, advance, column_rates
 from fdnlearn.fitting.problem import problem_for, resolve_device
@@ -155,19 +156,34 @@ def test_filter_responses_keep_the_types_they_are_asked_for() -> None:
     assert leaf.grad.dtype == torch.float32
 
 
-def test_rooms_side_by_side_have_the_losses_they_have_alone(make_room: Callable[..., FloatArray]) -> None:
+@pytest.mark.parametrize("config", [BRIEF, BRIEF_BANDED])
+def test_rooms_side_by_side_have_the_losses_they_have_alone(
+    make_room: Callable[..., FloatArray], config: FitConfig
+) -> None:
     """Through the GPU's kernel, and on a GPU through all that the loss runs there."""
     targets = [
         target_of(make_room(sample_rate_hz=8000, seconds=0.3, reverberation_time_s=time_s), 8000)
         for time_s in (0.22, 0.225)
     ]
-    config = replace(BRIEF, kernel="cuda", device=DEVICE.type)
-    problems = tuple(replace(problem_for(target, config), n_fft=2700) for target in targets)
-    crowd = Crowd(problems)
-    loss, _ = crowd.loss(crowd.draw(2, 0), None)
-    for room, problem in enumerate(problems):
-        expected, _ = problem.loss(problem.draw(2, 0), None)
-        assert relative_error(loss[room::2], expected) < 1e-4
+    config = replace(config, kernel="cuda", device=DEVICE.type)
+    problems = [problem_for(target, config) for target in targets]
+    longest = max(problem.n_fft for problem in problems)
+    crowd = Crowd(tuple(replace(problem, n_fft=longest) for problem in problems))
+    free = crowd.draw(2, 0)
+    for tensor in free.values():
+        tensor.requires_grad_()
+    loss, _ = crowd.loss(free, None)
+    loss.sum().backward()
+    for room, problem in enumerate(crowd.problems):
+        alone = {name: tensor.requires_grad_() for name, tensor in problem.draw(2, 0).items()}
+        expected, _ = problem.loss(alone, None)
+        expected.sum().backward()
+        assert relative_error(loss[room::2].detach(), expected.detach()) < 1e-4
+        for name in ("delay", "matrix", "output"):
+            found, slope = free[name].grad, alone[name].grad
+            assert found is not None
+            assert slope is not None
+            assert relative_error(found[room::2], slope) < 1e-3, name
 
 
 def test_a_descent_goes_the_same_way(target: Target) -> None:

@@ -15,7 +15,7 @@ from fdnlearn.acoustics.comparison import compare
 from fdnlearn.acoustics.energy_decay import schroeder
 from fdnlearn.acoustics.ringing import PROMINENT_DB, late_lines, prominence_db, ringing, windows_s
 from fdnlearn.losses.coherence import coherence_aim, coherence_distance
-from fdnlearn.losses.ringing import FREE_DB, ringing_distance, ringing_parts
+from fdnlearn.losses.ringing import FREE_DB, ringing_aims, ringing_distance
 from fdnlearn.rir import Target
 
 FloatArray = npt.NDArray[np.float64]
@@ -80,13 +80,17 @@ def test_the_windows_follow_the_decay() -> None:
 def test_the_term_sees_what_the_measurement_sees(make_room: Callable[..., FloatArray]) -> None:
     room = make_room(noise_db=None)
     target = target_of(room, RATE_HZ)
-    parts = ringing_parts(target)
-    assert len(parts) == 2
+    parts = ringing_aims(target)
+    windows = windows_s(
+        target.energy_decay[0], RATE_HZ, target.mixing_time_s, target.length_samples / RATE_HZ
+    )
+    assert len(parts) == len(windows) == 2
     for seed, level in ((0, 0.0), (3, 0.05)):
         h = (make_room(noise_db=None, seed=seed + 2) + tone(900.0, level, 0.5))[:, : target.samples.shape[1]]
         excess = []
-        for part in parts:
-            above = np.maximum(prominence_db(h[0], part.lines) - FREE_DB, 0.0) * part.counts.numpy()
+        for part, window in zip(parts, windows, strict=True):
+            level_db = prominence_db(h[0], late_lines(window, RATE_HZ))
+            above = np.maximum(level_db - FREE_DB, 0.0) * part.counts[0].numpy()
             excess.append((above**2).sum() / 200)
         term = ringing_distance(torch.from_numpy(h)[None], parts)
         assert float(term) == pytest.approx(np.mean(excess), rel=1e-3, abs=1e-6)
@@ -95,7 +99,7 @@ def test_the_term_sees_what_the_measurement_sees(make_room: Callable[..., FloatA
 
 def test_descending_the_term_takes_the_ringing_away(make_room: Callable[..., FloatArray]) -> None:
     target = target_of(make_room(noise_db=None), RATE_HZ)
-    parts = ringing_parts(target)
+    parts = ringing_aims(target)
     level = torch.tensor(0.05, requires_grad=True)
     base, ring = torch.from_numpy(make_room(noise_db=None, seed=4)), torch.from_numpy(tone(900.0, 1.0, 0.5))
     start = float(ringing_distance((base + level.detach() * ring)[None], parts))
@@ -138,11 +142,13 @@ def test_the_coherence_term_is_the_measurement(make_room: Callable[..., FloatArr
     target = pair_target(make_room)
     aim = coherence_aim(target)
     assert aim is not None
-    assert aim.part.pairs == ((0, 1),)
+    assert aim.pairs == ((0, 1),)
     fit = make_room(channels=2, seed=9, noise_db=None)
     h = torch.from_numpy(fit)[None].requires_grad_()
     term = coherence_distance(h, aim)
-    told = coherence_json(target.samples, fit, aim.part)
+    part = late_part(target.energy_decay[0], RATE_HZ, target.mixing_time_s, target.length_samples, 2)
+    assert part is not None
+    told = coherence_json(target.samples, fit, part)
     assert float(term.detach()) == pytest.approx(np.mean(np.square(told["error"]["0-1"])) / 0.1, rel=1e-3)
     (gradient,) = torch.autograd.grad(term.sum(), h)
     assert bool(gradient.isfinite().all())
@@ -156,7 +162,7 @@ def pair_target(make_room: Callable[..., FloatArray]) -> Target:
 
 def test_the_gradient_of_both_terms(make_room: Callable[..., FloatArray]) -> None:
     target = target_of(make_room(channels=2, seconds=0.25, reverberation_time_s=0.15, noise_db=None), RATE_HZ)
-    aim, parts = coherence_aim(target), ringing_parts(target)
+    aim, parts = coherence_aim(target), ringing_aims(target)
     assert aim is not None
     assert parts
     rng = np.random.default_rng(0)

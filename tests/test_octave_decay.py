@@ -61,7 +61,7 @@ def test_attributes_are_the_errors_of_the_measurement(make_room: Callable[..., F
     aim = aim_of(one)
     _, terms = octave_decay_loss(padded(two, aim), aim, {"attributes": 1.0})
     total, rooms = 0.0, (measured(one)[0], measured(two)[0])
-    for band, weight in zip(aim.bands, aim.weight, strict=True):
+    for band, weight in zip(aim.bands, aim.weight.numpy(), strict=True):
         a, b = (room.broadband if band is None else room.octave[band.nominal_hz] for room in rooms)
         jnd = sum(abs(getattr(b, n) / getattr(a, n) - 1) / 0.05 for n in ("edt_s", "t20_s", "t30_s"))
         jnd += abs(b.c50_db - a.c50_db) * (abs(a.c50_db) < 25) + abs(b.c80_db - a.c80_db) * (

@@ -17,8 +17,7 @@ def rooms_together(job: Job, resources: Resources, *, gpu: bool) -> int:
     """As many as were asked for; else one on a CPU, whose cores are kept busy by other processes."""
     if resources.together is not None:
         return resources.together
-    able = (job.config.model, job.config.method) == ("homogeneous", "gradient")
-    return _ON_A_GPU if able and gpu else 1
+    return _ON_A_GPU if job.config.method == "gradient" and gpu else 1
 
 
 def with_company(

@@ -47,10 +47,10 @@ def fit_room(room: Room, job: Job, folder: Path) -> Outcome:
 def fit_rooms(rooms: Sequence[Room], job: Job, folder: Path) -> tuple[Outcome, ...]:
     """Fit rooms side by side, as far as that goes, and publish the results of each.
 
-    A group that fails as a whole, of memory for instance, is fitted room by room instead.
+    A group that fails as a whole is tried in halves: one of them may fit into memory, or be rid of what was wrong.
     """
-    if len(rooms) == 1:
-        return (fit_room(rooms[0], job, folder),)
+    if len(rooms) < 2:
+        return tuple(fit_room(room, job, folder) for room in rooms)
     from fdnlearn.fitting import solve_many
 
     place = BatchFolder(folder)
@@ -68,7 +68,13 @@ def fit_rooms(rooms: Sequence[Room], job: Job, folder: Path) -> tuple[Outcome, .
     try:
         results = solve_many(list(targets.values()), job.config)
     except Exception:
-        return tuple(found.get(room) or fit_room(room, job, folder) for room in rooms)
+        results = None
+    if results is None:
+        left = [room for room in rooms if room not in found]
+        middle = len(left) // 2
+        for half in (left[:middle], left[middle:]):
+            found |= dict(zip(half, fit_rooms(half, job, folder), strict=True))
+        return tuple(found[room] for room in rooms)
 
     def finish(room: Room, result: FitResult | FdnlearnError) -> bool:
         if isinstance(result, FdnlearnError):

@@ -27,7 +27,7 @@ from fdnlearn.fitting.problem import Free, Problem
 from fdnlearn.fitting.rounding import coprime
 from fdnlearn.kernels import get_kernel
 from fdnlearn.model import Banded, Network
-from fdnlearn.model.banded import TONE_SPAN_DB
+from fdnlearn.model.banded_map import TONE_SPAN_DB
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -130,7 +130,7 @@ def _double_precision_and_losses() -> None:
     h = torch.ones(1, 1, 800, requires_grad=True)
     profile = echo_density.soft_echo_density(h.detach(), how)[0]
     total, _ = energy_decay.energy_decay_loss(h, aim, {"edc": 1.0})
-    (total + echo_density.echo_density_distance(h, profile, how)).sum().backward()
+    (total + echo_density.echo_density_distance(h, echo_density.echo_aim(profile, how))).sum().backward()
 
 
 #: What the children compile, in parts of about equal length.

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from fdnlearn.fitting.problem import Free, Problem
+from fdnlearn.fitting.problem import Free, Loss, Problem
 from fdnlearn.fitting.result import FitConfig
-from fdnlearn.losses.objective import Objective, side_by_side
-from fdnlearn.model import Homogeneous, Model
+from fdnlearn.model import Maps, Model
 
-#: Lengths of responses that may differ within a crowd: the shorter ones are computed as long as the longest.
-_LENGTH_STEP = 1.25
+#: How much the lengths of responses may differ within a crowd: the shorter ones are computed as long as the longest.
+_LENGTH_RATIO = 1.25
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Crowd:
     Attributes
     ----------
     problems : tuple of Problem
-        Several of them agree in `kind_of`.
+        Several of them are one of `groups_of`.
     length_samples : int or None
         Of the responses that are computed; None for that of the longest problem.
     """
@@ -59,14 +57,13 @@ class Crowd:
         return self.length_samples or max(problem.n_fft for problem in self.problems)
 
     @cached_property
-    def _objective(self) -> Objective:
-        parts = [problem.objective for problem in self.problems]
-        return side_by_side([part for part in parts if isinstance(part, Objective)])
-
-    @cached_property
-    def _times_s(self) -> Tensor:
-        times = [problem.target.reverberation_time_s for problem in self.problems]
-        return torch.tensor(times, dtype=torch.float64, device=self.device)[:, None]
+    def _together(self) -> tuple[Maps, Loss]:
+        """What makes networks of all rooms, and what compares them."""
+        first, *others = self.problems
+        return (
+            first.model.beside([other.model for other in others], self.device),
+            first.objective.beside([other.objective for other in others]),
+        )
 
     def among(self, rooms: Sequence[int]) -> Crowd:
         """Some of the rooms, their responses as long as here."""
@@ -82,35 +79,36 @@ class Crowd:
         """Loss (B,) and its terms; fixed `delays_samples` (B, N) replace the learned ones."""
         if self.rooms == 1 and self._n_fft == self.problems[0].n_fft:
             return self.problems[0].loss(free, delays_samples)
-        rows = next(iter(free.values())).shape[0]
-        starts = rows // self.rooms
-        assert isinstance(self.model, Homogeneous)
-        model = dataclasses.replace(self.model, reverberation_time_s=self._times_s.repeat(starts, 1))
-        network = model.network(free, delays_samples)
-        h = network.impulse_response(self._n_fft, self.problems[0].kernel).squeeze(2)
-        total, terms = self._objective.by_channel(h.reshape(starts, -1, self._n_fft))
-
-        def of_rows(values: Tensor) -> Tensor:
-            return values.reshape(rows, -1).mean(-1)
-
-        return of_rows(total), {name: of_rows(value.detach()) for name, value in terms.items()}
+        maps, objective = self._together
+        network = maps.network(free, delays_samples)
+        return objective(network.impulse_response(self._n_fft, self.problems[0].kernel).squeeze(2))
 
 
 def interleaved(parts: Sequence[Free]) -> Free:
-    """Batches (S, ...) of every room as the rows of one, in the order that a `Crowd` expects."""
-    return {name: torch.stack([part[name] for part in parts], dim=1).flatten(0, 1) for name in parts[0]}
+    """Batches (S, ...) of every room as the rows of one, in the order that a `Crowd` expects.
+
+    Groups that are of different width, taps for instance, are filled up with zeros, which nothing moves.
+    """
+    together = {}
+    for name in parts[0]:
+        tensors = [part[name] for part in parts]
+        most = max(tensor.shape[-1] for tensor in tensors)
+        filled = [torch.nn.functional.pad(tensor, (0, most - tensor.shape[-1])) for tensor in tensors]
+        together[name] = torch.stack(filled, dim=1).flatten(0, 1)
+    return together
 
 
-def kind_of(problem: Problem) -> Hashable:
-    """What problems must have in common to be solved together; None for one that is solved alone."""
-    objective = problem.objective
-    if not isinstance(problem.model, Homogeneous) or not isinstance(objective, Objective):
-        return None
-    length = math.ceil(math.log(problem.n_fft) / math.log(_LENGTH_STEP))
-    return (
-        problem.config,
-        length,
-        problem.model.outputs,
-        tuple(objective.decay.boundaries),
-        objective.echo.window.size,
-    )
+def groups_of(problems: Mapping[int, Problem]) -> list[list[int]]:
+    """Which problems are solved together: those of one kind whose responses are about as long."""
+    kinds: dict[Hashable, list[int]] = {}
+    for name, problem in problems.items():
+        kinds.setdefault((problem.config, problem.model.kind, problem.objective.kind), []).append(name)
+    groups: list[list[int]] = []
+    for members in kinds.values():
+        shortest = 0
+        for name in sorted(members, key=lambda name: problems[name].n_fft):
+            if problems[name].n_fft > _LENGTH_RATIO * shortest:
+                groups.append([])
+                shortest = problems[name].n_fft
+            groups[-1].append(name)
+    return groups

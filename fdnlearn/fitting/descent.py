@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -84,12 +84,12 @@ def advance(
     values = descent.values.detach().requires_grad_()
     loss, terms = problem.loss(split(values, like), delays_samples)
     (gradient,) = torch.autograd.grad(loss.sum(), values)
-    now = loss.detach().to("cpu", torch.float64)
+    now, *parts = _on_cpu(loss.detach(), *terms.values())
     descent.step += 1
     move = _move_on_cpu if values.device.type == "cpu" else _move
     move(descent, now, gradient, rates)
     losses = now.tolist()
-    told = {name: value.tolist() for name, value in terms.items()}
+    told = {name: value.tolist() for name, value in zip(terms, parts, strict=True)}
     found = []
     for room in range(rooms):
         lead = min(
@@ -98,6 +98,13 @@ def advance(
         )
         found.append((losses[lead], {name: values[lead] for name, values in told.items()}))
     return found
+
+
+def _on_cpu(*rows: Tensor) -> Sequence[Tensor]:
+    """Rows (B,) in double on the CPU, in one transfer: each of them would wait for the device."""
+    if rows[0].device.type == "cpu":
+        return [rows[0].double(), *rows[1:]]
+    return torch.stack([row.double() for row in rows]).cpu().unbind()
 
 
 def _move_on_cpu(descent: Descent, loss: Tensor, gradient: Tensor, rates: Tensor) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
 import torch
 
 from fdnlearn.errors import FdnlearnError, UsageError
 from fdnlearn.fitting import checkpoint
 from fdnlearn.fitting.course import Course, begin, carry_on, resume
-from fdnlearn.fitting.crowd import Crowd, kind_of
+from fdnlearn.fitting.crowd import Crowd, groups_of
 from fdnlearn.fitting.effort import settled
 from fdnlearn.fitting.problem import Problem, problem_for
 from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult, Status
@@ -61,14 +62,15 @@ def solve(
 def solve_many(targets: Sequence[Target], config: FitConfig) -> list[FitResult | FdnlearnError]:
     """Fit a network to each of many targets, those of about the same length side by side in one batch.
 
-    What a GPU is for: the starts of all rooms go through the stages of `solve` in the same launches. Only rooms of the
-    homogeneous model are put side by side; others are fitted one after the other.
+    What a GPU is for: the starts of all rooms go through the stages of `solve` in the same launches. Side by side go
+    rooms of about one length that agree in what shapes a network and its loss: lines, channels, slopes.
 
     Parameters
     ----------
     targets : sequence of Target
     config : FitConfig
-        `budget_s` is the time of each batch.
+        `budget_s` is the time of each batch. Where `iterations` is `registry.AUTO`, all rooms of a batch take as many
+        as the one that asks for most.
 
     Returns
     -------
@@ -83,19 +85,19 @@ def solve_many(targets: Sequence[Target], config: FitConfig) -> list[FitResult |
     """
     found: dict[int, FitResult | FdnlearnError] = {}
     problems: dict[int, Problem] = {}
-    groups: dict[Hashable, list[int]] = {}
     for index, target in enumerate(targets):
         try:
-            problems[index] = problem_for(target, settled(config, target))
+            problems[index] = problem_for(target, config)
         except UsageError:
             raise
         except FdnlearnError as error:
             found[index] = error
-        else:
-            groups.setdefault(kind_of(problems[index]) or index, []).append(index)
-    for members in groups.values():
+    for members in groups_of(problems):
+        most = max(settled(config, targets[index]).iterations for index in members)
+        decided = dataclasses.replace(config, iterations=most)
         with one_torch_thread(problems[members[0]].device):
-            course = begin(Crowd(tuple(problems[index] for index in members)))
+            group = (dataclasses.replace(problems[index], config=decided) for index in members)
+            course = begin(Crowd(tuple(group)))
             status = carry_on(course)
             for room, index in enumerate(members):
                 try:

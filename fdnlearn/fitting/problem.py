@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from fdnlearn.fitting.compilation import ensure_compiled
 from fdnlearn.fitting.result import FitConfig
 from fdnlearn.kernels import Kernel, get_kernel, kernel_for
 from fdnlearn.losses import banded, objective
+from fdnlearn.losses.placing import on_device
 from fdnlearn.model import MODELS, Model, Network, Wishes
 from fdnlearn.rir.target import Target
 
@@ -30,8 +31,15 @@ class Loss(Protocol):
     def length_samples(self) -> int:
         """How long responses must be."""
 
+    @property
+    def kind(self) -> Hashable:
+        """Losses that agree in it can be put side by side."""
+
     def __call__(self, h: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss (B,) of responses (B, channels, n) and its unweighted terms."""
+        """Loss (B,) of responses (B, channels, n), b being one of room ``b % rooms``, and its unweighted terms."""
+
+    def beside(self, others: Sequence[Any]) -> Loss:
+        """The losses of this room and of others of its kind."""
 
 
 @dataclass(frozen=True)
@@ -191,4 +199,4 @@ def problem_for(target: Target, config: FitConfig) -> Problem:
     wanted = max(target.length_samples, math.ceil(target.reverberation_time_s * fs), loss.length_samples)
     n_fft = scipy.fft.next_fast_len(math.ceil(AIMS[config.model].decays * wanted) + 64, real=True)
     kernel = get_kernel(config.kernel) if config.kernel else kernel_for(device.type)
-    return Problem(target, config, model, loss, kernel, device, n_fft)
+    return Problem(target, config, model, on_device(loss, device), kernel, device, n_fft)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,47 +29,90 @@ _ECHO_HOP_S = 0.001
 _EARLY_EMPHASIS_S = 0.1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BandedObjective:
-    """Compares impulse responses with a target, octave by octave.
+    """Compares impulse responses with a target octave by octave, or with those of several rooms.
 
     Attributes
     ----------
     octaves : OctaveAim
-    echo : EchoDensitySettings
-    profile : Tensor, shape (channels, frames)
+        Of the channels of all rooms, room by room, as the others are.
+    echo : EchoAim
+    relief : ReliefAim
+    late : tuple of RingingAim
+    channels : CoherenceAim or None
     weights : mapping of str to float
+    rooms : int
     """
 
     octaves: octave_decay.OctaveAim
-    echo: echo_density.EchoDensitySettings
-    profile: Tensor
+    echo: echo_density.EchoAim
     relief: energy_relief.ReliefAim
-    late: tuple[ringing.Part, ...]
+    late: tuple[ringing.RingingAim, ...]
     channels: coherence.CoherenceAim | None
     weights: Mapping[str, float]
+    rooms: int = 1
 
     @property
     def length_samples(self) -> int:
         """How long responses must be: the filters' lead and the slowest band's decay."""
         return self.octaves.length
 
+    @property
+    def kind(self) -> Hashable:
+        """Objectives that agree in it can be put side by side."""
+        how = self.echo.how
+        frames = (how.hop, how.window.size, how.invariant, self.relief.hop, len(self.relief.window))
+        return (self.octaves.kind, *frames, self.channels is None, tuple(self.weights.items()))
+
     def __call__(self, h: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss (B,) of responses (B, channels, n), and its unweighted terms."""
-        total, terms = octave_decay.octave_decay_loss(h, self.octaves, self.weights)
-        if self.weights.get("edp", 0.0):
-            terms["edp"] = echo_density.echo_density_distance(h, self.profile, self.echo).mean(-1)
-            total = total + self.weights["edp"] * terms["edp"]
-        if self.weights.get("relief", 0.0):
-            terms["relief"] = energy_relief.relief_distance(h, self.relief).mean(-1)
-            total = total + self.weights["relief"] * terms["relief"]
-        if self.weights.get("ringing", 0.0):
-            terms["ringing"] = ringing.ringing_distance(h, self.late)
-            total = total + self.weights["ringing"] * terms["ringing"]
-        if self.weights.get("coherence", 0.0) and self.channels is not None:
-            terms["coherence"] = coherence.coherence_distance(h, self.channels)
-            total = total + self.weights["coherence"] * terms["coherence"]
-        return total, {name: value.detach() for name, value in terms.items()}
+        """Loss (B,) of responses (B, channels, n), and its unweighted terms.
+
+        Response b is one of room ``b % rooms``.
+        """
+        starts = h.shape[0] // self.rooms
+        rows = h.reshape(starts, self.rooms * h.shape[1], h.shape[2])
+
+        def of_rooms(values: Tensor) -> Tensor:
+            return values.reshape(starts, self.rooms, -1).mean(-1)
+
+        total, terms = octave_decay.octave_decay_loss(rows, self.octaves, self.weights)
+        others: dict[str, Callable[[], Tensor]] = {
+            "edp": lambda: of_rooms(echo_density.echo_density_distance(rows, self.echo)),
+            "relief": lambda: of_rooms(energy_relief.relief_distance(rows, self.relief)),
+            "ringing": lambda: ringing.ringing_distance(rows, self.late, self.rooms),
+        }
+        if (aim := self.channels) is not None:
+            others["coherence"] = lambda: coherence.coherence_distance(rows, aim)
+        for name, distance in others.items():
+            if weight := self.weights.get(name, 0.0):
+                terms[name] = distance()
+                total = total + weight * terms[name]
+        return total.flatten(), {name: value.detach().flatten() for name, value in terms.items()}
+
+    def beside(self, others: Sequence[BandedObjective]) -> BandedObjective:
+        """The objective and others of its kind as one: of every room it then gives what its own would have given.
+
+        Raises
+        ------
+        ValueError
+            If one of them is of another kind.
+        """
+        every = (self, *others)
+        if len({one.kind for one in every}) > 1:
+            raise ValueError(
+                "objectives of other rates, weights or numbers of channels do not fit side by side"
+            )
+        likeness = [one.channels for one in every if one.channels is not None]
+        return BandedObjective(
+            octave_decay.side_by_side([one.octaves for one in every]),
+            echo_density.side_by_side([one.echo for one in every]),
+            energy_relief.side_by_side([one.relief for one in every]),
+            ringing.side_by_side([one.late for one in every], len(self.octaves.scale)),
+            coherence.side_by_side(likeness) if likeness else None,
+            self.weights,
+            len(every),
+        )
 
 
 def banded_objective_for(target: Target, weights: Mapping[str, float] = WEIGHTS) -> BandedObjective:
@@ -84,10 +127,9 @@ def banded_objective_for(target: Target, weights: Mapping[str, float] = WEIGHTS)
     usable = torch.from_numpy(target.samples[:, : target.length_samples].astype("float32"))
     return BandedObjective(
         decay,
-        echo,
-        echo_density.soft_echo_density(usable, echo),
+        echo_density.echo_aim(echo_density.soft_echo_density(usable, echo), echo),
         energy_relief.relief_aim(target),
-        ringing.ringing_parts(target),
+        ringing.ringing_aims(target),
         coherence.coherence_aim(target),
         dict(weights),
     )

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from fdnlearn.acoustics.coherence import LatePart, coherence, late_part
-from fdnlearn.kernels.fourier import rfft
+from fdnlearn.acoustics.coherence import coherence, late_part
+from fdnlearn.losses import late_windows
+from fdnlearn.losses.late_windows import LateWindows
 from fdnlearn.rir.target import Target
 
 
 @dataclass(frozen=True, eq=False)
 class CoherenceAim:
-    """Coefficients (pairs, bands) of a target, and the part of a response that they are taken of."""
+    """Coefficients of R rooms of C channels each, and the parts of their responses that they are taken of.
 
-    part: LatePart
+    Attributes
+    ----------
+    windows : LateWindows
+        R C parts.
+    pairs : tuple of (int, int)
+        Channels of a room that are compared.
+    power : Tensor, shape (R, bins, octaves)
+        Power response of each octave.
+    goal : Tensor, shape (R, pairs, octaves)
+    """
+
+    windows: LateWindows
+    pairs: tuple[tuple[int, int], ...]
+    power: Tensor
     goal: Tensor
 
 
@@ -26,21 +41,48 @@ def coherence_aim(target: Target) -> CoherenceAim | None:
     part = late_part(
         target.energy_decay[0], target.sample_rate_hz, target.mixing_time_s, target.length_samples, channels
     )
-    return (
-        None
-        if part is None
-        else CoherenceAim(part, torch.from_numpy(coherence(target.samples, part)).float())
+    if part is None:
+        return None
+    taper = torch.from_numpy(part.taper).float().expand(channels, -1)
+    return CoherenceAim(
+        LateWindows(tuple(range(channels)), (part.start,) * channels, taper, (part.n_fft,) * channels),
+        part.pairs,
+        torch.from_numpy(part.power.T).float()[None],
+        torch.from_numpy(coherence(target.samples, part)).float()[None],
+    )
+
+
+def side_by_side(aims: Sequence[CoherenceAim]) -> CoherenceAim:
+    """Those of several rooms of as many channels and octaves as one."""
+    channels = len(aims[0].windows.channel)
+    windows = late_windows.side_by_side(
+        [aim.windows for aim in aims], [channels * room for room in range(len(aims))]
+    )
+
+    def filled(power: Tensor) -> Tensor:
+        return torch.nn.functional.pad(power, (0, 0, 0, windows.bins - power.shape[1]))
+
+    return CoherenceAim(
+        windows,
+        aims[0].pairs,
+        torch.cat([filled(aim.power) for aim in aims]),
+        torch.cat([aim.goal for aim in aims]),
     )
 
 
 def coherence_distance(h: Tensor, aim: CoherenceAim) -> Tensor:
-    """Mean squared difference of the coefficients over 0.1, (B,), of responses h (B, channels, n)."""
-    part = aim.part
-    late = h[..., part.start : part.stop] * torch.from_numpy(part.taper).to(h)
-    spectrum = rfft(torch.nn.functional.pad(late, (0, part.n_fft - late.shape[-1])))
-    power = torch.from_numpy(part.power.T).to(h)
-    energy = (spectrum.real.square() + spectrum.imag.square()) @ power
-    one, two = (list(side) for side in zip(*part.pairs, strict=True))
-    crossed = spectrum.real[:, one] * spectrum.real[:, two] + spectrum.imag[:, one] * spectrum.imag[:, two]
-    found = (crossed @ power) / (energy[:, one] * energy[:, two]).clamp_min(1e-30).sqrt()
-    return 10.0 * (found - aim.goal.to(h)).square().mean((1, 2))
+    """Mean squared difference of the coefficients over 0.1, (S, rooms).
+
+    Of responses h (S, channels, n), the channels those of all rooms, room by room.
+    """
+    spectra = aim.windows.spectra(h)
+    # (S, rooms, channels, bins)
+    real, imag = (
+        x.reshape(h.shape[0], len(aim.power), -1, x.shape[-1]) for x in (spectra.real, spectra.imag)
+    )
+    power = aim.power.to(real)
+    energy = (real.square() + imag.square()) @ power
+    one, two = (list(side) for side in zip(*aim.pairs, strict=True))
+    crossed = real[:, :, one] * real[:, :, two] + imag[:, :, one] * imag[:, :, two]
+    found = (crossed @ power) / (energy[:, :, one] * energy[:, :, two]).clamp_min(1e-30).sqrt()
+    return 10.0 * (found - aim.goal.to(found)).square().mean((2, 3))

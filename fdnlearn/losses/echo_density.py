@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +17,7 @@ from fdnlearn.kernels import echo
 WINDOW_S = 0.02
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EchoDensitySettings:
     """How the soft profile counts.
 
@@ -35,6 +37,23 @@ class EchoDensitySettings:
     steepness: Any
     invariant: bool
     hop: int
+
+
+@dataclass(frozen=True, eq=False)
+class EchoAim:
+    """Target profiles, and how those of responses are counted.
+
+    Attributes
+    ----------
+    how : EchoDensitySettings
+    profile : Tensor, shape (channels, frames)
+    share : Tensor, shape (channels, frames), float64
+        Weight of each frame in the mean; zero after the end of a channel that is shorter than others.
+    """
+
+    how: EchoDensitySettings
+    profile: Tensor
+    share: Tensor
 
 
 def settings(
@@ -95,39 +114,39 @@ class _Distance(torch.autograd.Function):
         return (ctx.grad * grad.reshape(-1, 1)).reshape(ctx.shape), None, None, None
 
 
-def echo_density_distance(
-    h: Tensor, target: Tensor, how: EchoDensitySettings, share: Tensor | None = None
-) -> Tensor:
-    """Mean squared difference of soft profiles (L_EDP).
+def echo_aim(profile: Tensor, how: EchoDensitySettings) -> EchoAim:
+    """A target's profile (channels, frames), every frame of which counts alike."""
+    return EchoAim(how, profile, torch.full_like(profile, 1 / profile.shape[-1], dtype=torch.float64))
 
-    Parameters
-    ----------
-    h : Tensor, shape (..., channels, n)
-    target : Tensor, shape (channels, frames)
-        `soft_echo_density` of the target with the same settings.
-    how : EchoDensitySettings
-    share : Tensor, shape (channels, frames), optional
-        Weight of each frame in the mean; all alike where it is None.
 
-    Returns
-    -------
-    Tensor, shape (..., channels)
+def side_by_side(aims: Sequence[EchoAim]) -> EchoAim:
+    """The channels of several aims one after the other, the shorter filled up with frames that do not count."""
+    longest = max((aim.how for aim in aims), key=lambda how: how.steepness.size)
+
+    def stacked(rows: Sequence[Tensor]) -> Tensor:
+        return torch.cat(
+            [torch.nn.functional.pad(r, (0, longest.steepness.size - r.shape[-1])) for r in rows]
+        )
+
+    return EchoAim(longest, stacked([aim.profile for aim in aims]), stacked([aim.share for aim in aims]))
+
+
+def echo_density_distance(h: Tensor, aim: EchoAim) -> Tensor:
+    """Mean squared difference of soft profiles (L_EDP), (..., channels), of responses h (..., channels, n).
 
     Raises
     ------
     ValueError
         If the responses do not hold every frame.
     """
+    how, target, share = aim.how, aim.profile, aim.share
     needed = (how.steepness.shape[0] - 1) * how.hop + how.window.shape[0]
     if h.shape[-1] < needed:
         raise ValueError(f"responses of {h.shape[-1]} samples are shorter than the {needed} of the profile")
-    if share is None:
-        share = torch.full_like(target, 1 / target.shape[-1], dtype=torch.float64)
     if h.device.type == "cuda":
         from fdnlearn.kernels import cuda_echo
 
-        window, steepness = (torch.as_tensor(x).to(h) for x in (how.window, how.steepness))
-        profile = cuda_echo.profile(h, window, steepness, how.invariant, how.hop)
+        profile = cuda_echo.profile(h, *_on(how, h.device, h.dtype), how.invariant, how.hop)
         return _mean_square(profile, target, share)
     if h.device.type != "cpu":
         return _mean_square(_unfolded(h, how), target, share)
@@ -137,15 +156,23 @@ def echo_density_distance(
     return result
 
 
+@functools.lru_cache(maxsize=2)
+def _on(how: EchoDensitySettings, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Window and steepness, copied to a device once and not in every step."""
+    return (
+        torch.as_tensor(how.window).to(device, dtype),
+        torch.as_tensor(how.steepness).to(device, dtype),
+    )
+
+
 def _mean_square(profile: Tensor, target: Tensor, share: Tensor) -> Tensor:
     return ((profile - target.to(profile)).square() * share.to(profile)).sum(-1)
 
 
 def _unfolded(h: Tensor, how: EchoDensitySettings) -> Tensor:
     """The profile in stock operations: what other devices run, and what the fused loop is tested against."""
-    window = torch.as_tensor(how.window).to(h)
-    steepness = torch.as_tensor(how.steepness).to(h)[:, None]
+    window, steepness = _on(how, h.device, h.dtype)
     frames = h.unfold(-1, window.shape[0], how.hop)[..., : steepness.shape[0], :]
     sigma = ((frames.square() * window).sum(-1, keepdim=True) + 1e-20).sqrt()
-    slope = steepness / sigma if how.invariant else steepness
+    slope = steepness[:, None] / sigma if how.invariant else steepness[:, None]
     return echo.GAUSSIAN_NORM * (window * torch.sigmoid(slope * (frames.abs() - sigma))).sum(-1)

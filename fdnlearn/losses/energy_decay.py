@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,6 +109,31 @@ def decay_aim(
     )
 
 
+def side_by_side(aims: Sequence[DecayAim]) -> DecayAim:
+    """The channels of several aims one after the other, the shorter filled up with points that do not count.
+
+    They agree in hop and boundaries.
+    """
+    points = max(aim.decay.shape[1] for aim in aims)
+
+    def stacked(name: str) -> FloatArray:
+        parts = [getattr(aim, name) for aim in aims]
+        missing = [[(0, 0)] * (part.ndim - 1) + [(0, points - part.shape[-1])] for part in parts]
+        return np.concatenate([np.pad(*pair) for pair in zip(parts, missing, strict=True)])
+
+    return DecayAim(
+        decay=stacked("decay"),
+        level_db=stacked("level_db"),
+        counted=stacked("counted"),
+        weight=stacked("weight"),
+        regressions=stacked("regressions"),
+        boundaries=aims[0].boundaries,
+        heard=np.concatenate([aim.heard for aim in aims]),
+        length=max(aim.length for aim in aims),
+        hop=aims[0].hop,
+    )
+
+
 TERMS = ("edc", "edc_db", "attributes")
 
 
@@ -133,8 +158,11 @@ def energy_decay_terms(h: Tensor, aim: DecayAim) -> dict[str, Tensor]:
         ``edc``: sum (e - e')^2 / sum e^2, linear (Mezza et al. 2024). ``edc_db``: weighted mean absolute difference
         in dB, divided by 10. ``attributes``: mean difference of T20, T30, EDT, DRR, C50 and C80 in JND.
     """
-    decay = h.double().square().flip(-1).cumsum(-1).flip(-1)[..., : aim.length : aim.hop]
     goal, goal_db, counted, weight, slopes, at, heard = _on(h.device, aim)
+    # Only sums of whole hops are asked for, and a sum along all samples in double would be most of the work.
+    hops = torch.nn.functional.pad(h, (0, -h.shape[-1] % aim.hop)).unflatten(-1, (-1, aim.hop))
+    energy = hops.square().sum(-1, dtype=torch.float64)
+    decay = energy.flip(-1).cumsum(-1).flip(-1)[..., : goal.shape[-1]]
     linear = ((decay - goal).square() * counted).sum(-1) / goal.square().sum(-1)
     miss_db = 10 * torch.log10(decay + 1e-12) - goal_db
     level = (miss_db.abs() * weight).sum(-1) / 10

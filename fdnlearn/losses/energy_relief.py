@@ -6,6 +6,7 @@ response are summed to the target's noise knee and no further; the noise itself 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,8 @@ class ReliefAim:
     window : Tensor, shape (width,)
     hop, length : int
         Samples between frames, and samples compared.
+    ends : Tensor of int64, shape (channels, 1), optional
+        Where channels end of which not all are compared to `length`.
     """
 
     relief_db: Tensor
@@ -47,6 +50,7 @@ class ReliefAim:
     window: Tensor
     hop: int
     length: int
+    ends: Tensor | None = None
 
 
 def relief_aim(target: Target) -> ReliefAim:
@@ -72,13 +76,34 @@ def relief_aim(target: Target) -> ReliefAim:
     return ReliefAim(level.float(), weight.float(), filters, window, hop, length)
 
 
+def side_by_side(aims: Sequence[ReliefAim]) -> ReliefAim:
+    """The channels of several aims of one rate one after the other, each compared as far as it was."""
+    frames = max(aim.relief_db.shape[1] for aim in aims)
+
+    def filled(values: Tensor) -> Tensor:
+        return torch.nn.functional.pad(values, (0, 0, 0, frames - values.shape[1]))
+
+    first = aims[0]
+    return ReliefAim(
+        torch.cat([filled(aim.relief_db) for aim in aims]),
+        torch.cat([filled(aim.weight) for aim in aims]),
+        first.filters,
+        first.window,
+        first.hop,
+        max(aim.length for aim in aims),
+        torch.cat([torch.full((len(aim.weight), 1), aim.length) for aim in aims]),
+    )
+
+
 def relief_distance(h: Tensor, aim: ReliefAim) -> Tensor:
     """Sum of |difference| over the sum of the target's level above the floor, (B, channels), of h (B, channels, n)."""
-    device = h.device
-    energy = _frames(h[..., : aim.length], aim.window.to(device), aim.hop) @ aim.filters.to(device)
+    h = h[..., : aim.length]
+    if aim.ends is not None:
+        h = torch.where(torch.arange(h.shape[-1], device=h.device) < aim.ends, h, 0.0)
+    energy = _frames(h, aim.window, aim.hop) @ aim.filters
     relief = energy.flip(-2).cumsum(-2).flip(-2)
     level = 10 * torch.log10(relief + 1e-12)
-    return ((level - aim.relief_db.to(device)).abs() * aim.weight.to(device)).sum((-2, -1))
+    return ((level - aim.relief_db).abs() * aim.weight).sum((-2, -1))
 
 
 def _frames(h: Tensor, window: Tensor, hop: int) -> Tensor:

@@ -7,9 +7,10 @@ the onset, as it does there.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ from torch import Tensor
 from fdnlearn.acoustics.bands import Octave, octave_magnitude, octaves
 from fdnlearn.acoustics.parameters import BandParameters, RoomParameters
 from fdnlearn.kernels.fourier import irfft, rfft
+from fdnlearn.losses import energy_decay
 from fdnlearn.losses.energy_decay import DecayAim, decay_aim, energy_decay_loss
 
 FloatArray = npt.NDArray[np.float64]
@@ -37,6 +39,8 @@ _KNEE_MARGIN_DB = 3.0
 class OctaveAim:
     """Target decays of every channel and band, the whole spectrum first, and how a response is brought to them.
 
+    Channels are those of one room, or of several, room by room.
+
     Attributes
     ----------
     decay : DecayAim
@@ -45,20 +49,28 @@ class OctaveAim:
         None stands for the whole spectrum.
     scale : ndarray, shape (channels, bands)
         Factor that brings the target to unit energy.
-    weight : ndarray, shape (channels * bands,)
-        Share of each in the loss.
+    weight : Tensor, shape (channels * bands,)
+        Share of each in the loss of its room.
     lead, length : int
         Samples by which responses are delayed, and how long they must be to have decayed.
     sample_rate_hz : float
+    rooms : int
     """
 
     decay: DecayAim
     bands: tuple[Octave | None, ...]
     scale: FloatArray
-    weight: FloatArray
+    weight: Tensor
     lead: int
     length: int
     sample_rate_hz: float
+    rooms: int = 1
+
+    @property
+    def kind(self) -> Hashable:
+        """Aims that agree in it can be put side by side."""
+        grid = (self.decay.hop, tuple(self.decay.boundaries), self.lead)
+        return (self.sample_rate_hz, self.bands, *grid, len(self.scale) // self.rooms)
 
     @functools.lru_cache(maxsize=4)  # noqa: B019  (an aim lives as long as its fit)
     def filters(self, n_fft: int, device: torch.device) -> Tensor:
@@ -123,7 +135,7 @@ def octave_aim(
         ),
         bands=bands,
         scale=(1 / np.sqrt(np.maximum(energy, 1e-30))).reshape(len(measured), len(bands)),
-        weight=share / share.sum(),
+        weight=torch.from_numpy(share / share.sum()),
         lead=lead,
         length=max(points * hop, lead + math.ceil(max(map(_time_s, parts)) * sample_rate_hz)),
         sample_rate_hz=sample_rate_hz,
@@ -143,12 +155,27 @@ def _range_db(part: BandParameters) -> float:
     return part.decay.range_db if math.isfinite(part.decay.range_db) else _DEEPEST_DB
 
 
+def side_by_side(aims: Sequence[OctaveAim]) -> OctaveAim:
+    """The channels of several aims of one kind one after the other."""
+    return dataclasses.replace(
+        aims[0],
+        decay=energy_decay.side_by_side([aim.decay for aim in aims]),
+        scale=np.concatenate([aim.scale for aim in aims]),
+        weight=torch.cat([aim.weight for aim in aims]),
+        length=max(aim.length for aim in aims),
+        rooms=len(aims),
+    )
+
+
 def octave_decay_loss(
     h: Tensor, aim: OctaveAim, weights: Mapping[str, float]
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Weighted sum of `energy_decay` terms over all bands, (B,), and the terms, of responses h (B, channels, n)."""
+    """Weighted sum of `energy_decay` terms over all bands, (S, rooms), and the terms, of responses (S, channels, n)."""
     filters = aim.filters(h.shape[-1], h.device)
     rows = irfft(rfft(h)[:, :, None] * filters, h.shape[-1]).flatten(1, 2)
     total, terms = energy_decay_loss(rows, aim.decay, weights)
-    weight = torch.from_numpy(aim.weight).to(h.device)
-    return (total * weight).sum(-1), {name: (value * weight).sum(-1) for name, value in terms.items()}
+
+    def of_rooms(values: Tensor) -> Tensor:
+        return (values * aim.weight).reshape(len(h), aim.rooms, -1).sum(-1)
+
+    return of_rooms(total), {name: of_rooms(value) for name, value in terms.items()}

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from fdnlearn.acoustics.ringing import PADDING, LateLines, excused, late_lines, windows_s
-from fdnlearn.kernels.fourier import rfft
+from fdnlearn.losses import late_windows
+from fdnlearn.losses.late_windows import LateWindows
 from fdnlearn.rir.target import Target
 
 #: Lines below this are those of any reverberation; those above are pulled down before they are heard.
@@ -17,40 +21,126 @@ FREE_DB = 10.0
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """A late part of one channel, and the lines of its spectrum (lines,) that count: not where the target rings."""
+class RingingAim:
+    """P late parts of R rooms, and the L lines of their spectra that count.
 
-    channel: int
-    lines: LateLines
+    Attributes
+    ----------
+    windows : LateWindows
+    own, low, high : Tensor of int64, shape (P, L)
+        Bin of every line; first bin, and the one after the last, of the third of an octave around it.
+    begin, end : Tensor of int64, shape (P, bins)
+        First line, and the one after the last, in whose third of an octave a bin is.
+    counts : Tensor, shape (P, L)
+        One where a line counts, zero where the target itself rings and where a part has no such line.
+    share : Tensor, shape (P, R)
+        Weight of a part in the loss of its room, zero for the others.
+    """
+
+    windows: LateWindows
+    own: Tensor
+    low: Tensor
+    high: Tensor
+    begin: Tensor
+    end: Tensor
     counts: Tensor
+    share: Tensor
 
 
-def ringing_parts(target: Target) -> tuple[Part, ...]:
+def ringing_aims(target: Target) -> tuple[RingingAim, ...]:
     """Prepare the late parts of a target, two a channel where its decay can be followed that far."""
     fs = float(target.sample_rate_hz)
-    parts = []
-    for channel, (h, curve) in enumerate(zip(target.samples, target.energy_decay, strict=True)):
-        for window in windows_s(curve, fs, target.mixing_time_s, target.length_samples / fs):
-            lines = late_lines(window, fs)
-            parts.append(Part(channel, lines, torch.from_numpy(~excused(h, lines)).float()))
-    return tuple(parts)
+    parts = [
+        (channel, late_lines(window, fs))
+        for channel, curve in enumerate(target.energy_decay)
+        for window in windows_s(curve, fs, target.mixing_time_s, target.length_samples / fs)
+    ]
+    share = 1.0 / (100.0 * PADDING * max(len(parts), 1))
+    return tuple(_aim(target, channel, lines, share) for channel, lines in parts)
 
 
-def ringing_distance(h: Tensor, parts: Sequence[Part]) -> Tensor:
-    """Sum over lines of (dB above `FREE_DB`)^2 / 100, averaged over the parts, (B,), of responses (B, channels, n)."""
-    total = torch.zeros(h.shape[0], device=h.device)
-    for part in parts:
-        lines = part.lines
-        taper = torch.from_numpy(lines.taper).to(h)
-        late = h[:, part.channel, lines.start : lines.stop] * taper[: h.shape[-1] - lines.start]
-        spectrum = rfft(torch.nn.functional.pad(late, (0, lines.n_fft - late.shape[-1])))
-        power = spectrum.real.square() + spectrum.imag.square()
-        # Differences of a running sum want double precision.
-        sums = torch.nn.functional.pad(power.double().cumsum(-1), (1, 0))
-        low, high = (torch.from_numpy(edge).to(h.device) for edge in (lines.low, lines.high))
-        mean = ((sums[:, high] - sums[:, low]) / (high - low)).to(power)
-        own = power[:, lines.first : lines.first + lines.hz.size]
+def _aim(target: Target, channel: int, lines: LateLines, share: float) -> RingingAim:
+    bins = np.arange(lines.n_fft // 2 + 1)
+
+    def one(row: npt.NDArray[Any]) -> Tensor:
+        return torch.from_numpy(row)[None]
+
+    return RingingAim(
+        LateWindows((channel,), (lines.start,), one(lines.taper).float(), (lines.n_fft,)),
+        own=one(lines.first + np.arange(lines.hz.size)),
+        low=one(lines.low),
+        high=one(lines.high),
+        begin=one(np.searchsorted(lines.high, bins, side="right")),
+        end=one(np.searchsorted(lines.low, bins, side="right")),
+        counts=one(~excused(target.samples[channel], lines)).float(),
+        share=torch.full((1, 1), share),
+    )
+
+
+def side_by_side(rooms: Sequence[Sequence[RingingAim]], channels: int) -> tuple[RingingAim, ...]:
+    """The parts of several rooms of so many channels as those of one aim; none if none has any."""
+    parts = [(room, aim) for room, aims in enumerate(rooms) for aim in aims]
+    if not parts:
+        return ()
+    aims = [aim for _, aim in parts]
+    windows = late_windows.side_by_side([aim.windows for aim in aims], [channels * room for room, _ in parts])
+
+    def stacked(name: str) -> Tensor:
+        rows = [getattr(aim, name) for aim in aims]
+        wide = max(row.shape[1] for row in rows)
+        return torch.cat([torch.nn.functional.pad(row, (0, wide - row.shape[1])) for row in rows])
+
+    share = torch.zeros(len(parts), len(rooms))
+    for place, (room, aim) in enumerate(parts):
+        share[place, room] = aim.share.item()
+    # Of a line that fills up, the third of an octave is one bin, for it is divided by.
+    high = stacked("high").clamp_min(1)
+    return (
+        RingingAim(
+            windows,
+            stacked("own"),
+            stacked("low"),
+            high,
+            stacked("begin"),
+            stacked("end"),
+            stacked("counts"),
+            share,
+        ),
+    )
+
+
+class _ThirdOctaveMeans(torch.autograd.Function):
+    """Means (S, P, L) of power (S, P, bins) from `low` to `high`; both ways are differences of a running sum."""
+
+    @staticmethod
+    def forward(ctx: Any, power: Tensor, aim: RingingAim) -> Tensor:
+        ctx.aim = aim
+        return (_sums(power, aim.low, aim.high) / (aim.high - aim.low)).to(power)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        aim = ctx.aim
+        return _sums(grad.double() / (aim.high - aim.low), aim.begin, aim.end).to(grad), None
+
+
+def _sums(values: Tensor, first: Tensor, stop: Tensor) -> Tensor:
+    """Sums of rows (S, P, K) from `first` to `stop` (P, M), in double: they are differences of large numbers."""
+    sums = torch.nn.functional.pad(values.double().cumsum(-1), (1, 0))
+    one, two = (sums.gather(2, at.expand(values.shape[0], -1, -1)) for at in (first, stop))
+    return two - one
+
+
+def ringing_distance(h: Tensor, aims: Sequence[RingingAim], rooms: int = 1) -> Tensor:
+    """Sum over lines of (dB above `FREE_DB`)^2 / 100, averaged over the parts of a room, (S, rooms).
+
+    Of responses h (S, channels, n), the channels those of all rooms, room by room.
+    """
+    total = h.new_zeros(h.shape[0], rooms)
+    for aim in aims:
+        power = aim.windows.power(h)
+        mean: Tensor = _ThirdOctaveMeans.apply(power, aim)  # type: ignore[no-untyped-call]
+        own = power.gather(2, aim.own.expand(h.shape[0], -1, -1))
         level = 10 * (torch.log10(own + 1e-20) - torch.log10(mean + 1e-20))
-        excess = (level - FREE_DB).clamp_min(0.0).square() * part.counts.to(h.device)
-        total = total + excess.sum(-1) / PADDING
-    return total / (100 * max(len(parts), 1))
+        excess = (level - FREE_DB).clamp_min(0.0).square() * aim.counts
+        total = total + excess.sum(-1) @ aim.share.to(excess)
+    return total

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -14,6 +14,13 @@ from fdnlearn.model.homogeneous import Homogeneous, homogeneous_for
 from fdnlearn.model.network import Network
 from fdnlearn.model.wishes import Wishes
 from fdnlearn.rir.target import Target
+
+
+class Maps(Protocol):
+    """What makes networks out of free parameters."""
+
+    def network(self, free: Mapping[str, Tensor], delays_samples: Tensor | None) -> Network:
+        """Physical parameters; given `delays_samples`, no delay is learned."""
 
 
 class Model(Protocol):
@@ -31,8 +38,15 @@ class Model(Protocol):
     def warnings(self) -> tuple[str, ...]:
         """What the user should know about the settings."""
 
+    @property
+    def kind(self) -> Hashable:
+        """Models that agree in it can be put side by side."""
+
     def network(self, free: Mapping[str, Tensor], delays_samples: Tensor | None = None) -> Network:
         """Physical parameters; given `delays_samples`, no delay is learned."""
+
+    def beside(self, others: Sequence[Any], device: torch.device) -> Maps:
+        """How networks of this room and of others of its kind come about, network b being one of room ``b % rooms``."""
 
     def delays(self, free: Tensor) -> Tensor:
         """Delays in samples from their free parameters."""
@@ -50,4 +64,4 @@ MODELS: Mapping[str, Callable[[Target, Wishes], Model]] = {
     "banded": banded_for,
 }
 
-__all__ = ["MODELS", "Banded", "Homogeneous", "Model", "Network", "Wishes"]
+__all__ = ["MODELS", "Banded", "Homogeneous", "Maps", "Model", "Network", "Wishes"]

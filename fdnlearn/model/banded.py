@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,26 +18,19 @@ import torch
 from torch import Tensor
 
 from fdnlearn.fdn.absorption import ReverberationTime
-from fdnlearn.fdn.families import peq_1
-from fdnlearn.fdn.families.cap import capped
 from fdnlearn.fdn.families.equaliser import equaliser
+from fdnlearn.model.banded_map import BandedMap
 from fdnlearn.model.early import Early
 from fdnlearn.model.network import Network
-from fdnlearn.model.orthogonal import orthogonal
-from fdnlearn.model.sections import equaliser_sections
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 FAMILY = "peq-1"
 
-#: A band's reverberation time stays within this factor of the one it starts with.
-TIME_SPAN = 3.0
 #: Where lines are in groups with times of their own, those of different groups mix so much less at the start: a matrix
 #: that mixed all of them would give all one decay.
 COUPLING = 0.1
-#: The output equaliser stays within this many dB.
-TONE_SPAN_DB = 30.0
 
 _RATES: Mapping[str, float] = {
     "matrix": 0.5,
@@ -52,9 +45,9 @@ _RATES: Mapping[str, float] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Banded:
-    """Maps free parameters to a `Network`; every tensor carries a leading batch dimension of B starts.
+    """What a room's network starts from, and how it becomes the contract.
 
     Attributes
     ----------
@@ -93,10 +86,11 @@ class Banded:
         # Where the recording's own direct sound is there, with its colour, its first sample belongs to it.
         return {**_RATES, "direct": 0.0} if self.early.kept.any() else _RATES
 
-    def delays(self, free: Tensor) -> Tensor:
-        """Delays in samples, between the two limits on a logarithmic scale."""
-        low, high = self.delay_range_samples
-        return low * torch.exp(math.log(high / low) * torch.sigmoid(free))
+    @property
+    def kind(self) -> Hashable:
+        """Models that agree in it can be put side by side."""
+        shape = (self.lines, self.inputs, self.outputs, len(self.times_s), tuple(self.knots_hz.tolist()))
+        return (type(self), self.sample_rate_hz, *shape, *self.rates.items())
 
     @property
     def groups(self) -> IntArray:
@@ -104,62 +98,58 @@ class Banded:
         turns: IntArray = np.arange(self.lines) % self.times_s.shape[0]
         return turns
 
-    @functools.cached_property
-    def _mixing(self) -> Tensor:
-        """How strongly every line may mix with every other, (N, N)."""
+    def beside(self, others: Sequence[Banded], device: torch.device) -> BandedMap:
+        """How free parameters become networks, for this room and others of its kind."""
+        every = (self, *others)
+        taps, *more = (one.early.taps(device) for one in every)
+
+        def rows(values: Sequence[Any]) -> Tensor:
+            return torch.from_numpy(np.stack(values)).to(device)
+
         together = self.groups[:, None] == self.groups[None, :]
-        return torch.from_numpy(np.where(together, 1.0, COUPLING))
+        return BandedMap(
+            sample_rate_hz=self.sample_rate_hz,
+            knots_hz=self.knots_hz,
+            lines=torch.from_numpy(self.groups).to(device),
+            mixing=torch.from_numpy(np.where(together, 1.0, COUPLING)).to(device),
+            delay_range_samples=rows([one.delay_range_samples for one in every]),
+            times_s=rows([one.times_s for one in every]),
+            late_delays_samples=tuple(one.late_delay_samples for one in every),
+            taps=taps.beside(more),
+        )
 
-    def band_times_s(self, free: Tensor) -> Tensor:
-        """Reverberation times at the knots (B, G, K), in double."""
-        start = torch.from_numpy(self.times_s).to(free.device)
-        return start * torch.exp(math.log(TIME_SPAN) * torch.tanh(free.double()))
+    @functools.lru_cache(maxsize=4)  # noqa: B019  (a model lives as long as its fit)
+    def _map(self, device: torch.device) -> BandedMap:
+        return self.beside((), device)
 
-    def tone_db(self, free: Tensor) -> Tensor:
-        """Gains of the equaliser's sections (B, S), in double."""
-        return TONE_SPAN_DB * torch.tanh(free.double())
+    def delays(self, free: Tensor) -> Tensor:
+        """Delays in samples, between the two limits on a logarithmic scale."""
+        return self._map(free.device).delays(free)
 
     def network(self, free: Mapping[str, Tensor], delays_samples: Tensor | None = None) -> Network:
         """Physical parameters; given `delays_samples`, those are used and taps are whole: nothing moves in time."""
-        delays = self.delays(free["delay"]) if delays_samples is None else delays_samples
-        times = self.band_times_s(free["decay"])[:, torch.from_numpy(self.groups)]
-        eq, gains, gains_db = peq_1.wanted(torch, self.knots_hz, times, delays.double(), self.sample_rate_hz)
-        # Lines and outputs have the same equaliser: no knot is out of this rate's reach.
-        every_db = torch.cat((gains_db, self.tone_db(free["tone"])[:, None]), dim=1)
-        loop_sos, tone_sos = equaliser_sections(eq, every_db).split((self.lines, 1), dim=1)
-        gains, _ = capped(torch, gains, loop_sos, self.sample_rate_hz)
-        return Network(
-            feedback_matrix=orthogonal(free["matrix"] * self._mixing.to(free["matrix"])),
-            loop_gain=gains,
-            delays_samples=delays,
-            input_gains=free["input"],
-            output_gains=free["output"],
-            direct_gains=free["direct"].abs(),
-            loop_sos=loop_sos,
-            tone_sos=tone_sos[:, 0],
-            late_delay_samples=self.late_delay_samples,
-            tap_gains=self.early.heard(free["early"]),
-            tap_positions=self.early.places(free["place"], whole=delays_samples is not None),
-        )
+        return self._map(free["delay"].device).network(free, delays_samples)
 
     def fdn_fields(self, free: Mapping[str, Tensor], network: Network) -> Mapping[str, Any]:
         """What the contract says beyond delays, matrix and gains, of the first network of a batch."""
+        own = self._map(free["tone"].device)
         eq = equaliser(tuple(self.knots_hz.tolist()), self.sample_rate_hz)
-        tone_db = self.tone_db(free["tone"])[0].tolist()
+        tone_db = own.tone_db(free["tone"])[0].tolist()
         tone = [
             {"type": kind, "frequency_hz": centre_hz, "gain_db": gain_db, "q": q}
             for kind, centre_hz, q, gain_db in zip(eq.types, eq.centres_hz, eq.q, tone_db, strict=True)
         ]
-        places = self.early.places(free["place"][0], whole=True)
+        places = own.taps.places(free["place"][:1], whole=True)[0]
+        heard = own.taps.heard(free["early"][:1])[0]
         return {
             "absorption": ReverberationTime(
                 family=FAMILY,
                 frequencies_hz=tuple(self.knots_hz.tolist()),
-                times_s=tuple(tuple(times) for times in self.band_times_s(free["decay"])[0].tolist()),
+                times_s=tuple(tuple(times) for times in own.band_times_s(free["decay"])[0].tolist()),
                 line_groups=tuple(self.groups.tolist()),
             ),
             "tone": tone,
-            "early": self.early.fields(places.numpy(), self.early.heard(free["early"])[0].numpy()),
+            "early": self.early.fields(places.numpy(), heard.numpy()),
             "late_delay_samples": self.late_delay_samples,
         }
 

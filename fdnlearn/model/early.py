@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from fdnlearn.model.tiling import tiled
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -45,16 +47,10 @@ class Early:
     kept: npt.NDArray[np.bool_]
     measured: bool = False
 
-    def heard(self, free: Tensor) -> Tensor:
-        """Gains (B, O, P) of free parameters."""
-        start = torch.from_numpy(self.gains).to(free)
-        return torch.where(torch.from_numpy(self.kept).to(free.device), start, free)
-
-    def places(self, free: Tensor, *, whole: bool) -> Tensor:
-        """Positions (B, O, P) in samples; whole ones carry no gradient."""
-        start = torch.from_numpy(self.positions).to(free.device)
-        moved = start + torch.from_numpy(self.reach_samples).to(free) * torch.tanh(free)
-        return moved.round().long() if whole else moved
+    def taps(self, device: torch.device) -> Taps:
+        """As tensors, of one room."""
+        arrays = (self.positions, self.gains, self.reach_samples, self.kept)
+        return Taps(*(torch.from_numpy(x)[None].to(device) for x in arrays))
 
     def fields(self, places: IntArray, gains: FloatArray) -> list[dict[str, Any]]:
         """The contract's early part: of every output, whole places (O, P) and gains (O, P)."""
@@ -65,6 +61,51 @@ class Early:
             for output, (positions, path) in enumerate(paths)
             if positions
         ]
+
+
+@dataclass(frozen=True, eq=False)
+class Taps:
+    """The early parts of R rooms as tensors (R, O, P); see `Early`.
+
+    Free parameters of more than P taps may be given: the rest are those of rooms beside, which have more.
+    """
+
+    positions: Tensor
+    gains: Tensor
+    reach_samples: Tensor
+    kept: Tensor
+
+    def heard(self, free: Tensor) -> Tensor:
+        """Gains (B, O, P) of free parameters, network b being one of room ``b % R``."""
+        free = free[..., : self.gains.shape[-1]]
+        kept, start = (tiled(x, len(free)) for x in (self.kept, self.gains))
+        return torch.where(kept, start.to(free), free)
+
+    def places(self, free: Tensor, *, whole: bool) -> Tensor:
+        """Positions (B, O, P) in samples; whole ones carry no gradient."""
+        free = free[..., : self.gains.shape[-1]]
+        start, reach = (tiled(x, len(free)) for x in (self.positions, self.reach_samples))
+        moved = start + reach.to(free) * torch.tanh(free)
+        return moved.round().long() if whole else moved
+
+    def beside(self, others: Sequence[Taps]) -> Taps:
+        """These taps and those of other rooms; who has fewer gets silent ones, on the direct sound."""
+        every = (self, *others)
+        most = max(one.gains.shape[-1] for one in every)
+
+        def stacked(name: str, filling: float) -> Tensor:
+            rows = [getattr(one, name) for one in every]
+            pads = [(0, most - row.shape[-1]) for row in rows]
+            return torch.cat(
+                [torch.nn.functional.pad(r, pad, value=filling) for r, pad in zip(rows, pads, strict=True)]
+            )
+
+        return Taps(
+            stacked("positions", 0),
+            stacked("gains", 0.0),
+            stacked("reach_samples", 0.0),
+            stacked("kept", True),
+        )
 
 
 def _sparse(positions: list[int], gains: list[float]) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from fdnlearn.errors import UsageError
 from fdnlearn.fdn.absorption import PerLineGain
 from fdnlearn.model.network import Network
 from fdnlearn.model.orthogonal import orthogonal
+from fdnlearn.model.tiling import tiled
 from fdnlearn.model.wishes import NO_WISHES, Wishes
 from fdnlearn.rir.target import Target
 
@@ -69,9 +71,9 @@ class Homogeneous:
     Attributes
     ----------
     sample_rate_hz : float
-    reverberation_time_s : float or Tensor, shape (B, 1)
-        Of the target: the scale on which the lines' own reverberation times are learned. A tensor where the starts of
-        a batch belong to several targets.
+    reverberation_time_s : float or Tensor, shape (rooms, 1)
+        Of the target: the scale on which the lines' own reverberation times are learned. A tensor where network b of a
+        batch is one of room ``b % rooms``.
     lines, inputs, outputs : int
     """
 
@@ -123,7 +125,7 @@ class Homogeneous:
         """
         slope = -3 * math.log(10) / (self.sample_rate_hz * self.reverberation_time_s)
         if isinstance(slope, Tensor):
-            slope = slope.to(free["decay"])
+            slope = tiled(slope, len(free["decay"])).to(free["decay"])
         if delays_samples is None:
             low, high = self.delay_range_samples()
             delays, gain = _Lines.apply(free["delay"], free["decay"], low, high / low, slope)  # type: ignore[no-untyped-call]
@@ -138,6 +140,17 @@ class Homogeneous:
             output_gains=free["output"],
             direct_gains=free["direct"].abs(),
         )
+
+    @property
+    def kind(self) -> Hashable:
+        """Models that agree in it can be put side by side."""
+        return (type(self), self.sample_rate_hz, self.lines, self.inputs, self.outputs)
+
+    def beside(self, others: Sequence[Homogeneous], device: torch.device) -> Homogeneous:
+        """The model of this room and of others of its kind."""
+        times = [one.reverberation_time_s for one in (self, *others)]
+        together = torch.tensor(times, dtype=torch.float64, device=device)[:, None]
+        return dataclasses.replace(self, reverberation_time_s=together)
 
     def draw(self, generator: torch.Generator, direct: Tensor, starts: int) -> dict[str, Tensor]:
         """Random starts: mixing and gains Gaussian, delays log-uniform from 3 ms, decay of the target.

@@ -12,6 +12,7 @@ from torch import Tensor
 from fdnlearn.kernels import Kernel
 from fdnlearn.kernels.filters import filter_response
 from fdnlearn.kernels.fourier import irfft
+from fdnlearn.model.tiling import tiled
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Network:
         Sections ``b0 b1 b2 1 a1 a2`` in series with `loop_gain`.
     tone_sos : Tensor, shape (B, T, 6), optional
         Sections on the late part of every output.
-    late_delay_samples : int
-        By how much the late part comes later than its network says.
+    late_delays_samples : tuple of int, length R
+        By how much the late part comes later than its network says; of network b it is number ``b % R``.
     tap_gains : Tensor, shape (B, O, P), optional
         Early taps of every output, from every input.
     tap_positions : Tensor, shape (B, O, P), optional
@@ -48,7 +49,7 @@ class Network:
     direct_gains: Tensor
     loop_sos: Tensor | None = None
     tone_sos: Tensor | None = None
-    late_delay_samples: int = 0
+    late_delays_samples: tuple[int, ...] = (0,)
     tap_gains: Tensor | None = None
     tap_positions: Tensor | None = None
 
@@ -75,8 +76,9 @@ class Network:
         if self.tone_sos is not None:
             unity = torch.ones_like(self.tone_sos[:, 0, 0])
             late = late * filter_response(unity, self.tone_sos, n_fft, kind)[:, None, None]
-        if self.late_delay_samples:
-            late = late * _delay(self.late_delay_samples, n_fft, kind, late.device)
+        if any(self.late_delays_samples):
+            delays = _delays(self.late_delays_samples, n_fft, kind, late.device)
+            late = late * tiled(delays, len(late))[:, None, None]
         h = irfft(late, n_fft)
         h = torch.cat((h[..., :1] + self.direct_gains[..., None], h[..., 1:]), dim=-1)
         if self.tap_gains is not None and self.tap_positions is not None:
@@ -99,8 +101,9 @@ def _with_taps(h: Tensor, positions: Tensor, gains: Tensor) -> Tensor:
 
 
 @functools.lru_cache(maxsize=8)
-def _delay(samples: int, n_fft: int, kind: torch.dtype, device: torch.device) -> Tensor:
-    """Spectrum of a delay by whole samples; its phase is reduced to whole turns in integers."""
-    turns = (samples * torch.arange(n_fft // 2 + 1, device=device)) % n_fft
+def _delays(samples: tuple[int, ...], n_fft: int, kind: torch.dtype, device: torch.device) -> Tensor:
+    """Spectra (R, K) of delays by whole samples; their phase is reduced to whole turns in integers."""
+    k = torch.arange(n_fft // 2 + 1, device=device)
+    turns = (torch.tensor(samples, device=device)[:, None] * k) % n_fft
     angle = turns.double() * (-2 * math.pi / n_fft)
     return torch.polar(torch.ones_like(angle), angle).to(kind)

@@ -1,0 +1,92 @@
+"""From free parameters to the physical ones of the banded model, for one room or for several of a kind at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from fdnlearn.fdn.families import peq_1
+from fdnlearn.fdn.families.cap import capped
+from fdnlearn.model.early import Taps
+from fdnlearn.model.network import Network
+from fdnlearn.model.orthogonal import orthogonal
+from fdnlearn.model.sections import equaliser_sections
+from fdnlearn.model.tiling import tiled
+
+FloatArray = npt.NDArray[np.float64]
+
+#: A band's reverberation time stays within this factor of the one it starts with.
+TIME_SPAN = 3.0
+#: The output equaliser stays within this many dB.
+TONE_SPAN_DB = 30.0
+
+
+@dataclass(frozen=True, eq=False)
+class BandedMap:
+    """Maps free parameters of B networks, b being one of room ``b % R``, to a `Network`.
+
+    Attributes
+    ----------
+    sample_rate_hz : float
+    knots_hz : ndarray, shape (K,)
+    lines : Tensor of int64, shape (N,)
+        Group of every line.
+    mixing : Tensor, shape (N, N)
+        How strongly every line may mix with every other.
+    delay_range_samples : Tensor, shape (R, 2)
+    times_s : Tensor, shape (R, G, K)
+        Where reverberation times start.
+    late_delays_samples : tuple of int, length R
+    taps : Taps
+    """
+
+    sample_rate_hz: float
+    knots_hz: FloatArray
+    lines: Tensor
+    mixing: Tensor
+    delay_range_samples: Tensor
+    times_s: Tensor
+    late_delays_samples: tuple[int, ...]
+    taps: Taps
+
+    def delays(self, free: Tensor) -> Tensor:
+        """Delays in samples (B, N), between the two limits on a logarithmic scale."""
+        low, high = tiled(self.delay_range_samples, len(free))[..., None].unbind(1)
+        return low.to(free) * torch.exp(torch.log(high / low).to(free) * torch.sigmoid(free))
+
+    def band_times_s(self, free: Tensor) -> Tensor:
+        """Reverberation times at the knots (B, G, K), in double."""
+        return tiled(self.times_s, len(free)) * torch.exp(math.log(TIME_SPAN) * torch.tanh(free.double()))
+
+    def tone_db(self, free: Tensor) -> Tensor:
+        """Gains of the equaliser's sections (B, S), in double."""
+        return TONE_SPAN_DB * torch.tanh(free.double())
+
+    def network(self, free: Mapping[str, Tensor], delays_samples: Tensor | None) -> Network:
+        """Physical parameters; given `delays_samples`, those are used and taps are whole: nothing moves in time."""
+        delays = self.delays(free["delay"]) if delays_samples is None else delays_samples
+        times = self.band_times_s(free["decay"])[:, self.lines]
+        eq, gains, gains_db = peq_1.wanted(torch, self.knots_hz, times, delays.double(), self.sample_rate_hz)
+        # Lines and outputs have the same equaliser: no knot is out of this rate's reach.
+        every_db = torch.cat((gains_db, self.tone_db(free["tone"])[:, None]), dim=1)
+        loop_sos, tone_sos = equaliser_sections(eq, every_db).split((len(self.lines), 1), dim=1)
+        gains, _ = capped(torch, gains, loop_sos, self.sample_rate_hz)
+        return Network(
+            feedback_matrix=orthogonal(free["matrix"] * self.mixing.to(free["matrix"])),
+            loop_gain=gains,
+            delays_samples=delays,
+            input_gains=free["input"],
+            output_gains=free["output"],
+            direct_gains=free["direct"].abs(),
+            loop_sos=loop_sos,
+            tone_sos=tone_sos[:, 0],
+            late_delays_samples=self.late_delays_samples,
+            tap_gains=self.taps.heard(free["early"]),
+            tap_positions=self.taps.places(free["place"], whole=delays_samples is not None),
+        )
