@@ -3,8 +3,6 @@
     python benchmarks/scale.py throughput    rooms a minute: one after the other, two workers
     python benchmarks/scale.py rooms         seconds a room over the number of rooms
     python benchmarks/scale.py sizes         milliseconds a gradient step and memory over length and lines
-    python benchmarks/scale.py together      rooms a second, side by side in one process, on the GPU where there is one
-    python benchmarks/scale.py roofline      arithmetic and traffic of the CPU kernels against measured ceilings
     PYTHONPATH=/tmp/peers python benchmarks/scale.py flamo      rooms a minute of the same number of steps by flamo
 
 All on one thread a fit. Figures of a busy machine mean little: every table begins with the load.
@@ -24,13 +22,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # Read as libraries are loaded, so before any is.
 os.environ.update(dict.fromkeys(THREADS, "1"))
 
-import numba  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from scipy.io import wavfile  # noqa: E402
@@ -143,33 +139,6 @@ def rooms(options: argparse.Namespace) -> None:
             print(flush=True)
 
 
-def together(options: argparse.Namespace) -> None:
-    """Rooms a second of `solve_many`, from prepared targets to networks, over how many go side by side."""
-    from fdnlearn.fitting import FitConfig, FitResult, solve_many
-    from fdnlearn.fitting.problem import resolve_device
-    from fdnlearn.rir import load_target
-
-    device = resolve_device("auto")
-    title(f"{options.rooms} rooms of 1 s at 16 kHz, {options.iterations} iterations, device {device}")
-    with tempfile.TemporaryDirectory() as scratch:
-        source = make_rooms(Path(scratch, "rooms"), options.rooms)
-        targets = [load_target(path, sample_rate_hz=RATE_HZ) for path in sorted(source.glob("*.wav"))]
-    config = FitConfig(iterations=options.iterations)
-    solve_many(targets[:1], FitConfig(iterations=8))
-    group = 1
-    while group <= len(targets):
-        began = time.perf_counter()
-        results = [
-            result
-            for first in range(0, len(targets), group)
-            for result in solve_many(targets[first : first + group], config)
-        ]
-        seconds = time.perf_counter() - began
-        assert all(isinstance(result, FitResult) for result in results)
-        print(f"{group:>4} side by side: {len(targets) / seconds:.2f} rooms/s", flush=True)
-        group *= 4
-
-
 def sizes(options: argparse.Namespace) -> None:
     """A gradient step and the memory of a fit over length and lines; each in a process of its own."""
     title("one gradient step of one network, EDC + echo density")
@@ -259,96 +228,6 @@ def flamo(options: argparse.Namespace) -> None:
         )
 
 
-def roofline(options: argparse.Namespace) -> None:
-    """Achieved arithmetic and traffic of the kernels, one thread."""
-    from fdnlearn.kernels import cpu
-    from fdnlearn.kernels.lanes import LANES
-
-    title("one thread, single precision")
-    peak, stream = arithmetic_ceiling(), traffic_ceiling()
-    print(
-        f"ceilings: {peak / 1e9:.1f} GFLOP/s (fused multiply-add), {stream / 1e9:.1f} GB/s (copy, both ways)"
-    )
-    print(
-        f"{'kernel':>8} {'lines':>5} {'bins':>6} {'ms':>7} {'GFLOP/s':>8} {'GB/s':>6} {'FLOP/B':>7} {'of the roof':>11}"
-    )
-    for n, bins in ((6, 8001), (6, 24001), (16, 8001), (16, 24001), (32, 8001)):
-        rng = np.random.default_rng(0)
-        u = np.linalg.qr(rng.standard_normal((n, n)))[0].astype(np.float32)[None]
-        gain = np.full((1, n, 1), 0.9, np.float32)
-        m = 100 + 900 * rng.random((1, n))
-        b, c = np.ones((1, n, 1), np.float32), np.ones((1, 1, n), np.float32)
-        padded = -(-bins // LANES) * LANES
-        s_re, s_im, l_re, l_im = np.empty((4, 1, 1, n, padded), np.float32)
-        h = np.empty((1, 1, 1, bins), np.complex64)
-        g = np.ones_like(h)
-        parts = np.empty((1, -(-bins // cpu.BACKWARD_CHUNK), n, n + 4))
-        d_gain = np.empty((0, 0, 0), np.complex64)
-        n_fft = 2 * (bins - 1)
-
-        def solve() -> None:
-            cpu.solve(u, gain, gain, m, b, c, n_fft, s_re, s_im, l_re, l_im, h)  # noqa: B023
-
-        def adjoint() -> None:
-            cpu.adjoint(u, gain, gain, c, n_fft, s_re, s_im, l_re, l_im, g, parts, d_gain)  # noqa: B023
-
-        # Eight operations a complex multiply-add: factor, two triangular solves twice; and the outer product twice.
-        work = {"solve": bins * 8 * (n**3 / 3 + 2 * n**2), "adjoint": bins * 8 * n**2}
-        traffic = {"solve": bins * (16 * n + 8), "adjoint": bins * (16 * n + 8)}
-        for name, run in (("solve", solve), ("adjoint", adjoint)):
-            seconds = best(run)
-            rate, moved = work[name] / seconds, traffic[name] / seconds
-            roof = min(peak, stream * work[name] / traffic[name])
-            print(
-                f"{name:>8} {n:>5} {bins:>6} {1e3 * seconds:>7.2f} {rate / 1e9:>8.1f} {moved / 1e9:>6.1f} "
-                f"{work[name] / traffic[name]:>7.1f} {100 * rate / roof:>9.0f} %",
-                flush=True,
-            )
-
-
-@numba.njit(fastmath=True)
-def _multiply_add(x: np.ndarray, rounds: int) -> None:
-    for _ in range(rounds):
-        for i in range(x.size):
-            y = x[i]
-            y = y * 0.999 + 0.001
-            y = y * 0.998 + 0.002
-            y = y * 0.997 + 0.003
-            y = y * 0.996 + 0.004
-            y = y * 0.995 + 0.005
-            y = y * 0.994 + 0.006
-            y = y * 0.993 + 0.007
-            y = y * 0.992 + 0.008
-            x[i] = y
-
-
-def arithmetic_ceiling() -> float:
-    """Single-precision operations a second of one thread, by matrix products and by chains of multiply-adds."""
-    a = np.ones((512, 512), np.float32)
-    product = 2 * 512**3 / best(lambda: a @ a)
-    x = np.ones(1024, np.float32)
-    chain = 1000 * x.size * 16 / best(lambda: _multiply_add(x, 1000))
-    return max(product, chain)
-
-
-def traffic_ceiling() -> float:
-    """Bytes a second of one thread that copies 64 MB, read and written."""
-    a = np.ones(1 << 24, np.float32)
-    b = np.empty_like(a)
-    return 2 * a.nbytes / best(lambda: np.copyto(b, a))
-
-
-def best(run: Callable[[], Any], seconds: float = 1.5) -> float:
-    """Shortest of many runs: what the machine can do when it is let."""
-    run()
-    found, deadline = [], time.perf_counter() + seconds
-    while time.perf_counter() < deadline:
-        before = time.perf_counter()
-        run()
-        found.append(time.perf_counter() - before)
-    return min(found)
-
-
 def title(text: str) -> None:
     """Say what was measured and beside what."""
     print(f"{text}; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
@@ -357,9 +236,7 @@ def title(text: str) -> None:
 TABLES: dict[str, Callable[[argparse.Namespace], None]] = {
     "throughput": throughput,
     "rooms": rooms,
-    "together": together,
     "sizes": sizes,
-    "roofline": roofline,
     "flamo": flamo,
 }
 
