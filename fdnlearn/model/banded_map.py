@@ -12,11 +12,10 @@ import torch
 from torch import Tensor
 
 from fdnlearn.fdn.families import peq_1
-from fdnlearn.fdn.families.cap import capped
 from fdnlearn.model.early import Taps
 from fdnlearn.model.network import Network
 from fdnlearn.model.orthogonal import orthogonal
-from fdnlearn.model.sections import equaliser_sections
+from fdnlearn.model.sections import equalised
 from fdnlearn.model.tiling import tiled
 
 FloatArray = npt.NDArray[np.float64]
@@ -75,8 +74,8 @@ class BandedMap:
         eq, gains, gains_db = peq_1.wanted(torch, self.knots_hz, times, delays.double(), self.sample_rate_hz)
         # Lines and outputs have the same equaliser: no knot is out of this rate's reach.
         every_db = torch.cat((gains_db, self.tone_db(free["tone"])[:, None]), dim=1)
-        loop_sos, tone_sos = equaliser_sections(eq, every_db).split((len(self.lines), 1), dim=1)
-        gains, _ = capped(torch, gains, loop_sos, self.sample_rate_hz)
+        gains, sos = equalised(eq, gains, every_db)
+        loop_sos, tone_sos = sos.split((len(self.lines), 1), dim=1)
         return Network(
             feedback_matrix=orthogonal(free["matrix"] * self.mixing.to(free["matrix"])),
             loop_gain=gains,

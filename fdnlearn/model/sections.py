@@ -1,4 +1,10 @@
-"""The sections of an equaliser as one node of the graph: written out they would be half of all operations of a step."""
+"""The equalisers of lines and outputs as one node of the graph: written out they were half the operations of a step.
+
+The arithmetic is that of `fdnlearn.fdn.families`; what is added here is its derivative, by a complex step. Of a
+function that is analytic in the gain of a section, evaluated at ``gain + i h``, the imaginary part over h is the
+derivative. Nothing is subtracted, so h may be as small as can be, and the derivative is exact (W. Squire & G. Trapp, "Using complex
+variables to estimate derivatives of real functions", SIAM Review 40, 1998).
+"""
 
 from __future__ import annotations
 
@@ -7,31 +13,54 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fdnlearn.fdn.families.cap import below_the_limit, capped, crest, power_gain
 from fdnlearn.fdn.families.equaliser import Equaliser
 
-#: Imaginary step of the derivative. Nothing is subtracted, so it may be as small as this, and the derivative is exact
-#: (W. Squire & G. Trapp, "Using complex variables to estimate derivatives of real functions", SIAM Review 40, 1998).
 _STEP = 1e-60
 
 
-class _Sections(torch.autograd.Function):
+class _Equalised(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, gains_db: Tensor, eq: Equaliser) -> Tensor:
-        if not ctx.needs_input_grad[0]:
-            plain: Tensor = eq.sections(torch, gains_db)
-            return plain
-        both: Tensor = eq.sections(torch, torch.complex(gains_db, torch.full_like(gains_db, _STEP)))
-        ctx.save_for_backward(both.imag / _STEP)
-        return both.real.contiguous()
+    def forward(ctx: Any, gains: Tensor, gains_db: Tensor, eq: Equaliser) -> tuple[Tensor, Tensor]:
+        lines = gains.shape[-1]
+        if not any(ctx.needs_input_grad):
+            plain = eq.sections(torch, gains_db)
+            return capped(torch, gains, plain[..., :lines, :, :], eq.sample_rate_hz)[0], plain
+        both = eq.sections(torch, torch.complex(gains_db, torch.full_like(gains_db, _STEP)))
+        sos = both.real.contiguous()
+        log_power, place = crest(torch, sos[..., :lines, :, :], eq.sample_rate_hz)
+        factor = below_the_limit(torch, gains * torch.exp(log_power / 2.0))
+        # Where the cap holds, a gain no longer depends on itself but on the sections at their loudest.
+        free, found = factor == 1.0, gains * factor
+        loudest = power_gain(torch, both[..., :lines, :, :], place[..., None].to(both))[..., 0]
+        pull = loudest.imag / (-2.0 * _STEP * loudest.real)
+        ctx.save_for_backward(both.imag / _STEP, free, torch.where(free, 0.0, found)[..., None] * pull)
+        return found, sos
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, d_gains: Tensor, d_sos: Tensor) -> tuple[Tensor, Tensor, None]:
+        slope, free, pull = ctx.saved_tensors
         # Each section has a gain of its own.
-        (slope,) = ctx.saved_tensors
-        return (grad * slope).sum(-1), None
+        d_gains_db = (d_sos * slope).sum(-1)
+        d_gains_db[..., : pull.shape[-2], :] += d_gains[..., None] * pull
+        return d_gains * free, d_gains_db, None
 
 
-def equaliser_sections(eq: Equaliser, gains_db: Tensor) -> Tensor:
-    """`Equaliser.sections` (..., S, 6) of gains (..., S) in double, differentiable once."""
-    result: Tensor = _Sections.apply(gains_db, eq)  # type: ignore[no-untyped-call]
+def equalised(eq: Equaliser, gains: Tensor, gains_db: Tensor) -> tuple[Tensor, Tensor]:
+    """Gains of lines, capped (`fdn.families.cap`), and the sections of lines and of what comes after them.
+
+    Parameters
+    ----------
+    eq : Equaliser
+    gains : Tensor of float64, shape (B, N)
+        Plain gains of the lines.
+    gains_db : Tensor of float64, shape (B, L, S)
+        Of the sections of N lines, and of more equalisers of the same kind, which have no cap.
+
+    Returns
+    -------
+    tuple of Tensor, shapes (B, N) and (B, L, S, 6)
+        Differentiable once.
+    """
+    result: tuple[Tensor, Tensor] = _Equalised.apply(gains, gains_db, eq)  # type: ignore[no-untyped-call]
     return result

@@ -122,7 +122,7 @@ public:
 private:
     static constexpr std::size_t fewestKnots = 3;
     static constexpr int points = 1024;
-    static constexpr double lowestHz = 10.0, lowestDb = -60.0, limit = 1.0 - 1e-5, prototypeDb = 4.0;
+    static constexpr double lowestHz = 2.0, lowestDb = -60.0, limit = 1.0 - 1e-5, rise = 3.0, prototypeDb = 4.0;
     static constexpr double ln10 = 2.30258509299404568402;
 
     struct Bell {
@@ -190,7 +190,7 @@ private:
         return b;
     }
 
-    // Largest magnitude of the sections in series over the grid.
+    // Largest magnitude of the sections in series: over the grid, and of parabolas through its local maxima.
     double peak(const Section* sections) const
     {
         std::array<double, points + 1> over, under;
@@ -208,7 +208,15 @@ private:
                     under[point] = 1.0;
                 }
         }
-        return std::sqrt(*std::max_element(over.begin(), over.end()));
+        double most = std::log(std::max({over.front(), over.back(), 1e-300}));
+        for (std::size_t point = 1; point + 1 < over.size(); ++point) {
+            if (!(over[point] >= over[point - 1] && over[point] >= over[point + 1]))
+                continue;
+            const double low = std::log(std::max(over[point - 1], 1e-300)), here = std::log(std::max(over[point], 1e-300)),
+                         high = std::log(std::max(over[point + 1], 1e-300)), bend = 2.0 * here - low - high;
+            most = std::max(most, bend > 0.0 ? here + rise / 8.0 * square(high - low) / bend : here);
+        }
+        return std::exp(most / 2.0);
     }
 
     double rate_;
