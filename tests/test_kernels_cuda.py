@@ -20,8 +20,8 @@ from fdnlearn.fitting import FitConfig
 from fdnlearn.fitting.crowd import Crowd
 from fdnlearn.fitting.descent import Descent, advance, column_rates
 from fdnlearn.fitting.problem import problem_for, resolve_device
-from fdnlearn.kernels import cuda, cuda_echo, cuda_filters, launching, reference
-from fdnlearn.losses import echo_density
+from fdnlearn.kernels import cuda, cuda_echo, cuda_energy, cuda_filters, launching, reference
+from fdnlearn.losses import echo_density, energy_decay
 from fdnlearn.rir import Target
 
 FloatArray = npt.NDArray[np.float64]
@@ -128,6 +128,32 @@ def test_a_profile_alone_keeps_nothing() -> None:
     h = torch.ones(1, 1, 200, device=DEVICE)
     window, steepness = (torch.as_tensor(x).to(h) for x in (how.window, how.steepness))
     assert not cuda_echo.profile(h, window, steepness, True, 8).requires_grad
+
+
+@pytest.mark.parametrize(("length", "hop", "tail"), [(1200, 8, 0), (801, 5, 130), (90, 24, 7), (40, 1, 3)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_energy_decay_terms_and_their_gradient(length: int, hop: int, tail: int, dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(3)
+    slow, fast = (np.exp(-np.arange(length) / (length / rate)) for rate in (7.0, 11.0))
+    aim = energy_decay.decay_aim(np.stack([slow, fast]), 1000.0, hop=hop, range_db=40.0, early_emphasis_s=0.1)
+    h = torch.randn(3, 2, length + tail, generator=generator)
+    h = (0.3 * h * torch.exp(-torch.arange(length + tail) / (length / 4.0))).to(DEVICE, dtype)
+    h[1, 1] = 0.0
+    weights = {"edc": 0.5, "edc_db": 1.0, "attributes": 0.7}
+    found = []
+    for distance in (
+        lambda x: cuda_energy.distance(x, hop, energy_decay._on(DEVICE, aim), tuple(weights.values())),
+        lambda x: energy_decay.stock_energy_decay_loss(x, aim, weights),
+    ):
+        leaf = h.clone().requires_grad_()
+        total, terms = distance(leaf)
+        if isinstance(terms, dict):
+            terms = torch.stack(list(terms.values()), dim=-1)
+        outer = torch.rand(total.shape, generator=torch.Generator().manual_seed(1)).to(total)
+        (slope,) = torch.autograd.grad((total * outer).sum(), leaf)
+        found.append([x.detach().cpu() for x in (total, terms, slope)])
+    tolerance = 1e-5 if dtype == torch.float32 else 1e-10
+    assert max(relative_error(a, b) for a, b in zip(*found, strict=True)) < tolerance
 
 
 @pytest.mark.parametrize("n_fft", [2, 13, 3000])

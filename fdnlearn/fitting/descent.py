@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -86,8 +86,7 @@ def advance(
     (gradient,) = torch.autograd.grad(loss.sum(), values)
     now, *parts = _on_cpu(loss.detach(), *terms.values())
     descent.step += 1
-    move = _move_on_cpu if values.device.type == "cpu" else _move
-    move(descent, now, gradient, rates)
+    _MOVES.get(values.device.type, _move)(descent, now, gradient, rates)
     losses = now.tolist()
     told = {name: value.tolist() for name, value in zip(terms, parts, strict=True)}
     found = []
@@ -113,6 +112,22 @@ def _move_on_cpu(descent: Descent, loss: Tensor, gradient: Tensor, rates: Tensor
         d.values.numpy(), d.first.numpy(), d.second.numpy(), d.best_values.numpy(), d.best_loss.numpy(),
         gradient.contiguous().numpy(), loss.numpy(), rates.numpy(), d.step,
     )  # fmt: skip
+
+
+def _move_on_gpu(descent: Descent, loss: Tensor, gradient: Tensor, rates: Tensor) -> None:
+    from fdnlearn.kernels import cuda_adam
+
+    d = descent
+    told = torch.stack((loss < d.best_loss, loss.isfinite()), dim=1).double().to(d.values.device)
+    d.best_loss = torch.where(loss < d.best_loss, loss, d.best_loss)
+    cuda_adam.step(d.values, d.first, d.second, d.best_values, gradient, told, rates, d.step)
+
+
+#: Device type -> what takes the step there.
+_MOVES: Mapping[str, Callable[[Descent, Tensor, Tensor, Tensor], None]] = {
+    "cpu": _move_on_cpu,
+    "cuda": _move_on_gpu,
+}
 
 
 @torch.no_grad()

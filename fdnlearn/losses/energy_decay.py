@@ -140,7 +140,7 @@ TERMS = ("edc", "edc_db", "attributes")
 @functools.lru_cache(maxsize=2)
 def _on(device: torch.device, aim: DecayAim) -> tuple[Tensor, ...]:
     """`aim.arrays()`, copied to a device once and not in every step."""
-    return tuple(torch.from_numpy(x).to(device) for x in aim.arrays())
+    return tuple(torch.from_numpy(np.ascontiguousarray(x)).to(device) for x in aim.arrays())
 
 
 def energy_decay_terms(h: Tensor, aim: DecayAim) -> dict[str, Tensor]:
@@ -210,6 +210,12 @@ def energy_decay_loss(
     if h.device.type == "cpu":
         chosen = tuple(weights.get(name, 0.0) for name in TERMS)
         total, found = _Distance.apply(h, aim, chosen)  # type: ignore[no-untyped-call]
+        return total, {name: found[..., i] for i, name in enumerate(TERMS)}
+    if h.device.type == "cuda":
+        from fdnlearn.kernels import cuda_energy
+
+        chosen = tuple(weights.get(name, 0.0) for name in TERMS)
+        total, found = cuda_energy.distance(h, aim.hop, _on(h.device, aim), chosen)
         return total, {name: found[..., i] for i, name in enumerate(TERMS)}
     return stock_energy_decay_loss(h, aim, weights)
 

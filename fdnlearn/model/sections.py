@@ -2,8 +2,8 @@
 
 The arithmetic is that of `fdnlearn.fdn.families`; what is added here is its derivative, by a complex step. Of a
 function that is analytic in the gain of a section, evaluated at ``gain + i h``, the imaginary part over h is the
-derivative. Nothing is subtracted, so h may be as small as can be, and the derivative is exact (W. Squire & G. Trapp, "Using complex
-variables to estimate derivatives of real functions", SIAM Review 40, 1998).
+derivative. Nothing is subtracted, so h may be as small as can be, and the derivative is exact (W. Squire & G. Trapp,
+"Using complex variables to estimate derivatives of real functions", SIAM Review 40, 1998).
 """
 
 from __future__ import annotations
