@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fdnlearn.acoustics.parameters import room_parameters
 from fdnlearn.losses import coherence, echo_density, energy_relief, octave_decay, ringing
+from fdnlearn.losses.kinds import of_one_kind
 from fdnlearn.rir.target import Target
 
 #: Weight of each term; see docs/decisions.md for how they were found.
@@ -98,11 +99,7 @@ class BandedObjective:
         ValueError
             If one of them is of another kind.
         """
-        every = (self, *others)
-        if len({one.kind for one in every}) > 1:
-            raise ValueError(
-                "objectives of other rates, weights or numbers of channels do not fit side by side"
-            )
+        every = of_one_kind(self, others)
         likeness = [one.channels for one in every if one.channels is not None]
         return BandedObjective(
             octave_decay.side_by_side([one.octaves for one in every]),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.losses import echo_density, energy_decay
+from fdnlearn.losses.kinds import of_one_kind
 from fdnlearn.rir.target import Target
 
 #: Weight of each term in the loss; see docs/decisions.md for how they were found.
@@ -79,11 +80,7 @@ class Objective:
         ValueError
             If one of them is of another kind.
         """
-        every = (self, *others)
-        if len({one.kind for one in every}) > 1:
-            raise ValueError(
-                "objectives of other rates or weights, or of very short targets, do not fit side by side"
-            )
+        every = of_one_kind(self, others)
         return Objective(
             energy_decay.side_by_side([one.decay for one in every]),
             echo_density.side_by_side([one.echo for one in every]),

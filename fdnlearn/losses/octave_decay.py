@@ -72,7 +72,7 @@ class OctaveAim:
         grid = (self.decay.hop, tuple(self.decay.boundaries), self.lead)
         return (self.sample_rate_hz, self.bands, *grid, len(self.scale) // self.rooms)
 
-    @functools.lru_cache(maxsize=4)  # noqa: B019  (an aim lives as long as its fit)
+    @functools.lru_cache(maxsize=2)  # noqa: B019  (an aim lives as long as its fit)
     def filters(self, n_fft: int, device: torch.device) -> Tensor:
         """What a spectrum is multiplied by, (channels, bands, n_fft // 2 + 1): filter, scale and delay."""
         k = np.arange(n_fft // 2 + 1)

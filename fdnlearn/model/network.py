@@ -100,7 +100,7 @@ def _with_taps(h: Tensor, positions: Tensor, gains: Tensor) -> Tensor:
     return added(added(h, below.long(), gains * (1 - share)), below.long() + 1, gains * share)
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=4)
 def _delays(samples: tuple[int, ...], n_fft: int, kind: torch.dtype, device: torch.device) -> Tensor:
     """Spectra (R, K) of delays by whole samples; their phase is reduced to whole turns in integers."""
     k = torch.arange(n_fft // 2 + 1, device=device)
