@@ -18,9 +18,11 @@ from fdnlearn.fitting.crowd import Crowd, groups_of
 from fdnlearn.fitting.gradient import solve_many
 from fdnlearn.fitting.problem import Loss, Problem, problem_for
 from fdnlearn.fitting.stages import plan
+from fdnlearn.kernels import get_kernel
 from fdnlearn.losses.banded import banded_objective_for
 from fdnlearn.losses.energy_decay import energy_decay_loss, energy_decay_terms
 from fdnlearn.losses.objective import objective_for
+from fdnlearn.losses.placing import on_device
 from fdnlearn.registry import AUTO
 from fdnlearn.rir import Target
 
@@ -138,6 +140,36 @@ def test_a_crowd_draws_and_rates_every_room_as_alone(
             assert not bool(found[room::3, ..., width:].any())
             miss = (found[room::3, ..., :width] - tensor.grad).norm() / tensor.grad.norm().clamp_min(1e-12)
             assert miss < 1e-4, name
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize(
+    ("config", "rooms"), [(BRIEF, "targets"), (BRIEF_BANDED, "targets"), (BRIEF_BANDED, "pairs")]
+)
+@pytest.mark.parametrize("count", [1, 3])
+def test_everything_that_a_step_touches_is_on_the_device(
+    count: int, config: FitConfig, rooms: str, whole: bool, request: pytest.FixtureRequest
+) -> None:
+    """On a device that holds no numbers: an operation that mixes devices fails there, and so does a copy to the CPU."""
+    device = torch.device("meta")
+    problems = [problem_for(target, config) for target in request.getfixturevalue(rooms)[:count]]
+    free = Crowd(tuple(problems)).draw(2, seed=0)
+    there = [
+        dataclasses.replace(
+            problem,
+            device=device,
+            kernel=get_kernel("reference"),
+            objective=on_device(problem.objective, device),
+        )
+        for problem in problems
+    ]
+    leaves = {name: tensor.to(device).requires_grad_() for name, tensor in free.items()}
+    delays = torch.empty(leaves["delay"].shape, device=device) if whole else None
+    loss, terms = Crowd(tuple(there)).loss(leaves, delays)
+    slopes = torch.autograd.grad(loss.sum(), list(leaves.values()), allow_unused=True)
+    found = [loss, *terms.values(), *(slope for slope in slopes if slope is not None)]
+    assert {tensor.device for tensor in found} == {device}
+    assert loss.shape == (2 * count,)
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def side_by_side(aims: Sequence[ReliefAim]) -> ReliefAim:
         first.window,
         first.hop,
         max(aim.length for aim in aims),
-        torch.cat([torch.full((len(aim.weight), 1), aim.length) for aim in aims]),
+        torch.cat([torch.full((len(aim.weight), 1), aim.length, device=aim.weight.device) for aim in aims]),
     )
 
 

@@ -90,9 +90,10 @@ def side_by_side(rooms: Sequence[Sequence[RingingAim]], channels: int) -> tuple[
         wide = max(row.shape[1] for row in rows)
         return torch.cat([torch.nn.functional.pad(row, (0, wide - row.shape[1])) for row in rows])
 
-    share = torch.zeros(len(parts), len(rooms))
-    for place, (room, aim) in enumerate(parts):
-        share[place, room] = aim.share.item()
+    # Of each part a row with its weight in the column of its room.
+    share = torch.cat(
+        [torch.nn.functional.pad(aim.share, (room, len(rooms) - 1 - room)) for room, aim in parts]
+    )
     # Of a line that fills up, the third of an octave is one bin, for it is divided by.
     high = stacked("high").clamp_min(1)
     return (
