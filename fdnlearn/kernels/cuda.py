@@ -4,7 +4,8 @@ The mathematics is that of `fdnlearn.kernels.cpu`. A program takes one network a
 system of each bin in registers, as a tensor (lines, lines, bins): a row or column of it is a masked sum, so nothing is
 ever indexed, and Gauss-Jordan elimination without pivoting turns it into its inverse in place. That inverse times the
 input gains gives the line outputs, its transpose times the output gives the adjoints; the backward kernel only
-multiplies and sums.
+multiplies and sums. Up to eight lines a thread holds the systems of its bins alone, and with the elimination unrolled
+the masks are gone when the kernel is compiled: what is left are the multiplications and sums of the algorithm.
 
 Where ``TRITON_INTERPRET=1`` is set before Triton is imported, the very same kernels run on CPU tensors in Triton's
 interpreter: that is how they are tested where there is no GPU.
@@ -29,12 +30,40 @@ TURN = tl.constexpr(6.283185307179586)
 
 @jit
 def _rotation(delays, k, n_fft, DTYPE: tl.constexpr):
-    """Cosine and sine (lines, bins) of ``2 pi k m / n_fft``; whole turns go exactly, in integers."""
-    whole = tl.floor(delays)
-    steps = (whole.to(tl.int64)[:, None] * k[None, :]) % n_fft
-    turns = (steps.to(tl.float64) + (delays - whole)[:, None] * k[None, :].to(tl.float64)) / n_fft
-    angle = ((turns - tl.floor(turns)) * TURN).to(DTYPE)
-    return tl.cos(angle), tl.sin(angle)
+    """Cosine and sine (lines, bins) of ``2 pi k m / n_fft``.
+
+    In double whole turns go exactly, in integers; for single precision those of a product in double are exact enough.
+    """
+    if tl.float32 == DTYPE:
+        turns = delays[:, None] * (k.to(tl.float64) / n_fft)[None, :]
+        cos, sin = _circle((turns - tl.floor(turns + 0.5)).to(tl.float32))
+    else:
+        whole = tl.floor(delays)
+        steps = (whole.to(tl.int64)[:, None] * k[None, :]) % n_fft
+        turns = (steps.to(tl.float64) + (delays - whole)[:, None] * k[None, :].to(tl.float64)) / n_fft
+        angle = (turns - tl.floor(turns)) * TURN
+        cos = tl.cos(angle)
+        sin = tl.sin(angle)
+    return cos, sin
+
+
+@jit
+def _circle(turns):
+    """Cosine and sine of -1/2 to 1/2 turns, in single precision: Taylor series within an eighth of a turn.
+
+    Those of the language reduce any angle and carry the code for huge ones along, in every line.
+    """
+    quarters = tl.floor(4.0 * turns + 0.5)
+    x = (turns - 0.25 * quarters) * TURN
+    x2 = x * x
+    cos = 1.0 + x2 * (-0.5 + x2 * (1.0 / 24 + x2 * (-1.0 / 720 + x2 * (1.0 / 40320))))
+    sin = x * (1.0 + x2 * (-1.0 / 6 + x2 * (1.0 / 120 + x2 * (-1.0 / 5040 + x2 * (1.0 / 362880)))))
+    odd = (quarters == 1.0) | (quarters == -1.0)
+    far = (quarters == 2.0) | (quarters == -2.0)
+    side = tl.where(quarters < 0, -1.0, 1.0)
+    turned_cos = tl.where(odd, -side * sin, tl.where(far, -cos, cos))
+    turned_sin = tl.where(odd, side * cos, tl.where(far, -sin, sin))
+    return turned_cos, turned_sin
 
 
 @jit
@@ -52,11 +81,41 @@ def _gain(gain_re, gain_im, b, lines, k, there, n, bins, PER_BIN: tl.constexpr, 
 
 
 @jit
+def _pivot(a_re, a_im, lines, p, inside):
+    """One step of Gauss-Jordan elimination: row p over its pivot, off all others, the inverse growing in its place.
+
+    What a mask leaves out is -0.0, which a sum may drop: where p is a constant and a thread holds whole systems,
+    nothing is left of masks and sums but the element that they mean.
+    """
+    at_row = (lines == p)[:, None, None]
+    at_column = (lines == p)[None, :, None]
+    here = (lines == p)[:, None]
+    row_re = tl.sum(tl.where(at_row, a_re, -0.0), axis=0)
+    row_im = tl.sum(tl.where(at_row, a_im, -0.0), axis=0)
+    y_re = tl.sum(tl.where(at_column, a_re, -0.0), axis=1)[:, None, :]
+    y_im = tl.sum(tl.where(at_column, a_im, -0.0), axis=1)[:, None, :]
+    d_re = tl.sum(tl.where(here, row_re, -0.0), axis=0)
+    d_im = tl.sum(tl.where(here, row_im, -0.0), axis=0)
+    size = 1.0 / (d_re * d_re + d_im * d_im)
+    e_re = (d_re * size)[None, :]
+    e_im = (-d_im * size)[None, :]
+    # The row over the pivot, the pivot itself becoming its inverse.
+    x_re = tl.where(here, e_re, row_re * e_re - row_im * e_im)[None]
+    x_im = tl.where(here, e_im, row_re * e_im + row_im * e_re)[None]
+    kept_re = tl.where(at_column, 0.0, a_re)
+    kept_im = tl.where(at_column, 0.0, a_im)
+    # In this order every product is fused with a sum.
+    next_re = tl.where(at_row, x_re, (kept_re - y_re * x_re) + y_im * x_im)
+    next_im = tl.where(at_row, x_im, (kept_im - y_re * x_im) - y_im * x_re)
+    return tl.where(inside, next_re, a_re), tl.where(inside, next_im, a_im)
+
+
+@jit
 def _solve(
     matrix, gain_re, gain_im, delays, inputs, outputs, s_re, s_im, l_re, l_im, h,
     n_fft, bins,
     N: tl.constexpr, LINES: tl.constexpr, INS: tl.constexpr, OUTS: tl.constexpr, BLOCK: tl.constexpr,
-    PER_BIN: tl.constexpr, KEEP: tl.constexpr, DTYPE: tl.constexpr,
+    PER_BIN: tl.constexpr, KEEP: tl.constexpr, DTYPE: tl.constexpr, UNROLL: tl.constexpr,
 ):  # fmt: skip
     """Line outputs s (B,I,N,K), adjoints l (B,O,N,K) and responses h (B,O,I,K,2); s and l only if KEEP.
 
@@ -72,31 +131,18 @@ def _solve(
     f_re, f_im = _gain(gain_re, gain_im, b, lines, k, there, N, bins, PER_BIN, DTYPE)
     square = valid[:, None] & valid[None, :]
     u = tl.load(matrix + b * N * N + lines[:, None] * N + lines[None, :], mask=square, other=0.0).to(DTYPE)
+    inside = square[:, :, None]
     diagonal = (lines[:, None] == lines[None, :])[:, :, None]
     a_re = tl.where(diagonal, cos[:, None, :], 0.0) - u[:, :, None] * f_re[None, :, :]
     a_im = tl.where(diagonal, sin[:, None, :], 0.0) - u[:, :, None] * f_im[None, :, :]
-    for p in range(N):
-        at_row = (lines == p)[:, None, None]
-        at_column = (lines == p)[None, :, None]
-        row_re = tl.sum(tl.where(at_row, a_re, 0.0), axis=0)
-        row_im = tl.sum(tl.where(at_row, a_im, 0.0), axis=0)
-        column_re = tl.sum(tl.where(at_column, a_re, 0.0), axis=1)
-        column_im = tl.sum(tl.where(at_column, a_im, 0.0), axis=1)
-        here = (lines == p)[:, None]
-        d_re = tl.sum(tl.where(here, row_re, 0.0), axis=0)
-        d_im = tl.sum(tl.where(here, row_im, 0.0), axis=0)
-        size = d_re * d_re + d_im * d_im
-        e_re = (d_re / size)[None, :]
-        e_im = (-d_im / size)[None, :]
-        # The row over the pivot, the pivot itself becoming its inverse.
-        x_re = tl.where(here, e_re, row_re * e_re - row_im * e_im)
-        x_im = tl.where(here, e_im, row_re * e_im + row_im * e_re)
-        y_re = column_re[:, None, :]
-        y_im = column_im[:, None, :]
-        kept_re = tl.where(at_column, 0.0, a_re)
-        kept_im = tl.where(at_column, 0.0, a_im)
-        a_re = tl.where(at_row, x_re[None], kept_re - (y_re * x_re[None] - y_im * x_im[None]))
-        a_im = tl.where(at_row, x_im[None], kept_im - (y_re * x_im[None] + y_im * x_re[None]))
+    a_re = tl.where(inside, a_re, tl.where(diagonal, 1.0, 0.0).to(DTYPE))
+    a_im = tl.where(inside, a_im, 0.0)
+    if UNROLL:
+        for p in tl.static_range(N):
+            a_re, a_im = _pivot(a_re, a_im, lines, p, inside)
+    else:
+        for p in range(N):
+            a_re, a_im = _pivot(a_re, a_im, lines, p, inside)
     for q in tl.static_range(INS):
         fed = tl.load(inputs + (b * N + lines) * INS + q, mask=valid, other=0.0).to(DTYPE)
         v_re = tl.sum(a_re * fed[None, :, None], axis=1)
@@ -201,17 +247,35 @@ def _parts(gain: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     return both[..., 0].contiguous(), both[..., 1].contiguous()
 
 
+#: Lines, padded -> bins of a program and its warps, in single and in double precision: as many as keep the systems in
+#: registers (`tests/test_kernels_compile.py`).
+_TILES = {
+    1: ((32, 1), (32, 1)),
+    2: ((32, 1), (32, 1)),
+    4: ((32, 1), (32, 1)),
+    8: ((32, 1), (16, 1)),
+    16: ((8, 1), (4, 4)),
+    32: ((4, 4), (2, 8)),
+}
+_LARGE_TILE = ((2, 8), (1, 16))
+#: Most lines whose elimination is unrolled.
+_UNROLLED = 16
+
+
+def _tile(lines: int, wide: bool) -> dict[str, int]:
+    """Block and warps for a padded number of lines."""
+    block, warps = _TILES.get(lines, _LARGE_TILE)[wide]
+    return {"BLOCK": launching.block(block), "num_warps": warps}
+
+
 def _shape(matrix: Tensor, inputs: Tensor, outputs: Tensor, gain: Tensor) -> dict[str, Any]:
-    """What the kernels are specialised for."""
+    """What both kernels are specialised for."""
     n = matrix.shape[1]
-    # A system of a bin is LINES^2 complex numbers: as many bins as leave a thread some hundred registers.
-    lines = launching.power_of_two(n)
     return {
         "N": n,
-        "LINES": lines,
+        "LINES": launching.power_of_two(n),
         "INS": inputs.shape[2],
         "OUTS": outputs.shape[1],
-        "BLOCK": launching.block(max(4, 2048 // lines**2)),
         "PER_BIN": gain.is_complex(),
     }
 
@@ -231,9 +295,11 @@ def _forward(ctx: Any, tensors: tuple[Tensor, ...], n_fft: int) -> Tensor:
     # As on the CPU: near a loop gain of one, single precision would lose what the kernel is held to.
     wide = dtype == torch.float64 or bool(gain.abs().max() > SINGLE_PRECISION_LIMIT)
     gain_re, gain_im = _parts(gain, dtype)
-    _solve[batch, launching.blocks(bins, shape["BLOCK"])](
+    tile = _tile(shape["LINES"], wide)
+    _solve[batch, launching.blocks(bins, tile["BLOCK"])](
         matrix, gain_re, gain_im, delays.double().contiguous(), inputs, outputs, *s, *adjoints, h,
-        n_fft, bins, **shape, KEEP=keep, DTYPE=tl.float64 if wide else tl.float32,
+        n_fft, bins, **shape, **tile, KEEP=keep, DTYPE=tl.float64 if wide else tl.float32,
+        UNROLL=n <= _UNROLLED and not wide,
     )  # fmt: skip
     if keep:
         ctx.saved = (matrix, gain_re, gain_im, outputs, s, adjoints, n_fft, shape)
@@ -246,13 +312,14 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
     matrix, gain_re, gain_im, outputs, s, adjoints, n_fft, shape = ctx.saved
     batch, n, n_in, n_out = matrix.shape[0], shape["N"], shape["INS"], shape["OUTS"]
     bins, dtype = n_fft // 2 + 1, matrix.dtype
-    chunks = launching.blocks(bins, shape["BLOCK"])
+    tile = _tile(shape["LINES"], dtype == torch.float64)
+    chunks = launching.blocks(bins, tile["BLOCK"])
     room: dict[str, Any] = {"dtype": dtype, "device": matrix.device}
     parts = torch.empty((batch, chunks, n, n + 2 + n_in + n_out), **room)
     d_gain = torch.empty((batch, n, bins, 2) if shape["PER_BIN"] else (1,), **room)
     g = torch.view_as_real(grad.resolve_conj()).to(dtype).contiguous()
     _adjoint[batch, chunks](
-        matrix, gain_re, gain_im, outputs, *s, *adjoints, g, parts, d_gain, bins, chunks, **shape,
+        matrix, gain_re, gain_im, outputs, *s, *adjoints, g, parts, d_gain, bins, chunks, **shape, **tile,
         DTYPE=tl.float64 if dtype == torch.float64 else tl.float32,
     )  # fmt: skip
     sums = parts.sum(1, dtype=torch.float64).to(dtype)

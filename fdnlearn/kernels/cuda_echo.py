@@ -32,36 +32,37 @@ def _profile(
     row = tl.program_id(0).to(tl.int64)
     f = tl.program_id(1).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     there = f < frames
-    # Of the window's type, which is the signal's.
-    power = tl.load(steepness + f, mask=there, other=0.0) * 0.0
+    # Summed over the tiles of a window first and over a tile at the end. Of the window's type, the signal's.
+    none = tl.load(steepness + f, mask=there, other=0.0)[:, None] * tl.zeros((1, TILE), tl.float32)
+    power = none
     for first in range(0, width, TILE):
         t = first + tl.arange(0, TILE)
         weight = tl.load(window + t, mask=t < width, other=0.0)[None, :]
         inside = there[:, None] & (t < width)[None, :]
         x = tl.load(h + row * length + (f * hop)[:, None] + t[None, :], mask=inside, other=0.0)
-        power += tl.sum(weight * x * x, axis=1)
-    level = tl.sqrt(power + TINY)
+        power += weight * x * x
+    level = tl.sqrt(tl.sum(power, axis=1) + TINY)
     slope = tl.load(steepness + f, mask=there, other=1.0)
     if INVARIANT:
         slope = slope / level
-    total = power * 0.0
-    moved = power * 0.0
+    total = none
+    moved = none
     for first in range(0, width, TILE):
         t = first + tl.arange(0, TILE)
         weight = tl.load(window + t, mask=t < width, other=0.0)[None, :]
         inside = there[:, None] & (t < width)[None, :]
         x = tl.abs(tl.load(h + row * length + (f * hop)[:, None] + t[None, :], mask=inside, other=0.0))
         share = 1.0 / (1.0 + tl.exp(tl.minimum(slope[:, None] * (level[:, None] - x), MOST)))
-        total += tl.sum(weight * share, axis=1)
+        total += weight * share
         if KEEP:
             q = weight * share * (1.0 - share)
             # The threshold moves, and with it (if invariant) the steepness.
-            moved += tl.sum(q * x / level[:, None], axis=1) if INVARIANT else tl.sum(q, axis=1)
+            moved += q * x / level[:, None] if INVARIANT else q
     at = row * frames + f
-    tl.store(eta + at, total * NORM, mask=there)
+    tl.store(eta + at, tl.sum(total, axis=1) * NORM, mask=there)
     if KEEP:
         tl.store(sigma + at, level, mask=there)
-        tl.store(pull + at, moved, mask=there)
+        tl.store(pull + at, tl.sum(moved, axis=1), mask=there)
 
 
 @jit
@@ -103,7 +104,7 @@ class _Profile(torch.autograd.Function):
         frames, width = steepness.shape[0], window.shape[0]
         keep = ctx.needs_input_grad[0]
         eta, sigma, pull = rows.new_empty((3, rows.shape[0], frames))
-        size = launching.block(64)
+        size = launching.block(16)
         _profile[rows.shape[0], launching.blocks(frames, size)](
             rows, window, steepness, eta, sigma, pull, rows.shape[1], frames, width, hop,
             BLOCK=size, TILE=64, INVARIANT=invariant, KEEP=keep,
