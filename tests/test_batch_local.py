@@ -240,6 +240,30 @@ class TestSideBySide:
             (room.name, "failed" if room.name == "r001" else "finished") for room in rooms
         ]
 
+    def test_on_a_gpu_a_few_processes_take_many_rooms_each(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sizes: list[int] = []
+
+        class Noting(Doomed):
+            deadly = frozenset()
+            made = 0
+
+            def fit(self, rooms: tuple[Room, ...]) -> bool:
+                sizes.append(len(rooms))
+                return super().fit(rooms)
+
+        driver = tmp_path / "nvidiactl"
+        driver.touch()
+        monkeypatch.setattr("fdnlearn.batch.local._GPU", driver)
+        monkeypatch.setattr("fdnlearn.batch.local.cores", lambda: 16)
+        monkeypatch.setattr("fdnlearn.batch.local.Worker", Noting)
+        rooms = [Room(f"r{number:03d}", "a.wav") for number in range(200)]
+        found = [o for o in outcomes(rooms, TINY, tmp_path, Resources(), lambda: False) if o is not None]
+        assert {o.room.name for o in found} == {room.name for room in rooms}
+        assert sizes == [32] * 6 + [8]
+        assert Noting.made == 4
+
     @pytest.mark.parametrize("most", [2, 0])
     def test_what_goes_wrong_with_many_is_tried_with_fewer(
         self, most: int, rooms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -20,6 +20,8 @@ from fdnlearn.errors import FdnlearnError
 _BEAT_S = 0.2
 #: Rooms in a row that may be lost to killed processes: then something is wrong with all of them.
 _LOST_IN_A_ROW = 5
+#: Processes on a GPU unless told otherwise: while one measures and writes, others fit. Each holds a group in memory.
+_SHARE_A_GPU = 4
 #: What a GPU's driver puts there.
 _GPU = Path("/dev/nvidiactl")
 
@@ -38,8 +40,10 @@ def outcomes(
     FdnlearnError
         If no worker process can be kept alive.
     """
-    together = rooms_together(job, resources, gpu=_gpu_in_sight(job))
-    wanted = max(1, min(resources.workers or cores(), math.ceil(len(rooms) / together)))
+    gpu = _gpu_in_sight(job)
+    together = rooms_together(job, resources, gpu=gpu)
+    usual = min(cores(), _SHARE_A_GPU) if gpu else cores()
+    wanted = max(1, min(resources.workers or usual, math.ceil(len(rooms) / together)))
     allowance = Allowance(job, resources.max_memory_bytes, wanted)
     pool = _Pool(lambda: Worker(job, folder, resources.threads))
     queue = deque(rooms)

@@ -40,7 +40,7 @@ command again goes on where the last one was stopped. Ctrl-C finishes the fits u
     "--workers",
     metavar="N",
     type=click.IntRange(1, 65536),
-    help="Fits at a time.  [default: one a core]",
+    help="Processes that fit.  [default: one a core; at most 4 on a GPU]",
 )
 @click.option(
     "--threads",
