@@ -110,7 +110,7 @@ class Banded:
         return BandedMap(
             sample_rate_hz=self.sample_rate_hz,
             knots_hz=self.knots_hz,
-            lines=torch.from_numpy(self.groups).to(device),
+            groups=torch.from_numpy(self.groups).to(device),
             mixing=torch.from_numpy(np.where(together, 1.0, COUPLING)).to(device),
             delay_range_samples=rows([one.delay_range_samples for one in every]),
             times_s=rows([one.times_s for one in every]),

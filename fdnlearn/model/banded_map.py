@@ -34,7 +34,7 @@ class BandedMap:
     ----------
     sample_rate_hz : float
     knots_hz : ndarray, shape (K,)
-    lines : Tensor of int64, shape (N,)
+    groups : Tensor of int64, shape (N,)
         Group of every line.
     mixing : Tensor, shape (N, N)
         How strongly every line may mix with every other.
@@ -47,7 +47,7 @@ class BandedMap:
 
     sample_rate_hz: float
     knots_hz: FloatArray
-    lines: Tensor
+    groups: Tensor
     mixing: Tensor
     delay_range_samples: Tensor
     times_s: Tensor
@@ -70,12 +70,12 @@ class BandedMap:
     def network(self, free: Mapping[str, Tensor], delays_samples: Tensor | None) -> Network:
         """Physical parameters; given `delays_samples`, those are used and taps are whole: nothing moves in time."""
         delays = self.delays(free["delay"]) if delays_samples is None else delays_samples
-        times = self.band_times_s(free["decay"])[:, self.lines]
+        times = self.band_times_s(free["decay"])[:, self.groups]
         eq, gains, gains_db = peq_1.wanted(torch, self.knots_hz, times, delays.double(), self.sample_rate_hz)
         # Lines and outputs have the same equaliser: no knot is out of this rate's reach.
         every_db = torch.cat((gains_db, self.tone_db(free["tone"])[:, None]), dim=1)
         gains, sos = equalised(eq, gains, every_db)
-        loop_sos, tone_sos = sos.split((len(self.lines), 1), dim=1)
+        loop_sos, tone_sos = sos.split((len(self.groups), 1), dim=1)
         return Network(
             feedback_matrix=orthogonal(free["matrix"] * self.mixing.to(free["matrix"])),
             loop_gain=gains,
