@@ -26,7 +26,7 @@ from fdnlearn.kernels import cuda, cuda_adam, cuda_echo, cuda_energy, cuda_filte
 
 CUOBJDUMP = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
 #: Element type of a tensor -> what Triton calls it.
-TYPES = {torch.float32: "*fp32", torch.float64: "*fp64", torch.int64: "*i64"}
+TYPES = {torch.float32: "*fp32", torch.float64: "*fp64", torch.int32: "*i32", torch.int64: "*i64"}
 
 
 class Recorder:
@@ -64,6 +64,7 @@ class Recorder:
             "barriers": operations.count("BAR"),
             "warps": num_warps,
             "block": constants["BLOCK"],
+            "arithmetic": str(constants.get("DTYPE")),
         }
         sys.stdout.write(json.dumps(self.about | row) + "\n")
         sys.stdout.flush()

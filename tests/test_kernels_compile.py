@@ -43,7 +43,7 @@ def test_every_kernel_compiles(launches: list[Launch]) -> None:
 def test_nothing_spills(launches: list[Launch]) -> None:
     """But the arguments of sines and cosines in double, which carry code for huge angles that never come."""
     for launch in launches:
-        in_double = launch.get("dtype") == "torch.float64" or launch["kernel"] in ("_respond", "_pull_back")
+        in_double = launch["arithmetic"] == "fp64" or launch["kernel"] in ("_respond", "_pull_back")
         assert launch["stack"] <= (40 if in_double else 0), launch
 
 
@@ -52,7 +52,7 @@ def test_a_thread_solves_a_small_system_alone(launches: list[Launch]) -> None:
     solves = [
         launch
         for launch in launches
-        if launch["kernel"] == "_solve" and launch["lines"] == 6 and launch["dtype"] == "torch.float32"
+        if launch["kernel"] == "_solve" and launch["lines"] == 6 and launch["arithmetic"] == "fp32"
     ]
     assert len(solves) == 2
     for solve in solves:

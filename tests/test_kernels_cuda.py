@@ -105,6 +105,17 @@ def test_auto_is_a_gpu_only_where_it_is_trusted(monkeypatch: pytest.MonkeyPatch)
     assert resolve_device("auto").type == "cpu"
 
 
+def test_networks_of_a_batch_are_solved_in_the_precision_that_each_needs() -> None:
+    networks = tensors(6, 900, batch=3, gain=0.9, longest=300.0, dtype=torch.float32)
+    matrix, gain, *others = networks
+    mixed = cast((matrix, gain * torch.tensor([[1.0], [0.9995 / 0.9], [0.5]]), *others), torch.float32)
+    found = evaluate(cuda, mixed, 900)
+    truth = evaluate(reference, cast(mixed, torch.float64), 900)
+    for row in range(3):
+        errors = [relative_error(a[row], b[row]) for a, b in zip(found, truth, strict=True)]
+        assert max(errors) <= TOLERANCE[torch.float32], errors
+
+
 @pytest.mark.parametrize("variant", ["invariant", "published"])
 @pytest.mark.parametrize(("length", "hop"), [(700, 7), (401, 16), (130, 1), (3, 1)])
 def test_soft_echo_density_and_its_gradient(variant: str, length: int, hop: int) -> None:

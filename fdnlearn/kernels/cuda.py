@@ -112,16 +112,19 @@ def _pivot(a_re, a_im, lines, p, inside):
 
 @jit
 def _solve(
-    matrix, gain_re, gain_im, delays, inputs, outputs, s_re, s_im, l_re, l_im, h,
+    matrix, gain_re, gain_im, delays, inputs, outputs, wide, s_re, s_im, l_re, l_im, h,
     n_fft, bins,
     N: tl.constexpr, LINES: tl.constexpr, INS: tl.constexpr, OUTS: tl.constexpr, BLOCK: tl.constexpr,
     PER_BIN: tl.constexpr, KEEP: tl.constexpr, DTYPE: tl.constexpr, UNROLL: tl.constexpr,
 ):  # fmt: skip
     """Line outputs s (B,I,N,K), adjoints l (B,O,N,K) and responses h (B,O,I,K,2); s and l only if KEEP.
 
-    `LINES` is N padded to a power of two: the system of the padding is the identity.
+    `LINES` is N padded to a power of two: the system of the padding is the identity. Networks whose `wide` (B,) says
+    other than DTYPE are left to another launch.
     """
     b = tl.program_id(0).to(tl.int64)
+    if (tl.load(wide + b) > 0) != (tl.float64 == DTYPE):
+        return
     k = tl.program_id(1).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     lines = tl.arange(0, LINES)
     valid = lines < N
@@ -292,15 +295,18 @@ def _forward(ctx: Any, tensors: tuple[Tensor, ...], n_fft: int) -> Tensor:
     s = torch.empty((2, batch, n_in, n, bins) if keep else (2, 1), **room)
     adjoints = torch.empty((2, batch, n_out, n, bins) if keep else (2, 1), **room)
     h = torch.empty((batch, n_out, n_in, bins, 2), **room)
-    # As on the CPU: near a loop gain of one, single precision would lose what the kernel is held to.
-    wide = dtype == torch.float64 or bool(gain.abs().max() > SINGLE_PRECISION_LIMIT)
+    # As on the CPU: near a loop gain of one, single precision would lose what the kernel is held to. Which networks
+    # that is stays on the device: both launches go to all of them, and to ask would be to wait.
+    loudest = gain.abs().reshape(batch, -1).amax(1)
+    wide = (loudest > (SINGLE_PRECISION_LIMIT if dtype == torch.float32 else -1.0)).to(torch.int32)
     gain_re, gain_im = _parts(gain, dtype)
-    tile = _tile(shape["LINES"], wide)
-    _solve[batch, launching.blocks(bins, tile["BLOCK"])](
-        matrix, gain_re, gain_im, delays.double().contiguous(), inputs, outputs, *s, *adjoints, h,
-        n_fft, bins, **shape, **tile, KEEP=keep, DTYPE=tl.float64 if wide else tl.float32,
-        UNROLL=n <= _UNROLLED and not wide,
-    )  # fmt: skip
+    for kind in (tl.float32, tl.float64) if dtype == torch.float32 else (tl.float64,):
+        double = kind == tl.float64
+        tile = _tile(shape["LINES"], double)
+        _solve[batch, launching.blocks(bins, tile["BLOCK"])](
+            matrix, gain_re, gain_im, delays.double().contiguous(), inputs, outputs, wide, *s, *adjoints, h,
+            n_fft, bins, **shape, **tile, KEEP=keep, DTYPE=kind, UNROLL=n <= _UNROLLED and not double,
+        )  # fmt: skip
     if keep:
         ctx.saved = (matrix, gain_re, gain_im, outputs, s, adjoints, n_fft, shape)
     ctx.delay_dtype = delays.dtype
