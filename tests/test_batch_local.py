@@ -7,12 +7,16 @@ import os
 import resource
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
+import soundfile
 from batch_rooms import TINY, TINY_OPTIONS, make_rooms, options_of, published, single_fits
 from command_line import Outcome, launch, run, start
+from device_memory import bytes_of_a_step
 from processes import alive, resident_mb, wait_until, workers_of
 
 from fdnlearn import FitConfig
@@ -22,11 +26,15 @@ from fdnlearn.batch.engine import ATTEMPTS, Resources
 from fdnlearn.batch.folder import BatchFolder
 from fdnlearn.batch.local import outcomes
 from fdnlearn.batch.memory import BASE_BYTES, fit_bytes
-from fdnlearn.batch.one import fit_room, fit_rooms
+from fdnlearn.batch.one import fit_room, fit_rooms, target_of
 from fdnlearn.errors import FdnlearnError, UsageError
 from fdnlearn.fdn import load_fdn
 from fdnlearn.fitting import FitResult, solve_many
+from fdnlearn.fitting.problem import problem_for
+from fdnlearn.fitting.stages import plan
 from fdnlearn.rir import Target
+
+FloatArray = npt.NDArray[np.float64]
 
 ROOMS = 6
 #: Fits of a third of a second, so that there is time to kill something.
@@ -305,6 +313,22 @@ def test_where_every_process_dies_the_batch_ends(tmp_path: Path, monkeypatch: py
 
 
 class TestMemory:
+    @pytest.mark.parametrize("model", ["homogeneous", "banded"])
+    @pytest.mark.parametrize("channels", [1, 2])
+    def test_what_is_admitted_holds_no_more_on_a_device_either(
+        self, model: str, channels: int, make_room: Callable[..., FloatArray], tmp_path: Path
+    ) -> None:
+        path = tmp_path / "room.wav"
+        samples = make_room(sample_rate_hz=8000, seconds=1.0, reverberation_time_s=0.6, channels=channels)
+        soundfile.write(path, 0.1 * samples.T / np.abs(samples).max(), 8000, subtype="FLOAT")
+        config = FitConfig.for_model(model, sample_rate_hz=8000, iterations=10, device="cpu")
+        job = Job(config, channel="all")
+        room = Room("room", str(path))
+        problem = problem_for(target_of(room, job), config)
+        for together in (1, 3):
+            held = bytes_of_a_step([problem] * together, plan(config)[0].rows)
+            assert 0 < held < together * (fit_bytes(room, job) - BASE_BYTES)
+
     def test_a_room_that_needs_too_much_fails_and_the_others_take_turns(
         self, rooms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
