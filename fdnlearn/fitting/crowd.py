@@ -12,6 +12,7 @@ from torch import Tensor
 from fdnlearn.fitting.problem import Free, Loss, Problem
 from fdnlearn.fitting.result import FitConfig
 from fdnlearn.model import Maps, Model
+from fdnlearn.model.tiling import filled_up
 
 #: How much the lengths of responses may differ within a crowd: the shorter ones are computed as long as the longest.
 _LENGTH_RATIO = 1.25
@@ -91,10 +92,7 @@ def interleaved(parts: Sequence[Free]) -> Free:
     """
     together = {}
     for name in parts[0]:
-        tensors = [part[name] for part in parts]
-        most = max(tensor.shape[-1] for tensor in tensors)
-        filled = [torch.nn.functional.pad(tensor, (0, most - tensor.shape[-1])) for tensor in tensors]
-        together[name] = torch.stack(filled, dim=1).flatten(0, 1)
+        together[name] = torch.stack(filled_up([part[name] for part in parts]), dim=1).flatten(0, 1)
     return together
 
 

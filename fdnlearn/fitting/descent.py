@@ -118,8 +118,9 @@ def _move_on_gpu(descent: Descent, loss: Tensor, gradient: Tensor, rates: Tensor
     from fdnlearn.kernels import cuda_adam
 
     d = descent
-    told = torch.stack((loss < d.best_loss, loss.isfinite()), dim=1).double().to(d.values.device)
-    d.best_loss = torch.where(loss < d.best_loss, loss, d.best_loss)
+    better = loss < d.best_loss
+    told = torch.stack((better, loss.isfinite()), dim=1).double().to(d.values.device)
+    d.best_loss = torch.where(better, loss, d.best_loss)
     cuda_adam.step(d.values, d.first, d.second, d.best_values, gradient, told, rates, d.step)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from fdnlearn.acoustics.coherence import coherence, late_part
 from fdnlearn.losses import late_windows
 from fdnlearn.losses.late_windows import LateWindows
+from fdnlearn.model.tiling import filled_up
 from fdnlearn.rir.target import Target
 
 
@@ -58,14 +59,10 @@ def side_by_side(aims: Sequence[CoherenceAim]) -> CoherenceAim:
     windows = late_windows.side_by_side(
         [aim.windows for aim in aims], [channels * room for room in range(len(aims))]
     )
-
-    def filled(power: Tensor) -> Tensor:
-        return torch.nn.functional.pad(power, (0, 0, 0, windows.bins - power.shape[1]))
-
     return CoherenceAim(
         windows,
         aims[0].pairs,
-        torch.cat([filled(aim.power) for aim in aims]),
+        torch.cat(filled_up([aim.power for aim in aims], dim=-2)),
         torch.cat([aim.goal for aim in aims]),
     )
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fdnlearn.jit import KERNEL_LOCK
 from fdnlearn.kernels import echo
+from fdnlearn.model.tiling import filled_up
 
 WINDOW_S = 0.02
 
@@ -122,13 +123,8 @@ def echo_aim(profile: Tensor, how: EchoDensitySettings) -> EchoAim:
 def side_by_side(aims: Sequence[EchoAim]) -> EchoAim:
     """The channels of several aims one after the other, the shorter filled up with frames that do not count."""
     longest = max((aim.how for aim in aims), key=lambda how: how.steepness.size)
-
-    def stacked(rows: Sequence[Tensor]) -> Tensor:
-        return torch.cat(
-            [torch.nn.functional.pad(r, (0, longest.steepness.size - r.shape[-1])) for r in rows]
-        )
-
-    return EchoAim(longest, stacked([aim.profile for aim in aims]), stacked([aim.share for aim in aims]))
+    profiles, shares = (filled_up(rows) for rows in ([a.profile for a in aims], [a.share for a in aims]))
+    return EchoAim(longest, torch.cat(profiles), torch.cat(shares))
 
 
 def echo_density_distance(h: Tensor, aim: EchoAim) -> Tensor:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.kernels.fourier import rfft
+from fdnlearn.model.tiling import filled_up
 from fdnlearn.rir.target import Target
 
 FloatArray = npt.NDArray[np.float64]
@@ -78,15 +79,10 @@ def relief_aim(target: Target) -> ReliefAim:
 
 def side_by_side(aims: Sequence[ReliefAim]) -> ReliefAim:
     """The channels of several aims of one rate one after the other, each compared as far as it was."""
-    frames = max(aim.relief_db.shape[1] for aim in aims)
-
-    def filled(values: Tensor) -> Tensor:
-        return torch.nn.functional.pad(values, (0, 0, 0, frames - values.shape[1]))
-
     first = aims[0]
     return ReliefAim(
-        torch.cat([filled(aim.relief_db) for aim in aims]),
-        torch.cat([filled(aim.weight) for aim in aims]),
+        torch.cat(filled_up([aim.relief_db for aim in aims], dim=-2)),
+        torch.cat(filled_up([aim.weight for aim in aims], dim=-2)),
         first.filters,
         first.window,
         first.hop,

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.kernels.fourier import rfft
+from fdnlearn.model.tiling import filled_up
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,12 +99,11 @@ class LateWindows:
 
 def side_by_side(windows: Sequence[LateWindows], channels: Sequence[int]) -> LateWindows:
     """The parts of several, the channels of each counted from its place in `channels` on."""
-    width = max(one.taper.shape[1] for one in windows)
     return LateWindows(
         channel=tuple(
             first + own for one, first in zip(windows, channels, strict=True) for own in one.channel
         ),
         start=tuple(start for one in windows for start in one.start),
-        taper=torch.cat([torch.nn.functional.pad(w.taper, (0, width - w.taper.shape[1])) for w in windows]),
+        taper=torch.cat(filled_up([one.taper for one in windows])),
         n_fft=tuple(n for one in windows for n in one.n_fft),
     )

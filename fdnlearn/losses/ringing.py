@@ -14,6 +14,7 @@ from torch import Tensor
 from fdnlearn.acoustics.ringing import PADDING, LateLines, excused, late_lines, windows_s
 from fdnlearn.losses import late_windows
 from fdnlearn.losses.late_windows import LateWindows
+from fdnlearn.model.tiling import filled_up
 from fdnlearn.rir.target import Target
 
 #: Lines below this are those of any reverberation; those above are pulled down before they are heard.
@@ -86,9 +87,7 @@ def side_by_side(rooms: Sequence[Sequence[RingingAim]], channels: int) -> tuple[
     windows = late_windows.side_by_side([aim.windows for aim in aims], [channels * room for room, _ in parts])
 
     def stacked(name: str) -> Tensor:
-        rows = [getattr(aim, name) for aim in aims]
-        wide = max(row.shape[1] for row in rows)
-        return torch.cat([torch.nn.functional.pad(row, (0, wide - row.shape[1])) for row in rows])
+        return torch.cat(filled_up([getattr(aim, name) for aim in aims]))
 
     # Of each part a row with its weight in the column of its room.
     share = torch.cat(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from fdnlearn.model.tiling import tiled
+from fdnlearn.model.tiling import filled_up, tiled
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -90,15 +90,9 @@ class Taps:
 
     def beside(self, others: Sequence[Taps]) -> Taps:
         """These taps and those of other rooms; who has fewer gets silent ones, on the direct sound."""
-        every = (self, *others)
-        most = max(one.gains.shape[-1] for one in every)
 
         def stacked(name: str, filling: float) -> Tensor:
-            rows = [getattr(one, name) for one in every]
-            pads = [(0, most - row.shape[-1]) for row in rows]
-            return torch.cat(
-                [torch.nn.functional.pad(r, pad, value=filling) for r, pad in zip(rows, pads, strict=True)]
-            )
+            return torch.cat(filled_up([getattr(one, name) for one in (self, *others)], filling=filling))
 
         return Taps(
             stacked("positions", 0),

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor
+
+
+def filled_up(parts: Sequence[Tensor], *, dim: int = -1, filling: float = 0.0) -> list[Tensor]:
+    """Tensors of several rooms, each as long as the longest along a dimension counted from the end."""
+    most = max(part.shape[dim] for part in parts)
+    before = [0, 0] * (-1 - dim)
+    return [
+        torch.nn.functional.pad(part, [*before, 0, most - part.shape[dim]], value=filling) for part in parts
+    ]
 
 
 def tiled(values: Tensor, rows: int) -> Tensor:

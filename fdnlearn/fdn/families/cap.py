@@ -45,7 +45,7 @@ def crest(xp: ModuleType, sos: Any, sample_rate_hz: float) -> tuple[Any, Any]:
     rise = (high - low) ** 2 * (RISE / 8.0) / xp.where(top, bend, 1.0)
     level = xp.concatenate((level[..., :1], xp.where(top, here + rise, here), level[..., -1:]), -1)
     place = level.argmax(-1)
-    return level.max(-1) if xp is np else level.amax(-1), grid[place]
+    return xp.amax(level, -1), grid[place]
 
 
 @functools.lru_cache(maxsize=16)
