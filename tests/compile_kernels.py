@@ -86,10 +86,8 @@ def recorded(module: ModuleType, arch: int, **about: Any) -> None:
     """Replace the kernels of a module that are launched."""
     for name, value in list(vars(module).items()):
         kernel = value.kernel if isinstance(value, Recorder) else value
-        if isinstance(kernel, triton.JITFunction) and kernel.fn.__module__ == module.__name__:
-            launched = "tl.program_id" in kernel.src
-            if launched:
-                setattr(module, name, Recorder(kernel, arch, about))
+        if isinstance(kernel, triton.JITFunction) and "tl.program_id" in kernel.src:
+            setattr(module, name, Recorder(kernel, arch, about))
 
 
 def responses(arch: int, lines: Sequence[int]) -> Iterator[None]:
