@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fdnlearn.acoustics.comparison import compare
 from fdnlearn.fitting import FitConfig, solve
 from fdnlearn.render import impulse_response
 from fdnlearn.rir import Recording, Target, prepare_target
+from fdnlearn.rir.metrics import compare
 
 FloatArray = npt.NDArray[np.float64]
 

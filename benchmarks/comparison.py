@@ -17,14 +17,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fdnlearn.comparison import VARIANTS, Plan, compare_methods, parse_methods
-from fdnlearn.comparison.page import format_effort, format_p, verdict_sentence
-from fdnlearn.comparison.pairs import FEWEST_ROOMS
-from fdnlearn.comparison.quantities import COMPARED
-from fdnlearn.comparison.runner import Step
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.acoustics.grading import format_number
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.registry import METHODS
-from fdnlearn.report.judgement import format_number
+from fdnlearn.runs.study import VARIANTS, Plan, compare_methods, parse_methods
+from fdnlearn.runs.study.page import format_effort, format_p, verdict_sentence
+from fdnlearn.runs.study.pairs import FEWEST_ROOMS
+from fdnlearn.runs.study.quantities import COMPARED
+from fdnlearn.runs.study.runner import Step
 
 OPENAIR, YORK = "openairlib.net", "openairlib.net, AudioLab, University of York"
 

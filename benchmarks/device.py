@@ -22,13 +22,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fdnlearn.comparison.quantities import COMPARED, errors_of
 from fdnlearn.fitting import FitConfig, FitResult, solve, solve_many
 from fdnlearn.fitting.descent import Descent, advance, column_rates
 from fdnlearn.fitting.problem import Problem, problem_for
-from fdnlearn.jobs import outputs
-from fdnlearn.jobs.recording import resolved_settings
 from fdnlearn.rir import Recording, Target, prepare_target
+from fdnlearn.runs import outputs
+from fdnlearn.runs.pipeline import resolved_settings
+from fdnlearn.runs.study.quantities import COMPARED, errors_of
 
 RATES_HZ = {"homogeneous": 16000, "banded": 48000}
 #: Bars of `agreement`: relative L2 of responses and of gradients.

@@ -92,7 +92,7 @@ def whole_command(options: argparse.Namespace) -> None:
         command = [
             sys.executable,
             "-c",
-            "from fdnlearn.cli import main; main()",
+            "from fdnlearn.cli.main import main; main()",
             "fit",
             str(recording),
             "-o",

@@ -17,10 +17,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from fdnlearn.fitting import FitConfig
-from fdnlearn.fitting.crowd import Crowd
+from fdnlearn.fitting.batch import Crowd
 from fdnlearn.fitting.descent import Descent, advance, column_rates
 from fdnlearn.fitting.problem import problem_for
-from fdnlearn.kernels.expm import stock_rotation
+from fdnlearn.ops.rotation.cpu import stock_rotation
 from fdnlearn.rir import load_target
 
 #: Launches of this project's kernels a step, forwards, backwards and what they clear or sum.

@@ -72,7 +72,7 @@ def main() -> None:
         rooms, out = Path(scratch, "rooms"), Path(scratch, "out")
         rooms.mkdir()
         make_rooms(rooms, options.rooms)
-        command = [sys.executable, "-m", "fdnlearn.cli", "batch", str(rooms), "-o", str(out), *OPTIONS]
+        command = [sys.executable, "-m", "fdnlearn", "batch", str(rooms), "-o", str(out), *OPTIONS]
         command += ["--workers", str(options.workers), "--json"]
         started = time.perf_counter()
         # What the program prints at its end fits a pipe.

@@ -24,10 +24,10 @@ from typing import Any
 import numba
 from rooms import REPORT, TUNE
 
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.fdn import load_fdn
 from fdnlearn.fitting import FitConfig
-from fdnlearn.jobs import fit_recording
+from fdnlearn.runs import fit_recording
 
 Metrics = Mapping[str, Any]
 

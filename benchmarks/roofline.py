@@ -53,8 +53,8 @@ def solve_and_adjoint(n: int, bins: int, batch: int = 1) -> Iterator[tuple[str, 
 
 def on_the_cpu() -> Iterator[Run]:
     """The CPU's kernels on one network."""
-    from fdnlearn.kernels import cpu
-    from fdnlearn.kernels.lanes import LANES
+    from fdnlearn.ops.response import elimination as cpu
+    from fdnlearn.ops.response.lanes import LANES
 
     for n, bins in SIZES:
         rng = np.random.default_rng(0)
@@ -78,8 +78,10 @@ def on_the_cpu() -> Iterator[Run]:
 
 def on_the_device(device: torch.device, sizes: tuple[tuple[int, int], ...], batch: int) -> Iterator[Run]:
     """The GPU's kernels on a batch of networks; sections of a loop filter, and the echo density, besides."""
-    from fdnlearn.kernels import cuda, cuda_echo, cuda_filters
     from fdnlearn.losses.echo_density import settings
+    from fdnlearn.ops.echo import cuda as cuda_echo
+    from fdnlearn.ops.filters import cuda as cuda_filters
+    from fdnlearn.ops.response import cuda
 
     for n, bins in sizes:
         generator = torch.Generator().manual_seed(0)

@@ -18,9 +18,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.fitting import FitConfig
-from fdnlearn.jobs import fit_recording
+from fdnlearn.runs import fit_recording
 
 TUNE = (
     "arni_lab_35_3541",

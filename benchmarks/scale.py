@@ -39,9 +39,9 @@ RATE_HZ = 16000
 SEQUENTIAL = """
 import sys, time
 from pathlib import Path
-from fdnlearn.batch import Job, Room
-from fdnlearn.batch.folder import BatchFolder
-from fdnlearn.batch.one import fit_room
+from fdnlearn.runs.many import Job, Room
+from fdnlearn.runs.many.folder import BatchFolder
+from fdnlearn.runs.many.one import fit_room
 from fdnlearn.fitting import FitConfig
 job = Job(FitConfig(iterations=int(sys.argv[3])))
 rooms = [Room(path.stem, str(path)) for path in sorted(Path(sys.argv[1]).glob("*.wav"))]
@@ -72,7 +72,7 @@ def make_rooms(folder: Path, count: int, seconds: float = 1.0) -> Path:
 
 def batch_seconds(rooms: Path, out: Path, workers: int, iterations: int) -> list[float]:
     """When each room of a batch ended, in seconds since the first did."""
-    command = [sys.executable, "-m", "fdnlearn.cli", "batch", str(rooms), "-o", str(out), "--force"]
+    command = [sys.executable, "-m", "fdnlearn", "batch", str(rooms), "-o", str(out), "--force"]
     command += ["--model", "homogeneous"]
     command += ["--workers", str(workers), "--iterations", str(iterations)]
     subprocess.run(command, check=True, capture_output=True)

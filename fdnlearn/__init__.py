@@ -9,32 +9,33 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
+from fdnlearn.base.version import __version__
+
 # GNU OpenMP's workers spin for milliseconds at every barrier: beside another busy process a gradient step of 3 ms took
 # 30 to 60. A short spin costs nothing on an idle machine. The library reads this once, when torch or Numba loads it.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-__version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from fdnlearn.acoustics.parameters import room_parameters
-    from fdnlearn.errors import FdnlearnError, UsageError
+    from fdnlearn.base.errors import FdnlearnError, UsageError
     from fdnlearn.examples import example_path
     from fdnlearn.fdn import FDN, load_fdn, save_fdn
     from fdnlearn.fitting import FitConfig, FitResult, solve
-    from fdnlearn.jobs import fit_recording
     from fdnlearn.render import impulse_response
     from fdnlearn.rir import Target, load_target
+    from fdnlearn.runs import fit_recording
 
 #: Public name -> module that defines it.
 _PUBLIC = {
     "FDN": "fdnlearn.fdn",
-    "FdnlearnError": "fdnlearn.errors",
+    "FdnlearnError": "fdnlearn.base.errors",
     "FitConfig": "fdnlearn.fitting",
     "FitResult": "fdnlearn.fitting",
     "Target": "fdnlearn.rir",
-    "UsageError": "fdnlearn.errors",
+    "UsageError": "fdnlearn.base.errors",
     "example_path": "fdnlearn.examples",
-    "fit_recording": "fdnlearn.jobs",
+    "fit_recording": "fdnlearn.runs",
     "impulse_response": "fdnlearn.render",
     "load_fdn": "fdnlearn.fdn",
     "load_target": "fdnlearn.rir",
@@ -44,6 +45,7 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "__version__",
     "FDN",
     "FdnlearnError",
     "FitConfig",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fdnlearn.errors import UsageError
+from fdnlearn.base.errors import UsageError
 
 #: Synthetic rooms, and clips without any room; how they were made is told in their folder's README.
 ROOMS = ("small_room", "lecture_room", "hall")

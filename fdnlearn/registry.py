@@ -14,10 +14,10 @@ from typing import Any
 #: Ways to fit: ``solve(target, config, callback, checkpointing) -> FitResult``.
 METHODS = {
     "gradient": "fdnlearn.fitting.gradient:solve",
-    "genetic": "fdnlearn.fitting.genetic:solve",
-    "cmaes": "fdnlearn.fitting.cmaes:solve",
-    "analytic": "fdnlearn.fitting.analytic:solve",
-    "classic": "fdnlearn.fitting.classic:solve",
+    "genetic": "fdnlearn.fitting.baselines.genetic:solve",
+    "cmaes": "fdnlearn.fitting.baselines.cmaes:solve",
+    "analytic": "fdnlearn.fitting.baselines.analytic:solve",
+    "classic": "fdnlearn.fitting.baselines.classic:solve",
 }
 
 #: Number of lines, or of iterations, that stands for as many as the room asks for.
@@ -78,10 +78,10 @@ TARGETS = {
     "supercollider": "fdnlearn.export.supercollider:TARGET",
 }
 
-#: Who fits the rooms of a batch: a `fdnlearn.batch.engine.Engine` each.
+#: Who fits the rooms of a batch: a `fdnlearn.runs.many.engine.Engine` each.
 ENGINES = {
-    "local": "fdnlearn.batch.local:outcomes",
-    "ray": "fdnlearn.batch.cluster:outcomes",
+    "local": "fdnlearn.runs.many.local:outcomes",
+    "ray": "fdnlearn.runs.many.cluster:outcomes",
 }
 
 #: Where the training runs.

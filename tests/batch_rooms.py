@@ -11,10 +11,10 @@ from tempfile import TemporaryDirectory
 
 from command_line import decay, environment, record
 
-from fdnlearn.batch import Job, Room
-from fdnlearn.batch.engine import Outcomes, Resources
-from fdnlearn.batch.one import fit_room, thread_limits
 from fdnlearn.fitting import FitConfig
+from fdnlearn.runs.many import Job, Room
+from fdnlearn.runs.many.engine import Outcomes, Resources
+from fdnlearn.runs.many.one import fit_room, thread_limits
 
 
 def options_of(config: FitConfig) -> tuple[str | int, ...]:
@@ -51,8 +51,8 @@ _SINGLES = """
 import sys
 from pathlib import Path
 from fdnlearn import FitConfig, fit_recording
-import fdnlearn.jobs.outputs
-fdnlearn.jobs.outputs.write_report = lambda path, data: path.write_text("page")
+import fdnlearn.runs.outputs
+fdnlearn.runs.outputs.write_report = lambda path, data: path.write_text("page")
 rooms, out = Path(sys.argv[1]), Path(sys.argv[2])
 for path in sorted(rooms.glob("*.wav")):
     fit_recording(path, out / path.stem, FitConfig(**eval(sys.argv[3])))

@@ -14,7 +14,7 @@ import soundfile
 from click.testing import CliRunner
 
 import fdnlearn
-from fdnlearn.cli import cli
+from fdnlearn.cli.main import cli
 
 #: A fit that ends in about a second.
 QUICK = ("--model", "homogeneous", "--lines", "4", "--iterations", "6", "--restarts", "2")
@@ -44,7 +44,7 @@ def run(*args: object) -> Outcome:
 
 def program(*args: object) -> list[str]:
     """The same as a command for a process of its own."""
-    return [sys.executable, "-m", "fdnlearn.cli", *(str(arg) for arg in args)]
+    return [sys.executable, "-m", "fdnlearn", *(str(arg) for arg in args)]
 
 
 def environment() -> dict[str, str]:

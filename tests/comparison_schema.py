@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fdnlearn.comparison.quantities import COMPARED
+from fdnlearn.runs.study.quantities import COMPARED
 
 NUMBER = {"type": ["number", "null"]}
 BY_QUANTITY = {c.key: NUMBER for c in COMPARED}

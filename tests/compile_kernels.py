@@ -22,7 +22,11 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from fdnlearn.kernels import cuda, cuda_adam, cuda_echo, cuda_energy, cuda_filters
+from fdnlearn.ops.adam import cuda as cuda_adam
+from fdnlearn.ops.decay import cuda as cuda_energy
+from fdnlearn.ops.echo import cuda as cuda_echo
+from fdnlearn.ops.filters import cuda as cuda_filters
+from fdnlearn.ops.response import cuda
 
 CUOBJDUMP = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
 #: Element type of a tensor -> what Triton calls it.

@@ -132,7 +132,7 @@ def core(programs: Programs, tmp_path: Path) -> Core:
 @pytest.fixture
 def short_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing the report takes ten times as long as these fits; `fitted` and the real processes keep theirs."""
-    monkeypatch.setattr("fdnlearn.jobs.outputs.write_report", lambda path, data: path.write_text("page"))
+    monkeypatch.setattr("fdnlearn.runs.outputs.write_report", lambda path, data: path.write_text("page"))
 
 
 def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -19,12 +19,15 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from fdnlearn.fitting.batch import Crowd
 from fdnlearn.fitting.columns import join, split
-from fdnlearn.fitting.crowd import Crowd
 from fdnlearn.fitting.problem import Problem
-from fdnlearn.kernels import Kernel, cuda, cuda_echo, cuda_energy, cuda_filters
 from fdnlearn.losses import echo_density, energy_decay
 from fdnlearn.losses.placing import on_device
+from fdnlearn.ops.decay import cuda as cuda_energy
+from fdnlearn.ops.echo import cuda as cuda_echo
+from fdnlearn.ops.filters import cuda as cuda_filters
+from fdnlearn.ops.response import Kernel, cuda
 
 META = torch.device("meta")
 LAUNCHES = (

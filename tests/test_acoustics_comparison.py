@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fdnlearn.acoustics.comparison import compare
 from fdnlearn.rir import Recording, Target, load_target, prepare_target
+from fdnlearn.rir.metrics import compare
 
 FloatArray = npt.NDArray[np.float64]
 Make = Callable[..., FloatArray]

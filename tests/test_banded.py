@@ -17,23 +17,23 @@ from fdn_networks import network
 from report_data import make_metrics
 from targets import target_of
 
-from fdnlearn.acoustics.comparison import compare
-from fdnlearn.errors import UsageError
+from fdnlearn.base.errors import UsageError
 from fdnlearn.fdn import FDN, FirEarly, ReverberationTime, SparseEarly
 from fdnlearn.fitting import FitConfig, solve
 from fdnlearn.fitting.problem import problem_for
 from fdnlearn.fitting.rounding import coprime
-from fdnlearn.kernels import get_kernel
 from fdnlearn.model import Wishes
 from fdnlearn.model.banded import Banded
 from fdnlearn.model.banded_map import TIME_SPAN, TONE_SPAN_DB
 from fdnlearn.model.banded_start import banded_for, lines_for
 from fdnlearn.model.early import sparse_early
 from fdnlearn.model.learned import learned_response
+from fdnlearn.ops.response import get_kernel
 from fdnlearn.render import impulse_response
 from fdnlearn.report import ReportData
 from fdnlearn.report.gallery import channel_figures
 from fdnlearn.rir import Target, load_target
+from fdnlearn.rir.metrics import compare
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -21,23 +21,13 @@ from hypothesis import strategies as st
 from targets import target_of
 
 from fdnlearn.acoustics import room_parameters
-from fdnlearn.errors import FdnlearnError, UsageError
+from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.fdn import dumps_fdn, loads_fdn
-from fdnlearn.fitting import (
-    Checkpointing,
-    FitConfig,
-    FitResult,
-    Progress,
-    Status,
-    analytic,
-    classic,
-    genes,
-    search,
-    solve,
-)
-from fdnlearn.fitting.cmaes import CmaEsStrategy
-from fdnlearn.fitting.genetic import Genetic, GeneticStrategy
-from fdnlearn.fitting.orthogonal_designs import orthogonal_matrix
+from fdnlearn.fitting import Checkpointing, FitConfig, FitResult, Progress, Status, solve
+from fdnlearn.fitting.baselines import analytic, classic, genes, search
+from fdnlearn.fitting.baselines.cmaes import CmaEsStrategy
+from fdnlearn.fitting.baselines.genetic import Genetic, GeneticStrategy
+from fdnlearn.fitting.baselines.orthogonal_designs import orthogonal_matrix
 from fdnlearn.fitting.problem import problem_for
 from fdnlearn.render import impulse_response
 from fdnlearn.rir import Target

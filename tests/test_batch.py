@@ -18,13 +18,13 @@ from command_line import contents, run
 from test_batch_sources import write_sofa
 
 from fdnlearn import registry
-from fdnlearn.batch import BatchResult, Room, Standing, run_batch
-from fdnlearn.batch.folder import BatchFolder
-from fdnlearn.batch.one import fit_room
-from fdnlearn.batch.summary import COLUMNS
-from fdnlearn.commands.batch import describe
-from fdnlearn.errors import FdnlearnError, UsageError
-from fdnlearn.jobs import fit_recording
+from fdnlearn.base.errors import FdnlearnError, UsageError
+from fdnlearn.cli.batch import describe
+from fdnlearn.runs import fit_recording
+from fdnlearn.runs.many import BatchResult, Room, Standing, run_batch
+from fdnlearn.runs.many.folder import BatchFolder
+from fdnlearn.runs.many.one import fit_room
+from fdnlearn.runs.many.summary import COLUMNS
 
 
 @pytest.fixture(autouse=True)
@@ -200,7 +200,7 @@ def test_a_full_disk_ends_the_batch_in_one_line(tmp_path: Path, monkeypatch: pyt
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
-        patched.setattr("fdnlearn.jobs.outputs.save_fdn", full)
+        patched.setattr("fdnlearn.runs.outputs.save_fdn", full)
         outcome = run("batch", rooms, "-o", out, *TINY_OPTIONS)
     assert outcome.code == 1
     assert "r000: cannot be written (no space left on device); free some space" in outcome.complaint

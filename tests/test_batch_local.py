@@ -20,19 +20,19 @@ from device_memory import bytes_of_a_step
 from processes import alive, resident_mb, wait_until, workers_of
 
 from fdnlearn import FitConfig
-from fdnlearn.batch import Job, Room
-from fdnlearn.batch import Outcome as RoomOutcome
-from fdnlearn.batch.engine import ATTEMPTS, Resources
-from fdnlearn.batch.folder import BatchFolder
-from fdnlearn.batch.local import outcomes
-from fdnlearn.batch.memory import BASE_BYTES, fit_bytes
-from fdnlearn.batch.one import fit_room, fit_rooms, target_of
-from fdnlearn.errors import FdnlearnError, UsageError
+from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.fdn import load_fdn
 from fdnlearn.fitting import FitResult, solve_many
 from fdnlearn.fitting.problem import problem_for
 from fdnlearn.fitting.stages import plan
 from fdnlearn.rir import Target
+from fdnlearn.runs.many import Job, Room
+from fdnlearn.runs.many import Outcome as RoomOutcome
+from fdnlearn.runs.many.engine import ATTEMPTS, Resources
+from fdnlearn.runs.many.folder import BatchFolder
+from fdnlearn.runs.many.local import outcomes
+from fdnlearn.runs.many.memory import BASE_BYTES, fit_bytes
+from fdnlearn.runs.many.one import fit_room, fit_rooms, target_of
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -168,7 +168,7 @@ class Doomed:
 def test_a_room_that_kills_its_process_each_time_fails_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fdnlearn.batch.local.Worker", Doomed)
+    monkeypatch.setattr("fdnlearn.runs.many.local.Worker", Doomed)
     Doomed.made = 0
     rooms = [Room(f"r{number:03d}", "a.wav") for number in range(5)]
     found = [o for o in outcomes(rooms, TINY, tmp_path, Resources(workers=1), lambda: False) if o is not None]
@@ -220,7 +220,7 @@ class TestSideBySide:
                 groups.append([room.name for room in rooms])
                 return super().fit(rooms)
 
-        monkeypatch.setattr("fdnlearn.batch.local.Worker", Noting)
+        monkeypatch.setattr("fdnlearn.runs.many.local.Worker", Noting)
         coming = [
             Room(f"{seconds}-{path.stem}", str(path))
             for seconds in (0.3, 0.9)
@@ -240,7 +240,7 @@ class TestSideBySide:
     def test_a_room_that_kills_its_process_costs_its_company_nothing(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("fdnlearn.batch.local.Worker", Doomed)
+        monkeypatch.setattr("fdnlearn.runs.many.local.Worker", Doomed)
         rooms = [Room(f"r{number:03d}", "a.wav") for number in range(6)]
         resources = Resources(workers=1, together=4)
         found = [o for o in outcomes(rooms, TINY, tmp_path, resources, lambda: False) if o is not None]
@@ -263,9 +263,9 @@ class TestSideBySide:
 
         driver = tmp_path / "nvidiactl"
         driver.touch()
-        monkeypatch.setattr("fdnlearn.batch.local._GPU", driver)
-        monkeypatch.setattr("fdnlearn.batch.local.cores", lambda: 16)
-        monkeypatch.setattr("fdnlearn.batch.local.Worker", Noting)
+        monkeypatch.setattr("fdnlearn.runs.many.local._GPU", driver)
+        monkeypatch.setattr("fdnlearn.runs.many.local.cores", lambda: 16)
+        monkeypatch.setattr("fdnlearn.runs.many.local.Worker", Noting)
         rooms = [Room(f"r{number:03d}", "a.wav") for number in range(200)]
         found = [o for o in outcomes(rooms, TINY, tmp_path, Resources(), lambda: False) if o is not None]
         assert {o.room.name for o in found} == {room.name for room in rooms}
@@ -305,7 +305,7 @@ class TestSideBySide:
 
 
 def test_where_every_process_dies_the_batch_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fdnlearn.batch.local.Worker", Doomed)
+    monkeypatch.setattr("fdnlearn.runs.many.local.Worker", Doomed)
     monkeypatch.setattr(Doomed, "deadly", frozenset(f"r{number:03d}" for number in range(50)))
     rooms = [Room(f"r{number:03d}", "a.wav") for number in range(50)]
     with pytest.raises(FdnlearnError, match=r"were killed under [56] rooms in a row"):
@@ -332,7 +332,7 @@ class TestMemory:
     def test_a_room_that_needs_too_much_fails_and_the_others_take_turns(
         self, rooms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("fdnlearn.batch.local.Worker", Doomed)
+        monkeypatch.setattr("fdnlearn.runs.many.local.Worker", Doomed)
         monkeypatch.setattr(Doomed, "deadly", frozenset())
         long = Room("long", str(make_rooms(tmp_path, 1, seconds=20.0) / "r000.wav"))
         short = [Room(path.stem, str(path)) for path in sorted(rooms.iterdir())]

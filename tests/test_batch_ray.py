@@ -12,10 +12,10 @@ import pytest
 from batch_rooms import TINY, TINY_OPTIONS, make_rooms, published, single_fits
 from command_line import environment, launch, run
 
-from fdnlearn.batch import Job, Outcome, Room
-from fdnlearn.batch import cluster as engine
-from fdnlearn.batch.engine import Resources
-from fdnlearn.errors import FdnlearnError, UsageError
+from fdnlearn.base.errors import FdnlearnError, UsageError
+from fdnlearn.runs.many import Job, Outcome, Room
+from fdnlearn.runs.many import cluster as engine
+from fdnlearn.runs.many.engine import Resources
 
 ROOMS = 64
 TESTS = Path(__file__).resolve().parent

@@ -11,10 +11,10 @@ from command_line import decay
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fdnlearn.batch.names import folder_name
-from fdnlearn.batch.sources import find_rooms
-from fdnlearn.batch.task import Room
-from fdnlearn.errors import FdnlearnError, UsageError
+from fdnlearn.base.errors import FdnlearnError, UsageError
+from fdnlearn.runs.many.names import folder_name
+from fdnlearn.runs.many.sources import find_rooms
+from fdnlearn.runs.many.task import Room
 
 
 def write_sofa(path: Path, measurements: int, receivers: int = 1, rate: int = 8000) -> Path:

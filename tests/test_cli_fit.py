@@ -12,8 +12,8 @@ import soundfile
 from command_line import QUICK, contents, decay, record, run
 
 from fdnlearn.fdn import load_fdn
-from fdnlearn.jobs.folder import RESULTS
 from fdnlearn.render import impulse_response
+from fdnlearn.runs.folder import RESULTS
 
 pytestmark = pytest.mark.usefixtures("short_report")
 

@@ -13,10 +13,10 @@ import pytest
 from command_line import QUICK, contents, environment, run, start
 
 from fdnlearn import FitConfig, example_path, fit_recording
-from fdnlearn.commands.interrupt import Interruptible
+from fdnlearn.cli.interrupt import Interruptible
 from fdnlearn.fdn import load_fdn
 from fdnlearn.fitting import Status
-from fdnlearn.jobs.folder import CHECKPOINT, RESULTS
+from fdnlearn.runs.folder import CHECKPOINT, RESULTS
 
 pytestmark = pytest.mark.usefixtures("short_report")
 

@@ -19,13 +19,13 @@ import pytest
 from command_line import Outcome, contents, decay, record, run, start
 from comparison_schema import SUMMARY
 
-from fdnlearn.comparison import Plan, compare_methods, parse_methods
-from fdnlearn.comparison.cells import FINISHED, Cell, Place
-from fdnlearn.comparison.quantities import COMPARED
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.fdn import loads_fdn
 from fdnlearn.fitting import FitConfig, FitResult, solve
 from fdnlearn.rir.target import Target
+from fdnlearn.runs.study import Plan, compare_methods, parse_methods
+from fdnlearn.runs.study.cells import FINISHED, Cell, Place
+from fdnlearn.runs.study.quantities import COMPARED
 
 METHODS = "gradient,analytic"
 QUICK = ("--methods", METHODS, "--seeds", 1, "--budget", 0.2, "--lines", 4, "--sample-rate", 8000)
@@ -33,7 +33,7 @@ QUICK = ("--methods", METHODS, "--seeds", 1, "--budget", 0.2, "--lines", 4, "--s
 
 @pytest.fixture(autouse=True)
 def short_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fdnlearn.comparison.fits._WARM_UP_BUDGET_S", 0.02)
+    monkeypatch.setattr("fdnlearn.runs.study.fits._WARM_UP_BUDGET_S", 0.02)
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def no_fits(monkeypatch: pytest.MonkeyPatch) -> list[Place]:
         asked.append(place)
         raise AssertionError(f"{place} is fitted again")
 
-    monkeypatch.setattr("fdnlearn.comparison.runner.fit_cell", fit_cell)
+    monkeypatch.setattr("fdnlearn.runs.study.runner.fit_cell", fit_cell)
     return asked
 
 
@@ -170,9 +170,9 @@ def pretended(done: tuple[Outcome, Path], monkeypatch: pytest.MonkeyPatch) -> li
             else Cell(place, FINISHED, settings, {**copy.deepcopy(body), "room": room.name})
         )
 
-    monkeypatch.setattr("fdnlearn.comparison.runner.fit_cell", fit_cell)
-    monkeypatch.setattr("fdnlearn.comparison.runner.warm_up", lambda plan, method: None)
-    monkeypatch.setattr("fdnlearn.comparison.page.listening_rooms", lambda run: ())
+    monkeypatch.setattr("fdnlearn.runs.study.runner.fit_cell", fit_cell)
+    monkeypatch.setattr("fdnlearn.runs.study.runner.warm_up", lambda plan, method: None)
+    monkeypatch.setattr("fdnlearn.runs.study.page.listening_rooms", lambda run: ())
     return asked
 
 
@@ -270,7 +270,7 @@ class TestFailures:
             return real(target, config, *rest)
 
         monkeypatch.setattr("fdnlearn.fitting.solve", breaking)
-        monkeypatch.setattr("fdnlearn.comparison.page.listening_rooms", lambda run: ())
+        monkeypatch.setattr("fdnlearn.runs.study.page.listening_rooms", lambda run: ())
         plan = dataclasses.replace(
             small_plan(rooms_here, "gradient,gradient:frozen-delays", 1), budget_s=0.05
         )
@@ -290,7 +290,7 @@ class TestFailures:
     def test_no_fit_that_succeeds_is_a_failure(
         self, rooms_here: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("fdnlearn.comparison.runner.warm_up", lambda plan, method: None)
+        monkeypatch.setattr("fdnlearn.runs.study.runner.warm_up", lambda plan, method: None)
 
         def breaking(*_: Any) -> FitResult:
             raise FdnlearnError("fit", "diverged", "try another seed")

@@ -13,14 +13,14 @@ import pytest
 import torch
 from command_line import decay, record
 
-from fdnlearn.comparison import VARIANTS, Plan, parse_methods
-from fdnlearn.comparison.cells import FAILED, FINISHED, Cell, CellFolder, Place, room_key
-from fdnlearn.errors import FdnlearnError, UsageError
+from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.fitting import FitConfig, solve
 from fdnlearn.fitting.problem import problem_for
 from fdnlearn.losses.objective import WEIGHTS
 from fdnlearn.rir import load_target
 from fdnlearn.rir.target import Target
+from fdnlearn.runs.study import VARIANTS, Plan, parse_methods
+from fdnlearn.runs.study.cells import FAILED, FINISHED, Cell, CellFolder, Place, room_key
 
 
 class TestMethods:

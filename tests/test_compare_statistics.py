@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from fdnlearn.comparison.curves import curve_of, median_curves
-from fdnlearn.comparison.pairs import FEWEST_ROOMS, LEVEL, held_against
-from fdnlearn.comparison.quantities import COMPARED, errors_of
-from fdnlearn.comparison.statistics import (
+from fdnlearn.fitting import FitResult, Progress, Status
+from fdnlearn.runs.study.curves import curve_of, median_curves
+from fdnlearn.runs.study.pairs import FEWEST_ROOMS, LEVEL, held_against
+from fdnlearn.runs.study.quantities import COMPARED, errors_of
+from fdnlearn.runs.study.statistics import (
     bootstrap_interval,
     compare_pairs,
     finite,
@@ -24,7 +25,6 @@ from fdnlearn.comparison.statistics import (
     rank_biserial,
     signed_rank_p,
 )
-from fdnlearn.fitting import FitResult, Progress, Status
 
 #: Distinct magnitudes: no ties.
 differences = st.lists(st.integers(1, 10**6), min_size=1, max_size=8, unique=True).flatmap(

@@ -13,18 +13,18 @@ import torch
 from brief_fits import BRIEF, BRIEF_BANDED, RATE_HZ, check_valid
 from targets import target_of
 
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.fitting import FitConfig, FitResult, Status, course, gradient, solve
-from fdnlearn.fitting.crowd import Crowd, groups_of
+from fdnlearn.fitting.batch import Crowd, groups_of
 from fdnlearn.fitting.descent import Descent
 from fdnlearn.fitting.gradient import solve_many
 from fdnlearn.fitting.problem import Loss, Problem, problem_for
 from fdnlearn.fitting.stages import plan
-from fdnlearn.kernels import get_kernel
 from fdnlearn.losses.banded import banded_objective_for
 from fdnlearn.losses.energy_decay import energy_decay_loss, energy_decay_terms
 from fdnlearn.losses.objective import objective_for
 from fdnlearn.losses.placing import on_device
+from fdnlearn.ops.response import get_kernel
 from fdnlearn.registry import AUTO
 from fdnlearn.rir import Target
 

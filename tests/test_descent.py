@@ -10,10 +10,18 @@ import pytest
 import torch
 from brief_fits import BRIEF, check_valid
 
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.fitting import FitConfig, Status, solve
 from fdnlearn.fitting.columns import split
-from fdnlearn.fitting.descent import Descent, _move, _move_on_cpu, _move_on_gpu, advance, column_rates, cosine
+from fdnlearn.fitting.descent import (
+    Descent,
+    _move,
+    _move_on_cpu,
+    _move_on_gpu,
+    advance,
+    column_rates,
+    cosine,
+)
 from fdnlearn.fitting.problem import Free, Problem, problem_for
 from fdnlearn.fitting.stages import plan
 from fdnlearn.rir import Target

@@ -10,12 +10,12 @@ import pytest
 from fdn_networks import network
 from targets import target_of
 
-from fdnlearn.errors import FdnlearnError, UsageError
+from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.fdn import FAMILIES, FDN
 from fdnlearn.fdn.families import Family
 from fdnlearn.fitting import FitConfig, solve
-from fdnlearn.kernels import KERNELS
 from fdnlearn.model.learned import learned_response
+from fdnlearn.ops.response import KERNELS
 from fdnlearn.render import impulse_response
 
 FloatArray = npt.NDArray[np.float64]

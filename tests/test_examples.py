@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fdnlearn.examples as examples
-from fdnlearn.errors import UsageError
+from fdnlearn.base.errors import UsageError
 from fdnlearn.rir import load_target, read_recording
 
 ROOMS = {"small_room": 0.36, "lecture_room": 0.67, "hall": 1.8}

@@ -8,11 +8,11 @@ import pytest
 from command_line import QUICK, run
 
 from fdnlearn import registry
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.export import check, export, get_target
 from fdnlearn.fdn import FDN, load_fdn
 from fdnlearn.fitting import FitConfig, solve
-from fdnlearn.jobs.stereo import widened
+from fdnlearn.render.stereo import widened
 from fdnlearn.rir import load_target
 
 pytestmark = pytest.mark.usefixtures("built_player")

@@ -12,7 +12,7 @@ import pytest
 from export_networks import CASES, mono, shelves_known, stereo
 
 from fdnlearn import registry
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.export import Export, check, export, get_target
 from fdnlearn.export.certificate import expected_response
 from fdnlearn.export.checking import error_db

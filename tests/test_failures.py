@@ -244,7 +244,7 @@ def test_a_disk_that_fills_up_costs_no_earlier_result(
     out = tmp_path / "out"
     out.mkdir()
     (out / "fdn.json").write_bytes(b"precious")
-    monkeypatch.setattr(f"fdnlearn.jobs.outputs.{writer}", _full)
+    monkeypatch.setattr(f"fdnlearn.runs.outputs.{writer}", _full)
     outcome = run("fit", recording, "-o", out, "--force", *QUICK)
     assert outcome.code == 1
     assert "cannot be written (no space left on device); free some space" in outcome.complaint
@@ -373,7 +373,7 @@ class TestRender:
     ) -> None:
         wet = tmp_path / "wet.wav"
         wet.write_bytes(b"precious")
-        monkeypatch.setattr("fdnlearn.jobs.rendering.write_audio", _full)
+        monkeypatch.setattr("fdnlearn.runs.rendering.write_audio", _full)
         outcome = run("render", network, record(tmp_path / "dry.wav"), "-o", wet)
         assert outcome.code == 1
         assert "no space left" in outcome.complaint

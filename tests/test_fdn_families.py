@@ -10,7 +10,7 @@ from fdn_networks import network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.fdn import FAMILIES, prove, realise
 from fdnlearn.fdn.families import peq_1
 from fdnlearn.fdn.families.cap import LIMIT, crest, power_gain

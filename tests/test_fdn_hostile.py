@@ -13,7 +13,7 @@ from fdn_networks import network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.fdn import dumps_fdn, load_fdn, loads_fdn
 
 GOOD = json.loads(dumps_fdn(network(4)))

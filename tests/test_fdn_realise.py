@@ -9,7 +9,7 @@ import pytest
 from fdn_networks import network
 from scipy.signal import freqz_sos
 
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.fdn import FirEarly, ToneSection, realise
 from fdnlearn.fdn.biquads import lowpass_sos, tone_sos
 from fdnlearn.fdn.resample import fir_latency, resample_fir

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from fdnlearn.fdn.families import peq_1
-from fdnlearn.kernels.filters import DENSITY, filter_response, grid_for
-from fdnlearn.kernels.fourier import irfft, rfft
+from fdnlearn.ops.filters.cpu import DENSITY, filter_response, grid_for
+from fdnlearn.ops.fourier import irfft, rfft
 
 KNOTS_HZ = np.array([62.5, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0])
 

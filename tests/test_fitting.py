@@ -16,8 +16,7 @@ from brief_fits import BRIEF, RATE_HZ, check_valid, stop_after, whole
 from conftest import NO_GPU
 from targets import target_of
 
-from fdnlearn.acoustics.comparison import compare, edc_rms_db
-from fdnlearn.errors import UsageError
+from fdnlearn.base.errors import UsageError
 from fdnlearn.examples import example_path
 from fdnlearn.fdn import FDN, dumps_fdn
 from fdnlearn.fitting import FitConfig, Progress, Status, solve
@@ -25,13 +24,14 @@ from fdnlearn.fitting.columns import split
 from fdnlearn.fitting.descent import Descent, advance, column_rates, cosine
 from fdnlearn.fitting.problem import Free, problem_for
 from fdnlearn.fitting.stages import plan
-from fdnlearn.kernels import get_kernel
 from fdnlearn.losses.objective import objective_for
 from fdnlearn.model import Homogeneous
 from fdnlearn.model.homogeneous import DECAY_SPAN
 from fdnlearn.model.learned import learned_response
+from fdnlearn.ops.response import get_kernel
 from fdnlearn.render import impulse_response
 from fdnlearn.rir import Target, load_target
+from fdnlearn.rir.metrics import compare, edc_rms_db
 
 FloatArray = npt.NDArray[np.float64]
 

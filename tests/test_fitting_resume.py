@@ -12,7 +12,7 @@ import pytest
 from brief_fits import BRIEF, RATE_HZ, check_valid, stop_after
 from targets import target_of
 
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.fdn import dumps_fdn
 from fdnlearn.fitting import Checkpointing, Progress, Status, solve
 from fdnlearn.rir import Target

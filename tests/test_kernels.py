@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 from torch_networks import Tensors, cast, relative_error, tensors
 
-from fdnlearn.errors import UsageError
-from fdnlearn.jit import jit
-from fdnlearn.kernels import DEVICE_KERNELS, KERNELS, Kernel, get_kernel, kernel_for
-from fdnlearn.kernels.expm import rotation
-from fdnlearn.kernels.fastmath import exp
+from fdnlearn.base.errors import UsageError
+from fdnlearn.base.jit import jit
+from fdnlearn.ops.fastmath import exp
+from fdnlearn.ops.response import DEVICE_KERNELS, KERNELS, Kernel, get_kernel, kernel_for
+from fdnlearn.ops.rotation.cpu import rotation
 
 TESTS = Path(__file__).resolve().parent
 
@@ -163,7 +163,7 @@ import hashlib, sys, threading
 import numba, torch
 sys.path.insert(0, sys.argv[1])
 from torch_networks import tensors
-from fdnlearn.kernels import get_kernel
+from fdnlearn.ops.response import get_kernel
 from fdnlearn.losses import echo_density, energy_decay
 import numpy as np
 

@@ -17,11 +17,15 @@ from torch import Tensor
 from torch_networks import Tensors, cast, relative_error, tensors
 
 from fdnlearn.fitting import FitConfig
-from fdnlearn.fitting.crowd import Crowd
+from fdnlearn.fitting.batch import Crowd
 from fdnlearn.fitting.descent import Descent, advance, column_rates
 from fdnlearn.fitting.problem import problem_for, resolve_device
-from fdnlearn.kernels import cuda, cuda_echo, cuda_energy, cuda_filters, launching, reference
 from fdnlearn.losses import echo_density, energy_decay
+from fdnlearn.ops import launching
+from fdnlearn.ops.decay import cuda as cuda_energy
+from fdnlearn.ops.echo import cuda as cuda_echo
+from fdnlearn.ops.filters import cuda as cuda_filters
+from fdnlearn.ops.response import cuda, reference
 from fdnlearn.rir import Target
 
 FloatArray = npt.NDArray[np.float64]

@@ -11,12 +11,12 @@ import torch
 from targets import target_of
 
 from fdnlearn.acoustics.coherence import coherence, coherence_json, late_part
-from fdnlearn.acoustics.comparison import compare
 from fdnlearn.acoustics.energy_decay import schroeder
 from fdnlearn.acoustics.ringing import PROMINENT_DB, late_lines, prominence_db, ringing, windows_s
 from fdnlearn.losses.coherence import coherence_aim, coherence_distance
 from fdnlearn.losses.ringing import FREE_DB, ringing_aims, ringing_distance
 from fdnlearn.rir import Target
+from fdnlearn.rir.metrics import compare
 
 FloatArray = npt.NDArray[np.float64]
 

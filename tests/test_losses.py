@@ -22,7 +22,13 @@ from fdnlearn.losses.echo_density import (
     settings,
     soft_echo_density,
 )
-from fdnlearn.losses.energy_decay import TERMS, DecayAim, decay_aim, energy_decay_loss, energy_decay_terms
+from fdnlearn.losses.energy_decay import (
+    TERMS,
+    DecayAim,
+    decay_aim,
+    energy_decay_loss,
+    energy_decay_terms,
+)
 from fdnlearn.losses.objective import WEIGHTS, objective_for
 
 FloatArray = npt.NDArray[np.float64]

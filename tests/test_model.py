@@ -16,10 +16,10 @@ from targets import target_of
 from torch import Tensor
 from torch_networks import Tensors, relative_error, tensors
 
-from fdnlearn.kernels import KERNELS, get_kernel
 from fdnlearn.model import MODELS, Homogeneous, Network, Wishes
 from fdnlearn.model.homogeneous import DECAY_SPAN
 from fdnlearn.model.orthogonal import orthogonal
+from fdnlearn.ops.response import KERNELS, get_kernel
 
 FloatArray = npt.NDArray[np.float64]
 

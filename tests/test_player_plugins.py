@@ -17,7 +17,7 @@ from export_networks import shelves_known, stereo
 from fdn_networks import FloatArray, network
 from player_tools import SOURCE, banded
 
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.export import check, export
 from fdnlearn.export.certificate import expected_response
 from fdnlearn.export.checking import error_db

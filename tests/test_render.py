@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import sosfilt
 
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.fdn import FDN, Realisation, ToneSection, realise
 from fdnlearn.fdn.biquads import tone_sos
 from fdnlearn.render import BlockRenderer, impulse_response, render, tail_length_s

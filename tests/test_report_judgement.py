@@ -12,8 +12,15 @@ from report_data import (
 )
 from rich.console import Console
 
+from fdnlearn.acoustics.grading import (
+    Grade,
+    format_band,
+    format_number,
+    judge,
+    octave_bands,
+    verdict,
+)
 from fdnlearn.report import metrics_table
-from fdnlearn.report.judgement import Grade, format_band, format_number, judge, octave_bands, verdict
 from fdnlearn.report.page import headline
 
 

@@ -24,7 +24,7 @@ from report_data import (
     make_target,
 )
 
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.report import render_report, write_report
 from fdnlearn.report.audio import MAX_BYTES, level_matched_clips
 from fdnlearn.rir.target import Step

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fdnlearn.acoustics import find_onset, room_parameters
-from fdnlearn.acoustics.comparison import compare
-from fdnlearn.errors import FdnlearnError, UsageError
+from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.rir import Recording, Target, load_target, prepare_target
+from fdnlearn.rir.metrics import compare
 
 FloatArray = npt.NDArray[np.float64]
 Make = Callable[..., FloatArray]

@@ -11,7 +11,7 @@ from targets import target_of
 
 from fdnlearn.acoustics.energy_decay import schroeder
 from fdnlearn.acoustics.slopes import two_slopes
-from fdnlearn.errors import UsageError
+from fdnlearn.base.errors import UsageError
 from fdnlearn.fdn import ReverberationTime
 from fdnlearn.fitting import FitConfig, solve
 from fdnlearn.model import Wishes

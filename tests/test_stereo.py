@@ -11,10 +11,10 @@ import soundfile
 from command_line import QUICK, run
 from fdn_networks import network
 
-from fdnlearn.errors import UsageError
+from fdnlearn.base.errors import UsageError
 from fdnlearn.fdn import FDN, load_fdn
-from fdnlearn.jobs.stereo import gram_matrices, told, widened
 from fdnlearn.render import impulse_response
+from fdnlearn.render.stereo import gram_matrices, told, widened
 
 TAPS = [{"kind": "sparse", "output": 0, "input": 0, "taps": [{"samples": 40, "gain": 0.5}]}]
 

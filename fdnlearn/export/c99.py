@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fdnlearn.base.files import write_text
 from fdnlearn.export.network import Network, Tap
 from fdnlearn.export.target import FLOAT32_DB, ExportTarget
 from fdnlearn.export.text import number, wrapped
-from fdnlearn.files import write_text
 
 #: Lines side by side, and outputs, are padded to a multiple of this.
 LANES = 4

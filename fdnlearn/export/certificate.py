@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fdnlearn import __version__
+from fdnlearn.base.files import write_text
+from fdnlearn.base.version import __version__
 from fdnlearn.export.network import Network
 from fdnlearn.fdn import dumps_fdn
 from fdnlearn.fdn.stability import MARGIN
-from fdnlearn.files import write_text
 from fdnlearn.render import impulse_response, tail_length_s
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from fdnlearn.base.files import write_text
 from fdnlearn.export.network import Network, Run
 from fdnlearn.export.target import DOUBLE_DB, ExportTarget, Limits
 from fdnlearn.export.text import number, wrapped
-from fdnlearn.files import write_text
 
 #: Longest control period; a line shorter than a period would not be exact.
 _LONGEST_PERIOD = 64

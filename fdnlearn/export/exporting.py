@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fdnlearn import registry
-from fdnlearn.errors import FdnlearnError, UsageError
+from fdnlearn.base.errors import FdnlearnError, UsageError
+from fdnlearn.base.files import writing
 from fdnlearn.export.certificate import certificate, write_certificate
 from fdnlearn.export.network import Network, describe
 from fdnlearn.export.target import ExportTarget
 from fdnlearn.export.text import identifier
 from fdnlearn.fdn import FDN
-from fdnlearn.files import writing
 
 #: Stands for every target that there is.
 ALL = "all"

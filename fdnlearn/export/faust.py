@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fdnlearn.base.files import write_text
 from fdnlearn.export.network import Network, Run
 from fdnlearn.export.target import DOUBLE_DB, ExportTarget, Limits
 from fdnlearn.export.text import number, signed, wrapped
-from fdnlearn.files import write_text
 
 FloatArray = npt.NDArray[np.float64]
 

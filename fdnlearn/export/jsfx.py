@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fdnlearn.base.files import write_text
 from fdnlearn.export.network import Network
 from fdnlearn.export.target import FLOAT32_DB, ExportTarget, Limits
 from fdnlearn.export.text import fixed
-from fdnlearn.files import write_text
 
 # Identifiers know no case, numbers no exponents. ``a[b]`` is the memory cell a + b. The program below has no loop over
 # channels in the signal path that could not be read aloud: names ending in _at are places in memory.

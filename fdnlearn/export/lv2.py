@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from fdnlearn.base.files import write_text
 from fdnlearn.export import player
 from fdnlearn.export.network import Network
 from fdnlearn.export.target import FLOAT32_DB, ExportTarget
-from fdnlearn.files import write_text
 
 PLUGIN_URI = "urn:fdnlearn:player"
 #: Where the player keeps its fit.

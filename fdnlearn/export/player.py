@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.export.hosts import HostMissing
 from fdnlearn.export.network import Network
 from fdnlearn.export.target import Limits

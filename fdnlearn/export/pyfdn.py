@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
+from fdnlearn.base.files import write_text
 from fdnlearn.export.network import Network
 from fdnlearn.export.target import DOUBLE_DB, ExportTarget, Limits
-from fdnlearn.files import write_text
 
 FloatArray = npt.NDArray[np.float64]
 

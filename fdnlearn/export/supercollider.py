@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fdnlearn.base.files import write_text
 from fdnlearn.export.network import Network
 from fdnlearn.export.sections import Parametric, parametric
 from fdnlearn.export.target import FLOAT32_DB, ExportTarget, Limits
-from fdnlearn.files import write_text
 
 FloatArray = npt.NDArray[np.float64]
 

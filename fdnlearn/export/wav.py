@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fdnlearn.audio import write_audio
+from fdnlearn.base.audio import write_audio
 from fdnlearn.export.network import Network
 from fdnlearn.export.target import FLOAT32_DB, ExportTarget
 from fdnlearn.render import impulse_response

@@ -7,9 +7,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from fdnlearn.base.files import write_text
 from fdnlearn.export.network import Network
 from fdnlearn.export.target import FLOAT32_DB, ExportTarget
-from fdnlearn.files import write_text
 
 
 def network_loop() -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.fdn.families import FAMILIES
 from fdnlearn.fdn.families.family import FloatArray
 from fdnlearn.fdn.fields import Index, Number, Part, Positive

@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
+from fdnlearn.base.files import replacing, write_text
 from fdnlearn.fdn.contract import FDN, FORMAT, VERSION
-from fdnlearn.files import replacing, write_text
 
 #: Larger files are refused unread.
 MAX_FILE_BYTES = 64 * 2**20

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, JsonValue, model_validator
 
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.fdn.absorption import Absorption, PerLineGain
 from fdnlearn.fdn.fields import (
     MAX_CHANNELS,

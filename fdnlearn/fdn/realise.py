@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.fdn.biquads import FloatArray, lowpass_sos, tone_sos
 from fdnlearn.fdn.contract import FDN
 from fdnlearn.fdn.fields import MAX_SAMPLE_RATE_HZ, MAX_TOTAL_DELAY_SAMPLES, MIN_SAMPLE_RATE_HZ

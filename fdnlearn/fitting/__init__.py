@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fdnlearn.errors import FdnlearnError, UsageError
+from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.fitting.effort import settled
 from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult, Progress, Status
 from fdnlearn.registry import METHODS, MODELS, load

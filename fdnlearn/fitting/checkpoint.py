@@ -15,8 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 from torch import Tensor
 
-from fdnlearn import __version__
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
+from fdnlearn.base.version import __version__
 from fdnlearn.fitting.result import FitConfig, Progress
 from fdnlearn.rir.target import Target
 

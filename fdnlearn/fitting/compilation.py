@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fdnlearn.files import exclusive
+from fdnlearn.base.files import exclusive
 
 #: Long enough for a slow machine; a child that takes longer is given up, and the fit compiles for itself.
 _PATIENCE_S = 300.0
@@ -67,13 +67,13 @@ def _marker() -> Path | None:
     import llvmlite.binding as llvm
     import numba
 
-    from fdnlearn.kernels import cpu
+    from fdnlearn.ops.response import elimination as cpu
 
     stats = getattr(cpu.solve, "stats", None)
     if stats is None or not stats.cache_path:
         return None
     known = [sys.version, numba.__version__, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
-    for source in sorted(Path(cpu.__file__).parent.glob("*.py")):
+    for source in sorted(Path(cpu.__file__).parents[1].rglob("*.py")):
         status = source.stat()
         known.append(f"{source.name} {status.st_mtime_ns} {status.st_size}")
     folder = Path(stats.cache_path)
@@ -87,7 +87,7 @@ def _respond(gain: float, *, learn: bool) -> None:
     """Solve a tiny network in single precision, through the very call that a fit makes."""
     import torch
 
-    from fdnlearn.kernels.function import impulse_response
+    from fdnlearn.ops.response.cpu import impulse_response
 
     def leaf(value: torch.Tensor) -> torch.Tensor:
         return value.contiguous().requires_grad_(learn)
@@ -108,8 +108,8 @@ def _respond(gain: float, *, learn: bool) -> None:
 def _single_precision_and_matrix() -> None:
     import torch
 
-    from fdnlearn.kernels import adam
-    from fdnlearn.kernels.expm import rotation
+    from fdnlearn.ops.adam import cpu as adam
+    from fdnlearn.ops.rotation.cpu import rotation
 
     _respond(0.5, learn=True)
     rotation(torch.zeros(1, 2, 2, requires_grad=True)).sum().backward()

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from fdnlearn.fdn import FDN
 from fdnlearn.fitting import checkpoint
+from fdnlearn.fitting.batch import Crowd, interleaved
 from fdnlearn.fitting.columns import split
-from fdnlearn.fitting.crowd import Crowd, interleaved
 from fdnlearn.fitting.descent import Descent, advance, column_rates, cosine
 from fdnlearn.fitting.problem import Free
 from fdnlearn.fitting.result import Callback, Checkpointing, Progress, Status

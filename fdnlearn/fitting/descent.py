@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fdnlearn.fitting.batch import Crowd
 from fdnlearn.fitting.columns import join, split, widths
-from fdnlearn.fitting.crowd import Crowd
 from fdnlearn.fitting.problem import Problem
-from fdnlearn.kernels import adam
+from fdnlearn.ops.adam import cpu as adam
 
 
 @dataclass
@@ -115,7 +115,7 @@ def _move_on_cpu(descent: Descent, loss: Tensor, gradient: Tensor, rates: Tensor
 
 
 def _move_on_gpu(descent: Descent, loss: Tensor, gradient: Tensor, rates: Tensor) -> None:
-    from fdnlearn.kernels import cuda_adam
+    from fdnlearn.ops.adam import cuda as cuda_adam
 
     d = descent
     better = loss < d.best_loss

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import torch
 
-from fdnlearn.errors import FdnlearnError, UsageError
+from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.fitting import checkpoint
+from fdnlearn.fitting.batch import Crowd, groups_of
 from fdnlearn.fitting.course import Course, begin, carry_on, resume
-from fdnlearn.fitting.crowd import Crowd, groups_of
 from fdnlearn.fitting.effort import settled
 from fdnlearn.fitting.problem import Problem, problem_for
 from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult, Status

@@ -11,14 +11,14 @@ import scipy.fft
 import torch
 from torch import Tensor
 
-from fdnlearn.errors import UsageError
+from fdnlearn.base.errors import UsageError
 from fdnlearn.fdn import FDN, PerLineGain
 from fdnlearn.fitting.compilation import ensure_compiled
 from fdnlearn.fitting.result import FitConfig
-from fdnlearn.kernels import Kernel, get_kernel, kernel_for
 from fdnlearn.losses import banded, objective
 from fdnlearn.losses.placing import on_device
 from fdnlearn.model import MODELS, Model, Network, Wishes
+from fdnlearn.ops.response import Kernel, get_kernel, kernel_for
 from fdnlearn.rir.target import Target
 
 Free = dict[str, Tensor]
@@ -137,7 +137,7 @@ def _gpu_is_trusted() -> bool:
     if not torch.cuda.is_available():
         return False
     try:
-        from fdnlearn.kernels.cuda import trusted
+        from fdnlearn.ops.response.cuda import trusted
     except UsageError:  # no Triton
         return False
     return trusted()

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fdnlearn.jit import KERNEL_LOCK
-from fdnlearn.kernels import echo
+from fdnlearn.base.jit import KERNEL_LOCK
 from fdnlearn.model.tiling import filled_up
+from fdnlearn.ops.echo import cpu as echo
 
 WINDOW_S = 0.02
 
@@ -140,7 +140,7 @@ def echo_density_distance(h: Tensor, aim: EchoAim) -> Tensor:
     if h.shape[-1] < needed:
         raise ValueError(f"responses of {h.shape[-1]} samples are shorter than the {needed} of the profile")
     if h.device.type == "cuda":
-        from fdnlearn.kernels import cuda_echo
+        from fdnlearn.ops.echo import cuda as cuda_echo
 
         profile = cuda_echo.profile(h, *_on(how, h.device, h.dtype), how.invariant, how.hop)
         return _mean_square(profile, target, share)

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from fdnlearn.jit import KERNEL_LOCK
-from fdnlearn.kernels import energy as kernel
-from fdnlearn.kernels.energy import EARLY_FLOOR
+from fdnlearn.base.jit import KERNEL_LOCK
+from fdnlearn.ops.decay import cpu as kernel
+from fdnlearn.ops.decay.cpu import EARLY_FLOOR
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -212,7 +212,7 @@ def energy_decay_loss(
         total, found = _Distance.apply(h, aim, chosen)  # type: ignore[no-untyped-call]
         return total, {name: found[..., i] for i, name in enumerate(TERMS)}
     if h.device.type == "cuda":
-        from fdnlearn.kernels import cuda_energy
+        from fdnlearn.ops.decay import cuda as cuda_energy
 
         chosen = tuple(weights.get(name, 0.0) for name in TERMS)
         total, found = cuda_energy.distance(h, aim.hop, _on(h.device, aim), chosen)

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from fdnlearn.kernels.fourier import rfft
 from fdnlearn.model.tiling import filled_up
+from fdnlearn.ops.fourier import rfft
 from fdnlearn.rir.target import Target
 
 FloatArray = npt.NDArray[np.float64]

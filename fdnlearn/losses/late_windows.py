@@ -17,8 +17,8 @@ import scipy.fft
 import torch
 from torch import Tensor
 
-from fdnlearn.kernels.fourier import rfft
 from fdnlearn.model.tiling import filled_up
+from fdnlearn.ops.fourier import rfft
 
 
 @dataclass(frozen=True, eq=False)

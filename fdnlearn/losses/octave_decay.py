@@ -20,9 +20,9 @@ from torch import Tensor
 
 from fdnlearn.acoustics.bands import Octave, octave_magnitude, octaves
 from fdnlearn.acoustics.parameters import BandParameters, RoomParameters
-from fdnlearn.kernels.fourier import irfft, rfft
 from fdnlearn.losses import energy_decay
 from fdnlearn.losses.energy_decay import DecayAim, decay_aim, energy_decay_loss
+from fdnlearn.ops.fourier import irfft, rfft
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fdnlearn.errors import UsageError
+from fdnlearn.base.errors import UsageError
 from fdnlearn.fdn.absorption import PerLineGain
 from fdnlearn.model.network import Network
 from fdnlearn.model.orthogonal import orthogonal

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import scipy.fft
 import torch
 
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.fdn import FDN, realise
-from fdnlearn.kernels import get_kernel
+from fdnlearn.ops.response import get_kernel
 
 FloatArray = npt.NDArray[np.float64]
 ComplexArray = npt.NDArray[np.complex128]
@@ -31,7 +31,7 @@ def learned_response(fdn: FDN, n_fft: int | None = None, *, kernel: str = "refer
     n_fft : int, optional
         By default long enough for the slowest line to fall by 150 dB.
     kernel : str
-        Which of `fdnlearn.kernels.KERNELS` solves the loop.
+        Which of `fdnlearn.ops.response.KERNELS` solves the loop.
 
     Returns
     -------

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fdnlearn.kernels import Kernel
-from fdnlearn.kernels.filters import filter_response
-from fdnlearn.kernels.fourier import irfft
 from fdnlearn.model.tiling import tiled
+from fdnlearn.ops.filters.cpu import filter_response
+from fdnlearn.ops.fourier import irfft
+from fdnlearn.ops.response import Kernel
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fdnlearn.jit import jit
+from fdnlearn.base.jit import jit
 from fdnlearn.render.vectors import LANES, ROWS, fma, product_tile, section_lanes
 
 Array = npt.NDArray[Any]

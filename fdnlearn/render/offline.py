@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.fdn import FDN, Realisation, realise
 from fdnlearn.render.blocks import AudioArray, BlockRenderer
 

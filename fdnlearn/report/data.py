@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fdnlearn.report.judgement import Metrics
+from fdnlearn.acoustics.grading import Metrics
 
 if TYPE_CHECKING:
     from fdnlearn.fdn import FDN

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from fdnlearn.report.judgement import format_time
+from fdnlearn.acoustics.grading import format_time
 from fdnlearn.report.spectrogram import LOWEST_HZ, log_spectrogram
 from fdnlearn.report.style import PALETTE, figure_style, new_figure
 

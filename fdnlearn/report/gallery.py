@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from fdnlearn.report import figures
-from fdnlearn.report.data import ReportData
-from fdnlearn.report.judgement import (
+from fdnlearn.acoustics.grading import (
     CURVE_ERRORS,
     ECHO_DENSITY_CHANCE_RMS,
     curve_error,
     format_number,
     format_time,
 )
+from fdnlearn.report import figures
+from fdnlearn.report.data import ReportData
 from fdnlearn.report.network_figures import feedback_matrix, line_parameters
 from fdnlearn.report.octave_figures import octave_decays
 from fdnlearn.report.style import to_svg

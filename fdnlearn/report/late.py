@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fdnlearn.report.judgement import Metrics, format_band, format_number, octave_bands
+from fdnlearn.acoustics.grading import Metrics, format_band, format_number, octave_bands
 
 #: A difference of coherence that is not worth a mark.
 CLOSE = 0.1

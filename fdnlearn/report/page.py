@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fdnlearn.files import replacing
-from fdnlearn.report.data import ReportData
-from fdnlearn.report.judgement import (
+from fdnlearn.acoustics.grading import (
     CURVE_ERRORS,
     ECHO_DENSITY_CHANCE_RMS,
     QUANTITIES,
@@ -31,6 +29,8 @@ from fdnlearn.report.judgement import (
     octave_bands,
     verdict,
 )
+from fdnlearn.base.files import replacing
+from fdnlearn.report.data import ReportData
 from fdnlearn.report.late import coherence_rows, ringing_sentence
 
 if TYPE_CHECKING:

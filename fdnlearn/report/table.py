@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fdnlearn.report.judgement import (
+from fdnlearn.acoustics.grading import (
     CURVE_ERRORS,
     ECHO_DENSITY_CHANCE_RMS,
     Grade,

@@ -11,7 +11,7 @@ from fdnlearn.acoustics.energy_decay import compensated_decay, peak_power
 from fdnlearn.acoustics.noise_floor import NoiseFloor, find_noise_floor
 from fdnlearn.acoustics.onset import find_direct, find_onset
 from fdnlearn.acoustics.parameters import NEEDED_INR_DB, decay_time
-from fdnlearn.errors import FdnlearnError, UsageError
+from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.rir.checks import LATE_ONSET_S, SHORTEST_S, check_content, check_decay, is_clipped
 from fdnlearn.rir.reading import Recording
 from fdnlearn.rir.resampling import LARGEST_FACTOR, factors, resample

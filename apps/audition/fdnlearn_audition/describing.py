@@ -32,7 +32,7 @@ def describe(path: str, channel: int = 0) -> dict[str, Any]:
         If it is no impulse response.
     """
     from fdnlearn.acoustics import room_parameters
-    from fdnlearn.report.judgement import format_number, format_time
+    from fdnlearn.acoustics.grading import format_number, format_time
     from fdnlearn.rir import prepare_target, read_recording
     from fdnlearn_audition.curves import room_curves
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FRAME_S = 0.5
 #: Imported while the process waits for its fit.
 _NEEDED = (
-    "fdnlearn.jobs.outputs",
+    "fdnlearn.runs.outputs",
     "fdnlearn.fitting.gradient",
     "fdnlearn.report.gallery",
     "fdnlearn.rir.preparation",
@@ -64,7 +64,7 @@ def run(pipe: Connection, stop: Event) -> None:
     import signal
     import warnings
 
-    from fdnlearn.errors import FdnlearnError
+    from fdnlearn.base.errors import FdnlearnError
     from fdnlearn_audition.messages import clean, told
 
     warnings.simplefilter("ignore")
@@ -152,8 +152,8 @@ class _Frames:
     def _curves(self, progress: Progress) -> dict[str, Any]:
         import numpy as np
 
-        from fdnlearn.jobs.outputs import on_target_scale
         from fdnlearn.render import impulse_response
+        from fdnlearn.runs.outputs import on_target_scale
         from fdnlearn_audition.curves import fit_curves
 
         assert progress.best is not None

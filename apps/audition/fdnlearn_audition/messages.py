@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 
 _FLAG = re.compile(r"(?<![\w-])--([a-z][a-z-]*)")
 _PATH = re.compile(r"(?<![\w.:/])/(?:[^/\s;:,'\"]+/)+[^/\s;:,'\"]*")

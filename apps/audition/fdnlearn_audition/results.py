@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn_audition.tables import curve_rows, octave_rows
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _banded(fdn: FDN) -> bool:
 
 
 def _facts(fdn: FDN, metrics: dict[str, Any] | None) -> list[tuple[str, str]]:
-    from fdnlearn.report.judgement import format_number
+    from fdnlearn.acoustics.grading import format_number
 
     facts = [
         ("Lines", str(fdn.lines)),
@@ -111,7 +111,7 @@ def _number(value: Any) -> float | None:
 def _verdict(metrics: dict[str, Any] | None) -> dict[str, Any] | None:
     if metrics is None:
         return None
-    from fdnlearn.report.judgement import judge, octave_bands, verdict
+    from fdnlearn.acoustics.grading import judge, octave_bands, verdict
     from fdnlearn.report.page import headline
 
     whole = verdict(judge(metrics))

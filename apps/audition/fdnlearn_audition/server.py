@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn_audition import security
 from fdnlearn_audition.limits import Limits
 from fdnlearn_audition.messages import Refused

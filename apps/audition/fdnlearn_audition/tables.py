@@ -15,7 +15,7 @@ def octave_rows(metrics: Mapping[str, Any]) -> dict[str, Any]:
         ``columns`` (text), ``rows``: ``symbol``, ``title``, ``cells``; a cell has ``text`` and ``note``, and where a
         fit is compared ``room``, ``fit``, ``grade``, ``mark``, ``words``.
     """
-    from fdnlearn.report.judgement import (
+    from fdnlearn.acoustics.grading import (
         QUANTITIES,
         format_band,
         format_jnds,
@@ -52,7 +52,7 @@ def octave_rows(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 def curve_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
     """Distances between whole curves."""
-    from fdnlearn.report.judgement import CURVE_ERRORS, curve_error, format_number
+    from fdnlearn.acoustics.grading import CURVE_ERRORS, curve_error, format_number
 
     return [
         {

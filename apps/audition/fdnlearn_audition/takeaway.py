@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fdnlearn import registry
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn_audition.messages import told
 
 

@@ -9,7 +9,7 @@ from queue import Empty, Queue
 
 import numpy as np
 
-from fdnlearn.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.export.hosts import TIMEOUT_S, FloatArray, HostJob, find, shaped
 
 PAGE = """\

@@ -1,0 +1,1 @@
+"""What everything else stands on: one-line failures, files that appear whole, float WAV, Numba's settings."""

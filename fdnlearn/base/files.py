@@ -1,0 +1,97 @@
+"""Writing files so that a reader never meets half of one, and failing in one line when the disk refuses."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from fdnlearn.base.errors import FdnlearnError
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space or choose another place with -o",
+    errno.EDQUOT: "free some of your quota or choose another place with -o",
+    errno.EFBIG: "raise the file size limit (ulimit -f) or choose another place with -o",
+    errno.EACCES: "check its permissions or choose another place with -o",
+    errno.EPERM: "check its permissions or choose another place with -o",
+    errno.EROFS: "it is read-only: choose another place with -o",
+    errno.ENAMETOOLONG: "choose a shorter name with -o",
+}
+
+
+def write_error(path: Path | str, error: OSError) -> FdnlearnError:
+    """Say in one line why `path` could not be written."""
+    reason = (error.strerror or str(error)).lower()
+    remedy = _REMEDIES.get(error.errno or 0, "choose another place with -o")
+    return FdnlearnError(str(path), f"cannot be written ({reason})", remedy)
+
+
+@contextmanager
+def writing(path: Path | str) -> Iterator[None]:
+    """Turn an `OSError` raised inside into an `FdnlearnError` about `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give the name of a temporary sibling, and move it onto `path` once the body has succeeded.
+
+    Raises
+    ------
+    FdnlearnError
+        If the sibling cannot be written or moved. `path` is then what it was before.
+    """
+    # The suffix stays: it tells an audio library which format to write.
+    partial = path.with_name(f".{secrets.token_hex(6)}.partial{path.suffix}")
+    try:
+        with writing(path):
+            yield partial
+            os.replace(partial, path)
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def exclusive(path: Path, *, wait: bool) -> Iterator[bool]:
+    """Hold a lock that ends with its process, whatever ends that; give whether it could be had.
+
+    Where the system has no such locks (Windows) nothing is locked.
+
+    Parameters
+    ----------
+    path : Path
+        File that stands for what is locked; made if need be, and left.
+    wait : bool
+        Whether to wait for whoever holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield True
+        return
+    with writing(path):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text as it is, without translating line ends.
+
+    A file name that is no UTF-8 reaches us with lone surrogates in it; they become question marks.
+    """
+    path.write_bytes(text.encode("utf-8", errors="replace"))

@@ -1,0 +1,110 @@
+"""``fdnlearn analyze``: the room-acoustic parameters of a recording, and which of them can be trusted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fdnlearn.cli.common import every_command, print_json, warn
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fdnlearn.acoustics import BandParameters
+    from fdnlearn.rir import Recording, Target
+
+
+@click.command("analyze", short_help="Measure a recording.")
+@click.argument("rir", metavar="RIR")
+@every_command
+def command(rir: str, as_json: bool) -> None:
+    """Measure RIR at its own rate: reverberation time, clarity and more, broadband and per octave.
+
+    A quantity counts when the recording's decay range above its noise is large enough for it.
+    """
+    from fdnlearn.rir import prepare_target, read_recording
+
+    recording = read_recording(rir)
+    target = prepare_target(recording, sample_rate_hz=recording.sample_rate_hz, subject=rir)
+    document = _document(recording, target)
+    if as_json:
+        print_json(document)
+    else:
+        _print_tables(target, document)
+    warn(rir, *target.warnings)
+
+
+def _document(recording: Recording, target: Target) -> dict[str, Any]:
+    from fdnlearn.acoustics import room_parameters
+
+    room = room_parameters(recording.samples[0], recording.sample_rate_hz)
+    bands = {str(hz): band for hz, band in room.octave.items()}
+    return {
+        "recording": {
+            "name": target.name,
+            "sha256": target.sha256,
+            "sample_rate_hz": recording.sample_rate_hz,
+            "onset_s": target.onset_s,
+            "direct_s": target.direct_s,
+            "usable_s": target.length_samples / target.sample_rate_hz,
+            "range_db": target.range_db,
+            "steps": {step.name: step.detail for step in target.steps},
+        },
+        "target": {
+            "broadband": room.broadband.values(),
+            "octave": {hz: band.values() for hz, band in bands.items()},
+        },
+        "measurable": {
+            "broadband": _judgements(room.broadband),
+            "octave": {hz: _judgements(band) for hz, band in bands.items()},
+        },
+        "warnings": list(target.warnings),
+    }
+
+
+def _judgements(band: BandParameters) -> dict[str, dict[str, bool | str]]:
+    return {
+        name.split("_")[0]: {"counts": judgement.counts, "reason": judgement.reason}
+        for name, judgement in band.judgements.items()
+    }
+
+
+def _print_tables(target: Target, document: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    click.echo(f"{target.name}, broadband and per octave (Hz)")
+    for step in target.steps:
+        click.echo(f"  {step.name:<10} {step.detail}")
+    table, reasons = _table(document)
+    Console().print(table)
+    if reasons:
+        click.echo("In parentheses: does not count.")
+    for reason, places in reasons.items():
+        click.echo(f"  {reason}: {', '.join(places)}")
+
+
+def _table(document: dict[str, Any]) -> tuple[Table, dict[str, list[str]]]:
+    """Quantities in rows, bands in columns, and why a value does not count: reason -> where."""
+    from rich import box
+    from rich.table import Table
+
+    from fdnlearn.acoustics.grading import format_number, judge, octave_bands
+
+    bands: list[str | None] = [None, *octave_bands(document)]
+    titles = ["all", *(f"{int(band) // 1000}k" if int(band) >= 1000 else band for band in bands[1:] if band)]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), collapse_padding=True)
+    table.add_column("", no_wrap=True)
+    for title in titles:
+        table.add_column(title, justify="right", no_wrap=True)
+    reasons: dict[str, list[str]] = {}
+    for row in zip(*(judge(document, band) for band in bands), strict=True):
+        quantity = row[0].quantity
+        cells = []
+        for judgement, title in zip(row, titles, strict=True):
+            text = format_number(judgement.target, quantity.decimals)
+            cells.append(text if judgement.counts else f"({text})")
+            if not judgement.counts:
+                reasons.setdefault(judgement.reason, []).append(f"{quantity.symbol} {title}")
+        table.add_row(f"{quantity.symbol}, {quantity.unit}", *cells)
+    return table, reasons

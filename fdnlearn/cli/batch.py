@@ -1,0 +1,211 @@
+"""``fdnlearn batch``: many recordings go in, a folder for each and an overview come out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from fdnlearn import registry
+from fdnlearn.cli.common import Number, config_option, every_command, print_json, warn
+from fdnlearn.cli.fit_options import fit_options
+
+if TYPE_CHECKING:
+    from fdnlearn.runs.many import BatchResult, Standing
+
+_DEFAULT_FOLDER = "fdnlearn-batch"
+_EPILOG = """RIR is a recording, a folder of them, a quoted pattern ("rooms/**/*.wav"), a SOFA file (one room for each
+measurement), or a manifest: CSV or Parquet with a column path and, if need be, name, channel, measurement.
+
+DIR receives rooms/NAME/ as from fdnlearn fit, summary.csv (and .parquet), failures.csv and overview.html. The same
+command again goes on where the last one was stopped. Ctrl-C finishes the fits under way, a second one ends them."""
+
+
+@click.command("batch", short_help="Fit many recordings.", epilog=_EPILOG)
+@click.argument("recordings", metavar="RIR...", nargs=-1, required=True)
+@click.option(
+    "-o", "folder", metavar="DIR", default=_DEFAULT_FOLDER, show_default=True, help="Where the results go."
+)
+@click.option(
+    "--engine",
+    type=click.Choice(list(registry.ENGINES)),
+    default="local",
+    show_default=True,
+    help="Who fits: processes here, or a Ray cluster that shares DIR and the recordings.",
+)
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(1, 65536),
+    help="Processes that fit.  [default: one a core; at most 4 on a GPU]",
+)
+@click.option(
+    "--threads",
+    metavar="K",
+    type=click.IntRange(1, 4096),
+    default=1,
+    show_default=True,
+    help="Of each fit.",
+)
+@click.option(
+    "--together",
+    metavar="K",
+    type=click.IntRange(1, 4096),
+    help="Rooms that one process fits side by side.  [default: 1; 32 on a GPU]",
+)
+@click.option(
+    "--max-memory",
+    "max_memory_gb",
+    metavar="GB",
+    type=Number(0, 1e6, above=True),
+    help="Of all fits together; a room that needs more fails.",
+)
+@click.option(
+    "--address",
+    metavar="HOST:PORT",
+    help="Of a running Ray cluster, or auto.  [default: one on this machine]",
+)
+@click.option(
+    "--gpus",
+    metavar="X",
+    type=Number(0, 64),
+    default=0.0,
+    help="Share of a GPU that Ray gives each fit.  [default: 0]",
+)
+@click.option("--report", is_flag=True, help="Also write every room's report.html.")
+@fit_options
+@click.option("--force", is_flag=True, help="Remove the rooms of an earlier batch in DIR.")
+@config_option
+@every_command
+def command(
+    recordings: tuple[str, ...],
+    folder: str,
+    engine: str,
+    workers: int | None,
+    threads: int,
+    together: int | None,
+    max_memory_gb: float | None,
+    address: str | None,
+    gpus: float,
+    report: bool,
+    channel: int | Literal["all"] | None,
+    stereo: bool,
+    force: bool,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Fit a network to each of many recordings, several at a time."""
+    from fdnlearn.base.errors import UsageError
+    from fdnlearn.cli.interrupt import Interruptible
+    from fdnlearn.fitting import FitConfig
+    from fdnlearn.runs.many import Job, run_batch
+    from fdnlearn.runs.many.engine import Resources
+
+    for name, given in (("--address", address), ("--gpus", gpus or None)):
+        if given is not None and engine == "local":
+            raise UsageError(name, "belongs to a cluster", "add --engine ray")
+    chosen = {name: value for name, value in settings.items() if value is not None}
+    memory = None if max_memory_gb is None else max_memory_gb * 1e9
+    with Interruptible() as interruptible, _progress() as show:
+
+        def callback(standing: Standing) -> bool:
+            interruptible.begun()
+            show(standing)
+            return interruptible.requested
+
+        try:
+            done = run_batch(
+                recordings,
+                folder,
+                Job(FitConfig.for_model(**chosen), channel, stereo, report),
+                engine=engine,
+                resources=Resources(workers, threads, memory, address, gpus, together),
+                force=force,
+                callback=callback,
+            )
+        except KeyboardInterrupt:
+            if not interruptible.requested:
+                raise
+            click.echo("fdnlearn: interrupted; finished rooms are kept, the same command goes on", err=True)
+            raise click.exceptions.Exit(130) from None
+    if as_json:
+        print_json(_document(done))
+    else:
+        _print_summary(done)
+    for failure in done.failures:
+        warn(failure.room.name, failure.problem)
+    if done.standing.failed > len(done.failures):
+        warn(folder, f"{done.standing.failed} rooms failed, failures.csv lists them")
+    if not done.complete:
+        told = f"{done.standing.done} of {done.standing.total} rooms are done; the same command goes on"
+        click.echo(f"fdnlearn: interrupted; {told}", err=True)
+        raise click.exceptions.Exit(130)
+
+
+def _document(done: BatchResult) -> dict[str, Any]:
+    from fdnlearn.runs.study.cells import finite_json
+
+    standing = done.standing
+    counts = {name: getattr(standing, name) for name in ("total", "skipped", "fitted", "failed")}
+    document: dict[str, Any] = finite_json(
+        {
+            **counts,
+            "repeated": done.repeated,
+            "seconds": round(done.seconds, 3),
+            "rooms_per_s": standing.rooms_per_s,
+            "summary": done.summary,
+            "folder": str(done.folder),
+        }
+    )
+    return document
+
+
+def _print_summary(done: BatchResult) -> None:
+    from fdnlearn.acoustics.grading import format_number
+    from fdnlearn.runs.study.quantities import COMPARED
+
+    standing = done.standing
+    before = f", {standing.skipped} had been before" if standing.skipped else ""
+    click.echo(f"{standing.fitted} rooms fitted in {done.seconds:.1f} s{before}, {standing.failed} failed")
+    for compared in COMPARED:
+        found = done.summary["errors"][compared.key]
+        if found["rooms"] and compared.judged:
+            decimals, unit = compared.quantity.error_decimals, compared.quantity.error_unit
+            middle = "missed" if found["median"] is None else format_number(found["median"], decimals, unit)
+            within = f"{100 * found['within_jnd']:.0f} % of {found['rooms']} within 1 JND"
+            click.echo(f"{compared.quantity.symbol:8} median {middle:>9}, {within}")
+    click.echo(f"rooms    {done.folder / 'rooms'}")
+    click.echo(f"overview {done.folder / 'overview.html'}")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Standing], None]]:
+    """A bar with pace and time left on a terminal, silence anywhere else."""
+    if not sys.stderr.isatty():
+        yield lambda standing: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def show(standing: Standing) -> None:
+            bar.update(task, description=describe(standing), completed=standing.done, total=standing.total)
+
+        yield show
+
+
+def describe(standing: Standing) -> str:
+    """Pace, time left and failures in one short line."""
+    failed = f", {standing.failed} failed" if standing.failed else ""
+    if standing.rooms_per_s is None or standing.left_s is None:
+        return f"rooms{failed}"
+    pace = f"{standing.rooms_per_s:.2g} rooms/s"
+    minutes, seconds = divmod(round(standing.left_s), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{pace}, {hours}:{minutes:02}:{seconds:02} left{failed}"

@@ -1,0 +1,155 @@
+"""Options and parameter types that commands share."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from fdnlearn import registry
+from fdnlearn.base.errors import FdnlearnError, UsageError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DEBUG = "--debug"
+#: Key in `click.Context.meta`: the configuration file that filled in defaults.
+DEFAULTS_FILE = "fdnlearn.defaults_file"
+#: Range of sample rates that audio files have.
+MIN_RATE_HZ, MAX_RATE_HZ = 4000, 768_000
+
+
+class Number(click.ParamType):  # type: ignore[type-arg]
+    """A finite number between two bounds; `above` excludes the lower one.
+
+    click's own range lets NaN pass.
+    """
+
+    name = "number"
+
+    def __init__(self, least: float, most: float, *, above: bool = False) -> None:
+        self.least, self.most, self.above = least, most, above
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse, and refuse what is out of range."""
+        try:
+            number = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number", param, ctx)
+        inside = self.least < number <= self.most if self.above else self.least <= number <= self.most
+        if not math.isfinite(number) or not inside:
+            bounds = f"{'above' if self.above else 'from'} {self.least:g} to {self.most:g}"
+            self.fail(f"{value} is not in the range {bounds}", param, ctx)
+        return number
+
+
+class Channel(click.ParamType):  # type: ignore[type-arg]
+    """A channel number from 0, or ``all``."""
+
+    name = "channel"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """Parse, and refuse what cannot be a channel of any file."""
+        if value == "all":
+            return "all"
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a channel number nor 'all'", param, ctx)
+        if number < 0:
+            self.fail(f"{number} is not a channel: they count from 0", param, ctx)
+        return number
+
+
+def lines_option(help_text: str, **settings: Any) -> Callable[[Command], Command]:
+    """Add ``--lines N``, with the `settings` of `click.option` that differ."""
+    return click.option(
+        "--lines", metavar="N", type=click.IntRange(1, registry.MAX_LINES), help=help_text, **settings
+    )
+
+
+def sample_rate_option(help_text: str, **settings: Any) -> Callable[[Command], Command]:
+    """Add ``--sample-rate HZ``, with the `settings` of `click.option` that differ."""
+    return click.option(
+        "--sample-rate",
+        "sample_rate_hz",
+        metavar="HZ",
+        type=click.IntRange(MIN_RATE_HZ, MAX_RATE_HZ),
+        help=help_text,
+        **settings,
+    )
+
+
+def budget_option(help_text: str, **settings: Any) -> Callable[[Command], Command]:
+    """Add ``--budget SECONDS``, with the `settings` of `click.option` that differ."""
+    return click.option(
+        "--budget", "budget_s", metavar="SECONDS", type=Number(0, 1e9, above=True), help=help_text, **settings
+    )
+
+
+def every_command(command: Command) -> Command:
+    """Add the options that every command has."""
+    command = click.option(
+        DEBUG, is_flag=True, expose_value=False, help="Show tracebacks and warnings of libraries."
+    )(command)
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")(command)
+
+
+def config_option(command: Command) -> Command:
+    """Add ``--config FILE.toml``, whose values stand in for flags that are not given."""
+    return click.option(
+        "--config",
+        metavar="FILE.toml",
+        is_eager=True,
+        expose_value=False,
+        callback=_read_config,
+        help="Take options from a TOML file (lines = 8); flags override it.",
+    )(command)
+
+
+def _read_config(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is None:
+        return
+    try:
+        document = tomllib.loads(Path(value).read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise FdnlearnError(value, f"cannot be read ({reason})", "give a TOML file with --config") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise FdnlearnError(value, f"is not TOML ({error})", "write lines like: lines = 8") from error
+    # Keys are the flags' names; -o has none, and no place in a file that many fits share.
+    names = {
+        option.opts[0].removeprefix("--"): option.name
+        for option in ctx.command.get_params(ctx)
+        if isinstance(option, click.Option) and option.expose_value and option.opts[0].startswith("--")
+    }
+    defaults: dict[str, Any] = {}
+    for key, setting in document.items():
+        name = names.get(key.replace("_", "-"))
+        if name is None:
+            near = get_close_matches(key, names, n=1)
+            remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(names))}"
+            raise UsageError(value, f"unknown key {key!r}", remedy)
+        if isinstance(setting, dict | list):
+            raise UsageError(value, f"{key} is not a single value", f"write {key} = VALUE")
+        # As text, so that 6.5 lines or a true seed are refused as they are on the command line.
+        defaults[name] = setting if isinstance(setting, str) else str(setting).lower()
+    ctx.default_map = defaults
+    ctx.meta[DEFAULTS_FILE] = value
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document to stdout."""
+    import json
+
+    click.echo(json.dumps(document, indent=2, allow_nan=False))
+
+
+def warn(subject: str, *sentences: str) -> None:
+    """Say what a user should know, on stderr."""
+    for sentence in sentences:
+        click.echo(f"fdnlearn: warning: {subject}: {' '.join(sentence.split())}", err=True)

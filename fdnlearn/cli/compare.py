@@ -1,0 +1,185 @@
+"""``fdnlearn compare``: rooms, methods and seeds go in, what can be said about the methods comes out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fdnlearn import registry
+from fdnlearn.cli.common import (
+    budget_option,
+    every_command,
+    lines_option,
+    print_json,
+    sample_rate_option,
+    warn,
+)
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fdnlearn.runs.study.runner import Step
+
+#: Methods side by side in 80 characters.
+_COLUMNS = 5
+_DEFAULT_FOLDER = "fdnlearn-comparison"
+_EPILOG = """Methods: {methods}. A method can be named without one of its parts: {variants}.
+
+DIR receives summary.json, report.html and one file for every finished fit, in cells/. Ctrl-C loses the fit
+under way and no other; --resume goes on from there, also with more rooms, methods or seeds."""
+
+
+def _epilog() -> str:
+    from fdnlearn.runs.study.methods import VARIANTS
+
+    return _EPILOG.format(methods=", ".join(registry.METHODS), variants=", ".join(VARIANTS))
+
+
+@click.command("compare", short_help="Hold methods against each other.", epilog=_epilog())
+@click.argument("recordings", metavar="RIR...", nargs=-1, required=True)
+@click.option(
+    "-o", "folder", metavar="DIR", default=_DEFAULT_FOLDER, show_default=True, help="Where the results go."
+)
+@click.option(
+    "--model",
+    type=click.Choice(list(registry.MODELS)),
+    default="homogeneous",
+    show_default=True,
+    help="What is fitted.",
+)
+@click.option(
+    "--methods",
+    metavar="LIST",
+    help="Comma-separated; the first is held against each of the others.  [default: all that fit the model]",
+)
+@click.option(
+    "--seeds",
+    metavar="K",
+    type=click.IntRange(1, 1000),
+    default=3,
+    show_default=True,
+    help="Fits of each method in each room.",
+)
+@budget_option("Wall-clock time of each fit.", default=10.0, show_default=True)
+@lines_option("Number of delay lines.  [default: the model's]")
+@sample_rate_option("Rate of the fits.  [default: the model's]")
+@click.option(
+    "--threads",
+    metavar="K",
+    type=click.IntRange(1, 4096),
+    help="Of the kernels, for every method.  [default: all]",
+)
+@click.option("--resume", is_flag=True, help="Keep the finished fits in DIR.")
+@click.option("--force", is_flag=True, help="Replace the fits in DIR.")
+@every_command
+def command(
+    recordings: tuple[str, ...],
+    folder: str,
+    model: str,
+    methods: str | None,
+    resume: bool,
+    force: bool,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Fit every RIR by several methods, each for the same wall-clock time, and compare the results."""
+    from fdnlearn.cli.interrupt import Interruptible
+    from fdnlearn.runs.study import Plan, compare_methods
+
+    plan = Plan.for_model(model, tuple(Path(path) for path in recordings), methods, **settings)
+    with Interruptible() as interruptible, _progress() as show:
+
+        def callback(step: Step) -> bool:
+            interruptible.begun()
+            show(step)
+            return interruptible.requested
+
+        try:
+            done = compare_methods(plan, folder, resume=resume, force=force, callback=callback)
+        except KeyboardInterrupt:
+            if not (Path(folder) / "cells").is_dir():
+                raise
+            click.echo("fdnlearn: interrupted; finished fits are kept, go on with --resume", err=True)
+            raise click.exceptions.Exit(130) from None
+    if as_json:
+        print_json({**done.summary, "folder": str(done.folder)})
+    elif done.complete:
+        _print_findings(done.summary)
+        click.echo(f"report  {done.folder / 'report.html'}")
+    for failure in done.summary["failures"]:
+        cell = f", {failure['method']}, seed {failure['seed']}" if failure["method"] else ""
+        warn(f"{failure['room']}{cell}", failure["reason"])
+    if not done.complete:
+        cells = done.summary["cells"]
+        told = f"{cells['total'] - cells['pending']} of {cells['total']} fits are done; go on with --resume"
+        click.echo(f"fdnlearn: interrupted; {told}", err=True)
+        raise click.exceptions.Exit(130)
+
+
+def _print_findings(summary: Mapping[str, Any]) -> None:
+    from rich.console import Console
+
+    from fdnlearn.runs.study.page import verdict_sentence
+
+    click.echo(
+        f"Median errors over {len(summary['rooms'])} room(s), {summary['settings']['budget_s']:g} s a fit"
+    )
+    specs = list(summary["methods"])
+    for first in range(0, len(specs), _COLUMNS):
+        Console().print(_medians(summary, specs[first : first + _COLUMNS]))
+    for pair in summary["pairs"]:
+        click.echo(verdict_sentence(pair))
+
+
+def _medians(summary: Mapping[str, Any], specs: Sequence[str]) -> Table:
+    """Median errors over rooms, a column for each of some methods."""
+    from rich import box
+    from rich.table import Table
+
+    from fdnlearn.acoustics.grading import format_number
+    from fdnlearn.runs.study.page import format_effort
+    from fdnlearn.runs.study.quantities import COMPARED
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("", no_wrap=True)
+    rows = [summary["methods"][spec] for spec in specs]
+    for spec in specs:
+        table.add_column(spec.replace(":", ":\n"), justify="right", overflow="fold")
+    for compared in COMPARED:
+        cells = []
+        for row in rows:
+            median = row["median"][compared.key]
+            text = format_number(median["value"], compared.quantity.error_decimals)
+            cells.append("missed" if median["value"] is None and median["missed"] else text)
+        unit = compared.quantity.error_unit
+        table.add_row(f"{compared.quantity.symbol}{f' / {unit}' if unit else ''}", *cells)
+    table.add_section()
+    table.add_row("Time / s", *(format_effort(row["seconds"]) for row in rows))
+    table.add_row("Evaluations", *(format_effort(row["evaluations"]) for row in rows))
+    table.add_row("Loss", *(format_effort(row["loss"]) for row in rows))
+    return table
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Step], None]]:
+    """A bar over the fits on a terminal, silence anywhere else."""
+    if not sys.stderr.isatty():
+        yield lambda step: None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("preparing", total=None)
+
+        def show(step: Step) -> None:
+            bar.update(task, description=escape(step.doing), completed=step.done, total=step.cells)
+
+        yield show

@@ -1,0 +1,83 @@
+"""``fdnlearn fit``: a recording goes in, a folder with a network comes out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from fdnlearn.cli.common import config_option, every_command, print_json, warn
+from fdnlearn.cli.fit_options import fit_options
+
+if TYPE_CHECKING:
+    from fdnlearn.runs import RecordingFit
+
+_EPILOG = """DIR receives fdn.json (the network), ir.wav (what it renders), target.wav (the prepared
+recording), metrics.json, history.csv and report.html. Ctrl-C keeps the best network so far;
+--resume goes on from there."""
+
+
+@click.command("fit", short_help="Fit a network to a recording.", epilog=_EPILOG)
+@click.argument("rir", metavar="RIR")
+@click.option("-o", "folder", metavar="DIR", help="Where the results go.  [default: RIR's name with -fdn]")
+@fit_options
+@click.option("--resume", is_flag=True, help="Continue an unfinished fit in DIR.")
+@click.option("--force", is_flag=True, help="Replace results in DIR.")
+@config_option
+@every_command
+def command(
+    rir: str,
+    folder: str | None,
+    channel: int | Literal["all"] | None,
+    stereo: bool,
+    resume: bool,
+    force: bool,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Fit a Feedback Delay Network to RIR, a measured room impulse response (WAV, FLAC, AIFF or SOFA)."""
+    from fdnlearn.cli.interrupt import Interruptible, stopping
+    from fdnlearn.cli.progress import progress_bar
+    from fdnlearn.fitting import FitConfig
+    from fdnlearn.runs import fit_recording
+
+    given = {name: value for name, value in settings.items() if value is not None}
+    recording = Path(rir)
+    # The file's own place may be read-only: results go to where the user is.
+    destination = Path(folder) if folder else Path(f"{recording.stem or 'room'}-fdn")
+    with Interruptible() as interruptible, progress_bar(recording.name) as show:
+        done = fit_recording(
+            recording,
+            destination,
+            FitConfig.for_model(**given),
+            channel=channel,
+            stereo=stereo,
+            resume=resume,
+            force=force,
+            callback=stopping(interruptible, show),
+        )
+    if as_json:
+        print_json({**done.metrics, "folder": str(done.folder)})
+    else:
+        _print_summary(done)
+    warn(rir, *done.warnings)
+    if interruptible.requested:
+        raise click.exceptions.Exit(130)
+
+
+def _print_summary(done: RecordingFit) -> None:
+    from rich.console import Console
+
+    from fdnlearn.report import metrics_table
+
+    Console().print(metrics_table(done.metrics))
+    click.echo(
+        f"{done.fdn.lines} lines, {done.result.iterations} iterations in {done.result.seconds:.1f} s "
+        f"({done.result.status.value}, loss {done.result.loss:.4g})"
+    )
+    if done.metrics["stereo"]:
+        left, right = done.metrics["stereo"]["drr_shift_db"]
+        click.echo(f"stereo   DRR of the channels shifts by {left or 0.0:+.1f} and {right or 0.0:+.1f} dB")
+    click.echo(f"network  {done.folder / 'fdn.json'}")
+    click.echo(f"report   {done.folder / 'report.html'}")

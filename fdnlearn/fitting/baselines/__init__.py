@@ -1,0 +1,1 @@
+"""What learning is held against: derivative-free searches over the same network, and designs in closed form."""

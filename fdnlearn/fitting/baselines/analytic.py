@@ -1,0 +1,162 @@
+"""A design in closed form from what was measured of the room: what learning has to beat.
+
+========  ==========================================================================================================
+delays    pairwise co-prime, log-spaced, such that the network has mixed when the room has
+matrix    Hadamard where the number of lines is a power of two, else random orthogonal
+gains     direct sound and reverberant energy of the target: its level and direct-to-reverberant ratio
+decay     ``10^(-3 m_i / (fs T60))`` on line i
+========  ==========================================================================================================
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.optimize
+import torch
+from torch import Tensor
+
+from fdnlearn.fitting import checkpoint
+from fdnlearn.fitting.baselines import analytic_banded
+from fdnlearn.fitting.baselines.orthogonal_designs import orthogonal_matrix
+from fdnlearn.fitting.problem import Problem, problem_for
+from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult, Progress, Status
+from fdnlearn.fitting.rounding import coprime
+from fdnlearn.fitting.threads import one_torch_thread
+from fdnlearn.model import Network
+from fdnlearn.model.homogeneous import LONGEST_DELAY_S, SHORTEST_DELAY_S
+from fdnlearn.ops.response import get_kernel
+from fdnlearn.rir.target import Target
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+#: Direct sound and everything that belongs to it, as the direct-to-reverberant ratio has it.
+_DIRECT_S = 0.0025
+
+#: Echoes per sample at which a network counts as mixed; 4 to 40 in trials with 4 to 16 lines of 100 to 400 samples.
+_MIXED_ECHOES_PER_SAMPLE = 10.0
+
+#: The longest delay over the shortest.
+_DELAY_RATIO = 3.0
+
+
+def solve(
+    target: Target,
+    config: FitConfig,
+    callback: Callback | None = None,
+    checkpointing: Checkpointing | None = None,
+) -> FitResult:
+    """Design a network for `target`: one evaluation, milliseconds, no search; delays are whole in any case.
+
+    See `fdnlearn.fitting.gradient.solve` for the parameters; `iterations` and `budget_s` of `config` do not apply.
+    """
+    problem = problem_for(target, config)
+    if checkpointing is not None and checkpointing.to_resume:
+        checkpoint.load(checkpointing.path, checkpoint.fingerprint(target, config))
+    started = time.perf_counter()
+    with one_torch_thread(problem.device), torch.no_grad():
+        network, fields = DESIGNS[config.model](problem)
+        loss, terms = problem.objective(_responses(problem, network).float().to(problem.device))
+    done = Progress(
+        iteration=1,
+        total_iterations=1,
+        stage="design",
+        seconds=time.perf_counter() - started,
+        loss=float(loss[0]),
+        best_loss=float(loss[0]),
+        terms={name: float(value[0]) for name, value in terms.items()},
+        evaluations=1,
+    )
+    fdn = problem.to_fdn(network, **fields)
+    stopped = callback is not None and callback(done.with_best(lambda: fdn))
+    return FitResult(
+        fdn=fdn,
+        unsnapped=None,
+        status=Status.INTERRUPTED if stopped else Status.COMPLETED,
+        loss=done.loss,
+        iterations=1,
+        seconds=done.seconds,
+        history=(done,),
+    )
+
+
+def design(problem: Problem) -> tuple[Network, Mapping[str, Any]]:
+    """The network (a batch of one, float64), and the contract's fields beyond delays, matrix and gains: none."""
+    target, lines = problem.target, problem.config.lines
+    fs, outputs = target.sample_rate_hz, target.samples.shape[0]
+    rng = np.random.default_rng(problem.config.seed)
+    delays = coprime_delays(mean_delay_samples(target.mixing_time_s * fs, lines), lines, fs)
+    late = target.energy_decay[:, min(round(_DIRECT_S * fs), target.length_samples - 1)]
+    direct = np.sqrt(np.maximum(target.energy_decay[:, 0] - late, 0.0))
+    wet = Network(
+        feedback_matrix=_batch(orthogonal_matrix(lines, rng)),
+        loop_gain=_batch(10.0 ** (-3.0 * delays / (fs * target.reverberation_time_s))),
+        delays_samples=_batch(delays),
+        input_gains=_batch(rng.choice([-1.0, 1.0], (lines, 1)) / math.sqrt(lines)),
+        output_gains=_batch(rng.choice([-1.0, 1.0], (outputs, lines)) / math.sqrt(lines)),
+        direct_gains=_batch(np.zeros((outputs, 1))),
+    )
+    energy = _responses(problem, wet).square().sum(-1)
+    level = torch.sqrt(torch.from_numpy(late) / energy.clamp_min(1e-12))
+    done = replace(
+        wet,
+        output_gains=wet.output_gains * level[..., None],
+        direct_gains=_batch((direct * np.where(target.samples[:, 0] < 0.0, -1.0, 1.0))[:, None]),
+    )
+    return done, {}
+
+
+def mean_delay_samples(mixing_samples: float, lines: int) -> float:
+    """Mean delay m of N lines that have mixed after t samples.
+
+    Until then ``(t + N m / 2)^N / (N! m^N)`` different echoes have arrived, as many as there are ways to go through
+    the lines: points of a simplex, half a step added on each axis. Its derivative is the density that is asked for.
+    """
+
+    def excess(log_mean: float) -> float:
+        mean = math.exp(log_mean)
+        passed = (lines - 1) * math.log(mixing_samples + lines * mean / 2)
+        return passed - math.lgamma(lines) - lines * log_mean - math.log(_MIXED_ECHOES_PER_SAMPLE)
+
+    return math.exp(scipy.optimize.brentq(excess, -20.0, 20.0))
+
+
+def coprime_delays(mean_samples: float, lines: int, sample_rate_hz: float) -> FloatArray:
+    """Ascending, log-spaced around `mean_samples`, each the nearest that shares no factor with those before it.
+
+    Raises
+    ------
+    ValueError
+        If `lines` is not positive.
+    """
+    if lines < 1:
+        raise ValueError(f"{lines} lines")
+    shortest = max(2.0, SHORTEST_DELAY_S * sample_rate_hz)
+    longest = max(LONGEST_DELAY_S * sample_rate_hz, shortest * _DELAY_RATIO)
+    half = math.sqrt(_DELAY_RATIO)
+    mean = min(max(mean_samples, shortest * half), longest / half)
+    wanted = mean * _DELAY_RATIO ** (np.linspace(-0.5, 0.5, lines) if lines > 1 else np.zeros(1))
+    return np.sort(np.array(coprime(wanted.tolist())))
+
+
+def _batch(array: FloatArray) -> Tensor:
+    return torch.from_numpy(array)[None]
+
+
+def _responses(problem: Problem, network: Network) -> Tensor:
+    """Impulse responses (1, channels, n_fft), on the CPU, in double."""
+    return network.impulse_response(problem.n_fft, get_kernel("cpu"))[:, :, 0]
+
+
+#: Model -> its design.
+DESIGNS: Mapping[str, Callable[[Problem], tuple[Network, Mapping[str, Any]]]] = {
+    "homogeneous": design,
+    "banded": analytic_banded.design,
+}

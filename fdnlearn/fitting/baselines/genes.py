@@ -1,0 +1,254 @@
+"""The free parameters of a network as a vector of genes, and the search over all of them that ends on whole delays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from fdnlearn.fdn import FDN
+from fdnlearn.fitting import checkpoint
+from fdnlearn.fitting.baselines.search import DIVERGED, Found, Optimiser, Outcome, Phase, search
+from fdnlearn.fitting.columns import join, split, widths
+from fdnlearn.fitting.problem import AIMS, Free, Problem, problem_for
+from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult
+from fdnlearn.fitting.rounding import UNADAPTED, roundings
+from fdnlearn.fitting.threads import one_torch_thread
+from fdnlearn.rir.target import Target
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+#: Spread of the groups that all starts have in common.
+_COMMON_SPREADS = {"decay": 0.3, "direct": 0.1, "tone": 0.1, "early": 0.01, "place": 0.5}
+
+#: Memory for the responses of candidates that are evaluated together.
+_BATCH_BYTES = 1 << 28
+
+
+@dataclass(frozen=True)
+class Genes:
+    """Which columns of the free parameters are searched, and on which scale.
+
+    The group ``matrix`` counts with its strictly upper triangle: the rest of it does nothing.
+
+    Attributes
+    ----------
+    like : mapping of str to Tensor
+        The groups; their batch size does not matter.
+    columns : ndarray of int, shape (P,)
+        Genes among all free parameters, the groups flattened side by side.
+    owner : tuple of str
+        Group of each gene.
+    mean, spread : ndarray, shape (P,)
+        A gene of 0 stands for `mean`, a gene of 1 for `mean` + `spread`.
+    """
+
+    like: Free
+    columns: IntArray
+    owner: tuple[str, ...]
+    mean: FloatArray
+    spread: FloatArray
+
+    @classmethod
+    def around(cls, starts: Free) -> Genes:
+        """Every parameter that does something, on the scale on which the starts (B, ...) differ."""
+        columns, owner, mean, spread = [], [], [], []
+        offset = 0
+        for name, tensor in starts.items():
+            values = tensor.detach().cpu().double().numpy()
+            size = math.prod(values.shape[1:])
+            used = np.arange(size)
+            if name == "matrix":
+                used = used.reshape(values.shape[1:])[np.triu_indices(values.shape[1], 1)]
+            columns.append(offset + used)
+            owner += [name] * used.size
+            offset += size
+            if name in _COMMON_SPREADS:
+                mean.append(values.reshape(len(values), -1).mean(axis=0))
+                spread.append(np.full(used.size, _COMMON_SPREADS[name]))
+            else:
+                mean.append(np.full(used.size, values.mean()))
+                spread.append(np.full(used.size, values.std()))
+        return cls(
+            starts, np.concatenate(columns), tuple(owner), np.concatenate(mean), np.concatenate(spread)
+        )
+
+    def encode(self, free: Free) -> FloatArray:
+        """Genes (B, P) of free parameters."""
+        genes: FloatArray = (join(free).cpu().double().numpy()[:, self.columns] - self.mean) / self.spread
+        return genes
+
+    def decode(self, genes: FloatArray, device: torch.device) -> Free:
+        """Free parameters of genes (B, P), as the gradient fit holds them."""
+        rows = np.zeros((len(genes), sum(widths(self.like))))
+        rows[:, self.columns] = self.mean + self.spread * genes
+        return split(torch.from_numpy(rows.astype("float32")).to(device), self.like)
+
+
+class Strategy(Protocol):
+    """A derivative-free method as the search over a network uses it: settings, and what makes its optimisers."""
+
+    @property
+    def more_starts(self) -> int:
+        """Networks that it wants to begin with, beyond those of the gradient fit."""
+
+    @property
+    def search_share(self) -> float:
+        """Share of a fit after which the delays are rounded and the other genes searched on."""
+
+    def begin(self, starts: FloatArray, seed: int) -> Optimiser:
+        """Search from `starts` (S, P)."""
+
+    def settle(self, before: Optimiser, kept: IntArray, best: FloatArray, seed: int) -> Optimiser:
+        """Search on among the genes `kept` of the optimiser `before`, from `best` (P',)."""
+
+
+def fit(
+    target: Target,
+    config: FitConfig,
+    strategy: Strategy,
+    callback: Callback | None,
+    checkpointing: Checkpointing | None,
+) -> FitResult:
+    """Search over every parameter of the network, then with rounded delays over all others.
+
+    See `fdnlearn.fitting.gradient.solve` for the parameters and `fdnlearn.fitting.baselines.search.search` for what an
+    iteration and a budget are.
+    """
+    problem = problem_for(target, config)
+    with one_torch_thread(problem.device), torch.no_grad():
+        starts = problem.draw(max(1, config.restarts), config.seed)
+        if strategy.more_starts > 0:
+            more = problem.draw(strategy.more_starts, _seed(config, 1))
+            starts = {name: torch.cat([starts[name], more[name]]) for name in starts}
+        network = _NetworkSearch(problem, strategy, starts, Genes.around(starts))
+        outcome = search(
+            network.phase, config, callback, checkpointing, checkpoint.fingerprint(target, config)
+        )
+        return network.result(outcome)
+
+
+@dataclass(frozen=True)
+class _NetworkSearch:
+    """The phases of a search over one network, and what becomes of what they find."""
+
+    problem: Problem
+    strategy: Strategy
+    starts: Free
+    genes: Genes
+
+    @property
+    def kept(self) -> IntArray:
+        """Genes that are searched on when the delays are whole."""
+        return np.flatnonzero(np.array(self.genes.owner) != "delay")
+
+    @property
+    def ends_whole(self) -> bool:
+        return self.problem.config.delays == "integer"
+
+    def phase(self, index: int, found: Found | None) -> Phase | None:
+        """All genes, then, with the best delays rounded, the others."""
+        config = self.problem.config
+        if index == 0:
+            optimiser = self.strategy.begin(self.genes.encode(self.starts), _seed(config, 2))
+            share = self.strategy.search_share if self.ends_whole else 1.0
+            return Phase(
+                "search", optimiser, lambda x: evaluate(self.problem, self.decode(x)), share, self.network
+            )
+        if index == 2 or not self.ends_whole:
+            return None
+        assert found is not None
+        best = _point(found)
+        delays = self.rounded(best)
+        kept = self.kept
+
+        def settled(x: FloatArray) -> tuple[FloatArray, Mapping[str, FloatArray]]:
+            return evaluate(self.problem, self.decode(widen(best, kept, x)), delays)
+
+        optimiser = self.strategy.settle(found.phase.optimiser, kept, best[kept], _seed(config, 3))
+        return Phase(
+            "settle", optimiser, settled, 1.0, lambda x: self.network(widen(best, kept, x[None])[0], delays)
+        )
+
+    def decode(self, genes: FloatArray) -> Free:
+        return self.genes.decode(genes, self.problem.device)
+
+    def network(self, genes: FloatArray, delays_samples: Tensor | None = None) -> FDN:
+        return self.problem.network_to_fdn(self.decode(genes[None]), delays_samples)
+
+    def rounded(self, genes: FloatArray) -> Tensor:
+        return roundings(self.problem, self.decode(genes[None]), 1)
+
+    def result(self, outcome: Outcome) -> FitResult:
+        """The best network as every method returns it."""
+        problem, searched, last = self.problem, outcome.found[0], outcome.found[-1]
+        free = self.decode(_point(searched)[None])
+        unsnapped, delays, loss, warnings = None, None, last.loss, []
+        if self.ends_whole:
+            unsnapped = problem.network_to_fdn(free, None)
+            delays = self.rounded(_point(searched))
+            if last is not searched and last.point is not None:
+                free = self.decode(widen(_point(searched), self.kept, last.point[None]))
+            else:
+                warnings.append(UNADAPTED)
+                loss = float(evaluate(problem, free, delays)[0][0])
+        return FitResult(
+            fdn=problem.network_to_fdn(free, delays),
+            unsnapped=unsnapped,
+            status=outcome.status,
+            loss=loss,
+            iterations=len(outcome.history),
+            seconds=outcome.seconds,
+            history=outcome.history,
+            warnings=tuple(warnings),
+        )
+
+
+def _point(found: Found) -> FloatArray:
+    """The best of a phase that has begun."""
+    assert found.point is not None
+    return found.point
+
+
+def _seed(config: FitConfig, purpose: int) -> int:
+    """A seed for one purpose that no other seed of a fit shares."""
+    return int(np.random.SeedSequence([config.seed, purpose]).generate_state(1)[0])
+
+
+def widen(best: FloatArray, kept: IntArray, genes: FloatArray) -> FloatArray:
+    """All genes (B, P): those `kept` from `genes` (B, P'), the others from `best` (P,)."""
+    rows = np.repeat(best[None], len(genes), axis=0)
+    rows[:, kept] = genes
+    return rows
+
+
+def evaluate(
+    problem: Problem, free: Free, delays_samples: Tensor | None = None
+) -> tuple[FloatArray, Mapping[str, FloatArray]]:
+    """Losses (B,) and terms of a population, in one batched call unless memory asks for several."""
+    rows = rows_at_once(problem)
+    count = next(iter(free.values())).shape[0]
+    losses, terms = [], []
+    for first in range(0, count, rows):
+        part = {name: tensor[first : first + rows] for name, tensor in free.items()}
+        size = next(iter(part.values())).shape[0]
+        delays = None if delays_samples is None else delays_samples.expand(size, -1)
+        loss, parts = problem.loss(part, delays)
+        losses.append(loss.cpu().double().numpy())
+        terms.append({name: value.cpu().double().numpy() for name, value in parts.items()})
+    found = np.nan_to_num(np.concatenate(losses), nan=DIVERGED, posinf=DIVERGED, neginf=DIVERGED)
+    return found, {name: np.concatenate([t[name] for t in terms]) for name in terms[0]}
+
+
+def rows_at_once(problem: Problem) -> int:
+    """How many candidates memory allows in one call."""
+    outputs: int = problem.target.samples.shape[0]
+    held = AIMS[problem.config.model].held
+    return max(1, _BATCH_BYTES // (16 * outputs * problem.n_fft * held))

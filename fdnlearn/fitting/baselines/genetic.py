@@ -1,0 +1,134 @@
+"""Fitting by a genetic algorithm over every parameter of the network: the baseline with the longest history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fdnlearn.fitting.baselines import genes
+from fdnlearn.fitting.baselines.search import Optimiser, require
+from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult
+from fdnlearn.rir.target import Target
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+#: Genes lie within this many units of the starts' mean, or where the starts are; a unit is the spread of the starts.
+_REACH = 4.0
+
+
+class Genetic:
+    """A real-coded genetic algorithm: binary tournament, simulated binary crossover, polynomial mutation, elitism.
+
+    Parents and offspring compete for the places of the next generation (mu + lambda), so the best is never lost.
+
+    Parameters
+    ----------
+    initial : ndarray, shape (population, P)
+        First generation.
+    low, high : ndarray, shape (P,)
+        Range of each gene.
+    seed : int
+    crossover_eta, mutation_eta : float
+        Distribution indices: the larger, the closer offspring stay to their parents.
+    mutation_rate : float
+        Expected number of genes that mutate in an offspring.
+    """
+
+    def __init__(
+        self,
+        initial: FloatArray,
+        low: FloatArray,
+        high: FloatArray,
+        seed: int,
+        *,
+        crossover_eta: float,
+        mutation_eta: float,
+        mutation_rate: float,
+    ) -> None:
+        ga = require("pymoo.algorithms.soo.nonconvex.ga", "genetic")
+        sbx = require("pymoo.operators.crossover.sbx", "genetic")
+        pm = require("pymoo.operators.mutation.pm", "genetic")
+        core = require("pymoo.core.problem", "genetic")
+        termination = require("pymoo.core.termination", "genetic")
+        count = initial.shape[1]
+        self._algorithm = ga.GA(
+            pop_size=len(initial),
+            sampling=initial,
+            crossover=sbx.SBX(eta=crossover_eta),
+            mutation=pm.PM(prob=1.0, prob_var=min(1.0, mutation_rate / count), eta=mutation_eta),
+            eliminate_duplicates=False,
+        )
+        problem = core.Problem(n_var=count, n_obj=1, xl=low, xu=high)
+        self._algorithm.setup(problem, seed=seed, termination=termination.NoTermination())
+        self._asked: Any = None
+
+    @property
+    def population(self) -> FloatArray:
+        """Genes (population, P) of the survivors."""
+        genes: FloatArray = self._algorithm.pop.get("X")
+        return genes
+
+    def ask(self) -> FloatArray:
+        """The first generation, or the offspring of the last."""
+        self._asked = self._algorithm.ask()
+        points: FloatArray = self._asked.get("X")
+        return points
+
+    def tell(self, losses: FloatArray) -> None:
+        """Let parents and offspring compete."""
+        self._asked.set("F", losses[:, None])
+        self._algorithm.tell(infills=self._asked)
+
+
+@dataclass(frozen=True)
+class GeneticStrategy:
+    """Settings of the genetic fit; docs/decisions.md says how they were found."""
+
+    population: int = 70
+    crossover_eta: float = 15.0
+    mutation_eta: float = 20.0
+    mutation_rate: float = 1.0
+    search_share: float = 0.6
+
+    @property
+    def more_starts(self) -> int:
+        """The rest of the population, if the gradient fit has its usual starts."""
+        return self.population - FitConfig.restarts
+
+    def _optimiser(self, initial: FloatArray, seed: int) -> Genetic:
+        return Genetic(
+            initial,
+            np.minimum(initial.min(axis=0), -_REACH),
+            np.maximum(initial.max(axis=0), _REACH),
+            seed,
+            crossover_eta=self.crossover_eta,
+            mutation_eta=self.mutation_eta,
+            mutation_rate=self.mutation_rate,
+        )
+
+    def begin(self, starts: FloatArray, seed: int) -> Optimiser:
+        """Search from `starts` (S, P)."""
+        return self._optimiser(starts, seed)
+
+    def settle(self, before: Optimiser, kept: IntArray, best: FloatArray, seed: int) -> Optimiser:
+        """Go on with the same population, less its delays."""
+        assert isinstance(before, Genetic)
+        initial = before.population[:, kept].copy()
+        initial[0] = best
+        return self._optimiser(initial, seed)
+
+
+def solve(
+    target: Target,
+    config: FitConfig,
+    callback: Callback | None = None,
+    checkpointing: Checkpointing | None = None,
+) -> FitResult:
+    """Fit a network to `target` by a genetic algorithm; see `fdnlearn.fitting.baselines.genes.fit`."""
+    require("pymoo", "genetic")
+    return genes.fit(target, config, GeneticStrategy(), callback, checkpointing)

@@ -1,0 +1,1 @@
+"""The hot loops: every numeric operation a folder with its reference, CPU and GPU form."""

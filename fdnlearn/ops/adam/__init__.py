@@ -1,0 +1,1 @@
+"""A step of Adam on a batch of networks."""

@@ -1,0 +1,1 @@
+"""Energy decay curves and their distance from a target's."""

@@ -1,0 +1,1 @@
+"""Soft echo density profiles."""

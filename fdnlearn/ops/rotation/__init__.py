@@ -1,0 +1,1 @@
+"""Orthogonal matrices from free ones."""

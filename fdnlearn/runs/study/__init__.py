@@ -1,0 +1,7 @@
+"""Which way to fit is better: every method on every room for the same time, and what can be said about it."""
+
+from fdnlearn.runs.study.methods import VARIANTS, Method, parse_methods
+from fdnlearn.runs.study.plan import Plan
+from fdnlearn.runs.study.study import Comparison, compare_methods
+
+__all__ = ["VARIANTS", "Comparison", "Method", "Plan", "compare_methods", "parse_methods"]
