@@ -21,15 +21,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from rooms import REPORT, TUNE
 
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn.families import FAMILIES
 from fdnlearn.fdn.families.equaliser import SHELF_Q, Equaliser, equaliser, interaction, response
 from fdnlearn.model.banded_start import KNOTS_HZ, slopes_for
 from fdnlearn.rir import load_target
 
-FloatArray = npt.NDArray[np.float64]
 Design = Callable[[FloatArray, FloatArray, FloatArray, float], tuple[FloatArray, FloatArray]]
 
 RATE_HZ = 48000.0

@@ -16,14 +16,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fitting import FitConfig, solve
 from fdnlearn.render import impulse_response
 from fdnlearn.rir import Recording, Target, prepare_target
 from fdnlearn.rir.metrics import compare
-
-FloatArray = npt.NDArray[np.float64]
 
 RATE_HZ = 48000
 TIME_S = 0.6

@@ -17,7 +17,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from fdnlearn.fitting import FitConfig
-from fdnlearn.fitting.batch import Crowd
+from fdnlearn.fitting.batch import ProblemBatch
 from fdnlearn.fitting.descent import Descent, advance, column_rates
 from fdnlearn.fitting.problem import problem_for
 from fdnlearn.ops.rotation.cpu import stock_rotation
@@ -48,7 +48,7 @@ class Counting(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def step(crowd: Crowd) -> Counter[str]:
+def step(crowd: ProblemBatch) -> Counter[str]:
     """The operations of one step of two starts of every room, the second: the first also lays the targets together."""
     free = crowd.draw(2, 0)
     descent, rates = Descent.start(free), column_rates(crowd, free)
@@ -74,7 +74,7 @@ def main() -> None:
         stack.enter_context(mock.patch("fdnlearn.model.network.irfft", torch.fft.irfft))
         own = sum(OWN[options.model].values())
         for rooms in (1, 4, 16):
-            found = step(Crowd((problem,) * rooms))
+            found = step(ProblemBatch((problem,) * rooms))
             usual = ", ".join(f"{count} {name}" for name, count in found.most_common(5))
             print(f"{rooms:>3} rooms: {sum(found.values()) + own} operations a step ({usual}, ...)")
 

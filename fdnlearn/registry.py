@@ -25,7 +25,7 @@ AUTO = 0
 
 
 @dataclass(frozen=True)
-class Usual:
+class ModelDefaults:
     """A model in one line, and the settings that it has where the user gives none."""
 
     about: str
@@ -47,8 +47,8 @@ class Usual:
 
 #: What is fitted.
 MODELS = {
-    "homogeneous": Usual("one gain per line, every parameter learned", 6, 16000, 400, 16),
-    "banded": Usual(
+    "homogeneous": ModelDefaults("one gain per line, every parameter learned", 6, 16000, 400, 16),
+    "banded": ModelDefaults(
         "reverberation time per octave, early taps, equaliser",
         AUTO,
         48000,

@@ -16,14 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from command_line import environment, program
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, sync_playwright
 
+from fdnlearn.base.types import FloatArray
 from fdnlearn.export.hosts import HostMissing, find
-
-FloatArray = npt.NDArray[np.float64]
 
 #: A laptop and a telephone; the second in the dark.
 DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"}

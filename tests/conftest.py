@@ -12,9 +12,10 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
+
+from fdnlearn.base.types import FloatArray
 
 # Read when Triton is imported: without a GPU the kernels for it run in its interpreter.
 if not torch.cuda.is_available():
@@ -29,8 +30,6 @@ from playwright.sync_api import Browser
 from targets import target_of
 
 from fdnlearn.rir import Target
-
-FloatArray = npt.NDArray[np.float64]
 
 # Where everything is required a change is judged by the same examples every time; elsewhere the search goes on.
 settings.register_profile("required", derandomize=True)

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from fdnlearn.fitting.batch import Crowd
+from fdnlearn.fitting.batch import ProblemBatch
 from fdnlearn.fitting.columns import join, split
 from fdnlearn.fitting.problem import Problem
 from fdnlearn.losses import echo_density, energy_decay
@@ -81,7 +81,7 @@ def _profile(h: Tensor, how: echo_density.EchoDensitySettings) -> Tensor:
 
 
 def _decay(
-    h: Tensor, aim: energy_decay.DecayAim, weights: Mapping[str, float]
+    h: Tensor, aim: energy_decay.DecayTarget, weights: Mapping[str, float]
 ) -> tuple[Tensor, dict[str, Tensor]]:
     chosen = tuple(weights.get(name, 0.0) for name in energy_decay.TERMS)
     total, found = cuda_energy.distance(h, aim.hop, energy_decay._on(h.device, aim), chosen)
@@ -91,13 +91,13 @@ def _decay(
 def bytes_of_a_step(problems: Sequence[Problem], starts: int) -> int:
     """Most that a step of so many starts of every room holds on a device."""
     kernel = Kernel("cuda", cuda.response, cuda.impulse_response)
-    crowd = Crowd(
+    crowd = ProblemBatch(
         tuple(
             dataclasses.replace(p, device=META, kernel=kernel, objective=on_device(p.objective, META))
             for p in problems
         )
     )
-    like = Crowd(tuple(problems)).draw(1, 0)
+    like = ProblemBatch(tuple(problems)).draw(1, 0)
     with contextlib.ExitStack() as stack:
         for module, name in LAUNCHES:
             stack.enter_context(mock.patch.object(module, name, Unlaunched()))

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import FDN
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def orthogonal(n: int, rng: np.random.Generator) -> FloatArray:

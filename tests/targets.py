@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-import numpy as np
-import numpy.typing as npt
-
+from fdnlearn.base.types import FloatArray
 from fdnlearn.rir import Recording, Target, prepare_target
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def target_of(samples: FloatArray, sample_rate_hz: int) -> Target:

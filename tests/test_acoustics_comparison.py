@@ -7,13 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from fdnlearn.base.types import FloatArray
 from fdnlearn.rir import Recording, Target, load_target, prepare_target
 from fdnlearn.rir.metrics import compare
 
-FloatArray = npt.NDArray[np.float64]
 Make = Callable[..., FloatArray]
 
 VALUES = {"t20_s", "t30_s", "edt_s", "c50_db", "c80_db", "d50_percent", "ts_ms", "drr_db"}

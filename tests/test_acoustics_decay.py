@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fdnlearn.acoustics.energy_decay import energy_decay, schroeder
 from fdnlearn.acoustics.noise_floor import find_noise_floor
+from fdnlearn.base.types import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 FS = 16000
 
 

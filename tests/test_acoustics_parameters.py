@@ -6,14 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from fdnlearn.acoustics import find_direct, find_onset, room_parameters, schroeder
 from fdnlearn.acoustics.parameters import QUANTITIES, decay_time
+from fdnlearn.base.types import FloatArray
 from fdnlearn.rir import read_recording
 
-FloatArray = npt.NDArray[np.float64]
 FS = 16000
 
 

@@ -9,7 +9,6 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from brief_fits import BRIEF_BANDED, check_valid
@@ -18,11 +17,12 @@ from report_data import make_metrics
 from targets import target_of
 
 from fdnlearn.base.errors import UsageError
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import FDN, FirEarly, ReverberationTime, SparseEarly
 from fdnlearn.fitting import FitConfig, solve
 from fdnlearn.fitting.problem import problem_for
 from fdnlearn.fitting.rounding import coprime
-from fdnlearn.model import Wishes
+from fdnlearn.model import ModelOptions
 from fdnlearn.model.banded import Banded
 from fdnlearn.model.banded_map import TIME_SPAN, TONE_SPAN_DB
 from fdnlearn.model.banded_start import banded_for, lines_for
@@ -35,8 +35,6 @@ from fdnlearn.report.gallery import channel_figures
 from fdnlearn.rir import Target, load_target
 from fdnlearn.rir.metrics import compare
 
-FloatArray = npt.NDArray[np.float64]
-
 RATE_HZ = 16000
 BRIEF = dataclasses.replace(BRIEF_BANDED, sample_rate_hz=RATE_HZ)
 
@@ -47,7 +45,7 @@ def small(make_room: Callable[..., FloatArray]) -> Target:
 
 
 def model_of(target: Target, early: str | None = None) -> Banded:
-    return banded_for(target, Wishes(4, early))
+    return banded_for(target, ModelOptions(4, early))
 
 
 def test_the_start_has_the_decay_of_every_octave(small: Target) -> None:
@@ -58,7 +56,7 @@ def test_the_start_has_the_decay_of_every_octave(small: Target) -> None:
 
 def test_times_and_tone_stay_within_their_spans(small: Target) -> None:
     model = model_of(small)
-    maps = model.beside((), torch.device("cpu"))
+    maps = model.stack((), torch.device("cpu"))
     for sign in (-1, 1):
         far = torch.full((1, 1, model.knots_hz.size), sign * 1e4)
         np.testing.assert_allclose(maps.band_times_s(far)[0].numpy(), model.times_s * TIME_SPAN**sign)
@@ -80,7 +78,7 @@ def test_a_long_reverberation_gets_more_lines(small: Target) -> None:
 def test_too_few_lines_are_told(small: Target) -> None:
     result = solve(small, dataclasses.replace(BRIEF, iterations=1, restarts=1))
     assert any("4 lines are few" in warning and "asks for 16" in warning for warning in result.warnings)
-    assert banded_for(small, Wishes(16)).warnings == banded_for(small).warnings == ()
+    assert banded_for(small, ModelOptions(16)).warnings == banded_for(small).warnings == ()
 
 
 def test_taps_are_the_strongest_and_apart(small: Target) -> None:
@@ -179,7 +177,7 @@ def test_other_methods_search_every_parameter(small: Target, method: str) -> Non
     assert result.fdn == again.fdn
     (path,) = result.fdn.early
     assert isinstance(path, SparseEarly)
-    start = banded_for(small, Wishes(4)).early
+    start = banded_for(small, ModelOptions(4)).early
     assert [tap.gain for tap in path.taps] != pytest.approx(start.gains[0].tolist(), rel=1e-3)
     assert any(section.gain_db for section in result.fdn.tone)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from brief_fits import stop_after
@@ -22,6 +21,7 @@ from targets import target_of
 
 from fdnlearn.acoustics import room_parameters
 from fdnlearn.base.errors import FdnlearnError, UsageError
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import dumps_fdn, loads_fdn
 from fdnlearn.fitting import Checkpointing, FitConfig, FitResult, Progress, Status, solve
 from fdnlearn.fitting.baselines import analytic, classic, genes, search
@@ -32,7 +32,6 @@ from fdnlearn.fitting.problem import problem_for
 from fdnlearn.render import impulse_response
 from fdnlearn.rir import Target
 
-FloatArray = npt.NDArray[np.float64]
 RATE_HZ = 8000
 SEARCHES = ("genetic", "cmaes", "classic")
 GENERATIONS = 8

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import soundfile
 from batch_rooms import TINY, TINY_OPTIONS, make_rooms, options_of, published, single_fits
@@ -21,6 +20,7 @@ from processes import alive, resident_mb, wait_until, workers_of
 
 from fdnlearn import FitConfig
 from fdnlearn.base.errors import FdnlearnError, UsageError
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import load_fdn
 from fdnlearn.fitting import FitResult, solve_many
 from fdnlearn.fitting.problem import problem_for
@@ -33,8 +33,6 @@ from fdnlearn.runs.many.folder import BatchFolder
 from fdnlearn.runs.many.local import outcomes
 from fdnlearn.runs.many.memory import BASE_BYTES, fit_bytes
 from fdnlearn.runs.many.one import fit_room, fit_rooms, target_of
-
-FloatArray = npt.NDArray[np.float64]
 
 ROOMS = 6
 #: Fits of a third of a second, so that there is time to kill something.

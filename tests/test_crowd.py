@@ -7,15 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from brief_fits import BRIEF, BRIEF_BANDED, RATE_HZ, check_valid
 from targets import target_of
 
 from fdnlearn.base.errors import FdnlearnError
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fitting import FitConfig, FitResult, Status, course, gradient, solve
-from fdnlearn.fitting.batch import Crowd, groups_of
+from fdnlearn.fitting.batch import ProblemBatch, groups_of
 from fdnlearn.fitting.descent import Descent
 from fdnlearn.fitting.gradient import solve_many
 from fdnlearn.fitting.problem import Loss, Problem, problem_for
@@ -28,7 +28,6 @@ from fdnlearn.ops.response import get_kernel
 from fdnlearn.registry import AUTO
 from fdnlearn.rir import Target
 
-FloatArray = npt.NDArray[np.float64]
 Make = Callable[..., FloatArray]
 
 #: Seconds and reverberation times: one kind, but three lengths.
@@ -65,7 +64,7 @@ def test_side_by_side_every_room_has_the_loss_and_the_gradient_it_has_alone(
     pairs: list[Target], prepare: Callable[[Target], Loss]
 ) -> None:
     first, *others = objectives = [prepare(target) for target in pairs]
-    together = first.beside(others)
+    together = first.stack(others)
     generator = torch.Generator().manual_seed(0)
     h = torch.randn(6, 2, together.length_samples + 100, generator=generator)
     h = h * torch.exp(-torch.arange(h.shape[-1]) / 500)
@@ -86,7 +85,7 @@ def test_side_by_side_every_room_has_the_loss_and_the_gradient_it_has_alone(
 
 def test_in_stock_operations_they_are_the_same(targets: list[Target]) -> None:
     first, *others = (objective_for(target) for target in targets)
-    together = first.beside(others)
+    together = first.stack(others)
     h = torch.randn(2, 3, together.length_samples, generator=torch.Generator().manual_seed(0))
     fused = energy_decay_loss(h, together.decay, {"edc": 1.0})[1]
     for name, value in energy_decay_terms(h, together.decay).items():
@@ -96,10 +95,10 @@ def test_in_stock_operations_they_are_the_same(targets: list[Target]) -> None:
 def test_what_does_not_fit_side_by_side_is_refused(targets: list[Target]) -> None:
     one, other = objective_for(targets[0]), objective_for(targets[1], {"edc": 1.0})
     with pytest.raises(ValueError, match="do not fit side by side"):
-        one.beside([other])
+        one.stack([other])
     deep, flat = banded_objective_for(targets[0]), banded_objective_for(targets[1], {"edc": 1.0})
     with pytest.raises(ValueError, match="do not fit side by side"):
-        deep.beside([flat])
+        deep.stack([flat])
 
 
 @pytest.mark.parametrize(
@@ -117,7 +116,7 @@ def test_a_crowd_draws_and_rates_every_room_as_alone(
     problems = [problem_for(target, config) for target in request.getfixturevalue(rooms)]
     # The same length of response: what folds back depends on it.
     n_fft = max(problem.n_fft for problem in problems)
-    crowd = Crowd(tuple(problems))
+    crowd = ProblemBatch(tuple(problems))
     free = crowd.draw(3, seed=5)
     delays = problems[0].model.delays(free["delay"]).round() if whole else None
     for tensor in free.values():
@@ -155,7 +154,7 @@ def test_everything_that_a_step_touches_is_on_the_device(
     """On a device that holds no numbers: an operation that mixes devices fails there, and so does a copy to the CPU."""
     device = torch.device("meta")
     problems = [problem_for(target, config) for target in request.getfixturevalue(rooms)[:count]]
-    free = Crowd(tuple(problems)).draw(2, seed=0)
+    free = ProblemBatch(tuple(problems)).draw(2, seed=0)
     there = [
         dataclasses.replace(
             problem,
@@ -167,7 +166,7 @@ def test_everything_that_a_step_touches_is_on_the_device(
     ]
     leaves = {name: tensor.to(device).requires_grad_() for name, tensor in free.items()}
     delays = torch.empty(leaves["delay"].shape, device=device) if whole else None
-    loss, terms = Crowd(tuple(there)).loss(leaves, delays)
+    loss, terms = ProblemBatch(tuple(there)).loss(leaves, delays)
     slopes = torch.autograd.grad(loss.sum(), list(leaves.values()), allow_unused=True)
     found = [loss, *terms.values(), *(slope for slope in slopes if slope is not None)]
     assert {tensor.device for tensor in found} == {device}
@@ -241,7 +240,9 @@ def scripted(monkeypatch: pytest.MonkeyPatch, falls: dict[int, float]) -> None:
     """
     real = course.advance
 
-    def advance(descent: Descent, problem: Crowd, *arguments: Any) -> list[tuple[float, dict[str, float]]]:
+    def advance(
+        descent: Descent, problem: ProblemBatch, *arguments: Any
+    ) -> list[tuple[float, dict[str, float]]]:
         step = descent.step
         found = real(descent, problem, *arguments)
         return [

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from targets import target_of
 
-from fdnlearn.losses.energy_relief import BANDS, FLOOR_DB, mel_filters, relief_aim, relief_distance
-
-FloatArray = npt.NDArray[np.float64]
+from fdnlearn.base.types import FloatArray
+from fdnlearn.losses.energy_relief import BANDS, FLOOR_DB, mel_filters, relief_distance, relief_target
 
 RATE_HZ = 16000
 
@@ -31,14 +29,14 @@ def test_a_response_is_at_no_distance_from_itself(make_room: Callable[..., Float
     room = make_room(noise_db=None)
     target = target_of(room, RATE_HZ)
     h = torch.from_numpy(target.samples).float()[None]
-    aim = relief_aim(target)
+    aim = relief_target(target)
     assert float(relief_distance(h, aim)) == pytest.approx(0.0, abs=2e-4)
 
 
 def test_a_level_costs_its_decibels(make_room: Callable[..., FloatArray]) -> None:
     """6 dB too loud everywhere: 6 dB over the mean height of the relief above its floor."""
     target = target_of(make_room(noise_db=None), RATE_HZ)
-    aim = relief_aim(target)
+    aim = relief_target(target)
     h = torch.from_numpy(target.samples).float()[None]
     heard = aim.weight > 0
     above = aim.relief_db - aim.relief_db.max() + FLOOR_DB
@@ -50,7 +48,7 @@ def test_noise_of_the_recording_does_not_pull(make_room: Callable[..., FloatArra
     """Against the same room without its noise the distance is small, and all of it lies before the knee."""
     noisy = target_of(make_room(noise_db=-40.0), RATE_HZ)
     clean = torch.from_numpy(target_of(make_room(noise_db=None), RATE_HZ).samples).float()[None]
-    aim = relief_aim(noisy)
+    aim = relief_target(noisy)
     assert float(relief_distance(clean, aim)) < 0.03
     assert not aim.weight[0, -1].any()
     longer = clean * (1 + 9 * (torch.arange(clean.shape[-1]) > aim.length))
@@ -59,7 +57,7 @@ def test_noise_of_the_recording_does_not_pull(make_room: Callable[..., FloatArra
 
 def test_the_gradient(make_room: Callable[..., FloatArray]) -> None:
     target = target_of(make_room(seconds=0.3, reverberation_time_s=0.2, channels=2), RATE_HZ)
-    aim = relief_aim(target)
+    aim = relief_target(target)
     h = torch.from_numpy(make_room(seconds=0.3, reverberation_time_s=0.15, channels=2, seed=5))[None]
     step = 0.01 * torch.from_numpy(np.random.default_rng(0).standard_normal(h.shape)) * h.abs()
     x = h.float().requires_grad_()

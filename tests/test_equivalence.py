@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from fdn_networks import network
 from targets import target_of
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import FAMILIES, FDN
 from fdnlearn.fdn.families import Family
 from fdnlearn.fitting import FitConfig, solve
 from fdnlearn.model.learned import learned_response
 from fdnlearn.ops.response import KERNELS
 from fdnlearn.render import impulse_response
-
-FloatArray = npt.NDArray[np.float64]
 
 #: Bars for the difference, dB re the response's peak.
 DOUBLE_DB, SINGLE_DB = -230.0, -140.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from fdn_networks import network
@@ -11,13 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fdnlearn.base.errors import FdnlearnError
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import FAMILIES, prove, realise
 from fdnlearn.fdn.families import peq_1
 from fdnlearn.fdn.families.cap import LIMIT, crest, power_gain
 from fdnlearn.fdn.families.equaliser import equaliser, reach, response
 from fdnlearn.model.sections import equalised
-
-FloatArray = npt.NDArray[np.float64]
 
 KNOTS_HZ = np.array([62.5, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0])
 #: A hall: long in the middle, short at the top.

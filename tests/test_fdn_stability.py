@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from fdnlearn.base.errors import FdnlearnError
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import ToneSection, prove
 from fdnlearn.fdn.biquads import lowpass_sos, tone_sos
 
-FloatArray = npt.NDArray[np.float64]
 FS = 48000
 
 

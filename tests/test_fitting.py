@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from brief_fits import BRIEF, RATE_HZ, check_valid, stop_after, whole
@@ -17,6 +16,7 @@ from conftest import NO_GPU
 from targets import target_of
 
 from fdnlearn.base.errors import UsageError
+from fdnlearn.base.types import FloatArray
 from fdnlearn.examples import example_path
 from fdnlearn.fdn import FDN, dumps_fdn
 from fdnlearn.fitting import FitConfig, Progress, Status, solve
@@ -32,8 +32,6 @@ from fdnlearn.ops.response import get_kernel
 from fdnlearn.render import impulse_response
 from fdnlearn.rir import Target, load_target
 from fdnlearn.rir.metrics import compare, edc_rms_db
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def test_a_fit_comes_near_its_target_and_ends_on_whole_delays(target: Target) -> None:

@@ -6,18 +6,15 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 from brief_fits import BRIEF, RATE_HZ, check_valid, stop_after
 from targets import target_of
 
 from fdnlearn.base.errors import FdnlearnError
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import dumps_fdn
 from fdnlearn.fitting import Checkpointing, Progress, Status, solve
 from fdnlearn.rir import Target
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @pytest.mark.parametrize(("delays", "patience"), [("integer", None), ("fractional", None), ("integer", 1)])

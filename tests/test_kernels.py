@@ -170,7 +170,7 @@ import numpy as np
 networks = tensors(6, 6000, batch=3, gain=0.95, longest=300.0, dtype=torch.float32)
 how = echo_density.settings(4000, 16000.0)
 curve = 10.0 ** (-6 * np.arange(4000) / 4000)[None]
-aim = energy_decay.decay_aim(curve, 16000.0, hop=8, range_db=50.0, early_emphasis_s=0.1)
+aim = energy_decay.decay_target(curve, 16000.0, hop=8, range_db=50.0, early_emphasis_s=0.1)
 goal = torch.ones(1, how.steepness.size)
 digests = []
 
@@ -179,7 +179,7 @@ def work():
         free = [x.clone().requires_grad_() for x in networks]
         impulse = get_kernel("cpu").impulse_response(*free, 6000)[:, :, 0]
         decay, _ = energy_decay.energy_decay_loss(impulse, aim, {"edc": 1.0, "edc_db": 1.0, "attributes": 1.0})
-        echo = echo_density.echo_density_distance(impulse, echo_density.echo_aim(goal, how))
+        echo = echo_density.echo_density_distance(impulse, echo_density.echo_target(goal, how))
         (decay + echo).sum().backward()
         values = [impulse, decay, echo, *(x.grad for x in free)]
         digests.append(hashlib.sha256(b"".join(x.detach().numpy().tobytes() for x in values)).hexdigest())

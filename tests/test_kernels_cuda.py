@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from brief_fits import BRIEF, BRIEF_BANDED
@@ -16,8 +15,9 @@ from test_kernels import TOLERANCE
 from torch import Tensor
 from torch_networks import Tensors, cast, relative_error, tensors
 
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fitting import FitConfig
-from fdnlearn.fitting.batch import Crowd
+from fdnlearn.fitting.batch import ProblemBatch
 from fdnlearn.fitting.descent import Descent, advance, column_rates
 from fdnlearn.fitting.problem import problem_for, resolve_device
 from fdnlearn.losses import echo_density, energy_decay
@@ -27,8 +27,6 @@ from fdnlearn.ops.echo import cuda as cuda_echo
 from fdnlearn.ops.filters import cuda as cuda_filters
 from fdnlearn.ops.response import cuda, reference
 from fdnlearn.rir import Target
-
-FloatArray = npt.NDArray[np.float64]
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -150,7 +148,9 @@ def test_a_profile_alone_keeps_nothing() -> None:
 def test_energy_decay_terms_and_their_gradient(length: int, hop: int, tail: int, dtype: torch.dtype) -> None:
     generator = torch.Generator().manual_seed(3)
     slow, fast = (np.exp(-np.arange(length) / (length / rate)) for rate in (7.0, 11.0))
-    aim = energy_decay.decay_aim(np.stack([slow, fast]), 1000.0, hop=hop, range_db=40.0, early_emphasis_s=0.1)
+    aim = energy_decay.decay_target(
+        np.stack([slow, fast]), 1000.0, hop=hop, range_db=40.0, early_emphasis_s=0.1
+    )
     h = torch.randn(3, 2, length + tail, generator=generator)
     h = (0.3 * h * torch.exp(-torch.arange(length + tail) / (length / 4.0))).to(DEVICE, dtype)
     h[1, 1] = 0.0
@@ -209,7 +209,7 @@ def test_rooms_side_by_side_have_the_losses_they_have_alone(
     config = replace(config, kernel="cuda", device=DEVICE.type)
     problems = [problem_for(target, config) for target in targets]
     longest = max(problem.n_fft for problem in problems)
-    crowd = Crowd(tuple(replace(problem, n_fft=longest) for problem in problems))
+    crowd = ProblemBatch(tuple(replace(problem, n_fft=longest) for problem in problems))
     free = crowd.draw(2, 0)
     for tensor in free.values():
         tensor.requires_grad_()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from targets import target_of
@@ -13,12 +12,11 @@ from targets import target_of
 from fdnlearn.acoustics.coherence import coherence, coherence_json, late_part
 from fdnlearn.acoustics.energy_decay import schroeder
 from fdnlearn.acoustics.ringing import PROMINENT_DB, late_lines, prominence_db, ringing, windows_s
-from fdnlearn.losses.coherence import coherence_aim, coherence_distance
+from fdnlearn.base.types import FloatArray
+from fdnlearn.losses.coherence import coherence_distance, coherence_target
 from fdnlearn.losses.ringing import FREE_DB, ringing_aims, ringing_distance
 from fdnlearn.rir import Target
 from fdnlearn.rir.metrics import compare
-
-FloatArray = npt.NDArray[np.float64]
 
 RATE_HZ = 16000
 WINDOW_S = (0.1, 0.6)
@@ -134,13 +132,13 @@ def test_coherence_does_not_depend_on_the_decay(make_room: Callable[..., FloatAr
 
 def test_one_channel_has_no_coherence(make_room: Callable[..., FloatArray]) -> None:
     target = target_of(make_room(), RATE_HZ)
-    assert coherence_aim(target) is None
+    assert coherence_target(target) is None
     assert compare(target, make_room(noise_db=None), RATE_HZ).coherence is None
 
 
 def test_the_coherence_term_is_the_measurement(make_room: Callable[..., FloatArray]) -> None:
     target = pair_target(make_room)
-    aim = coherence_aim(target)
+    aim = coherence_target(target)
     assert aim is not None
     assert aim.pairs == ((0, 1),)
     fit = make_room(channels=2, seed=9, noise_db=None)
@@ -162,7 +160,7 @@ def pair_target(make_room: Callable[..., FloatArray]) -> Target:
 
 def test_the_gradient_of_both_terms(make_room: Callable[..., FloatArray]) -> None:
     target = target_of(make_room(channels=2, seconds=0.25, reverberation_time_s=0.15, noise_db=None), RATE_HZ)
-    aim, parts = coherence_aim(target), ringing_aims(target)
+    aim, parts = coherence_target(target), ringing_aims(target)
     assert aim is not None
     assert parts
     rng = np.random.default_rng(0)

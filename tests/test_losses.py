@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from targets import target_of
@@ -14,24 +13,23 @@ from torch_networks import relative_error
 
 from fdnlearn.acoustics.echo_density import echo_density
 from fdnlearn.acoustics.energy_decay import schroeder
+from fdnlearn.base.types import FloatArray
 from fdnlearn.losses.echo_density import (
     EchoDensitySettings,
     _unfolded,
-    echo_aim,
     echo_density_distance,
+    echo_target,
     settings,
     soft_echo_density,
 )
 from fdnlearn.losses.energy_decay import (
     TERMS,
-    DecayAim,
-    decay_aim,
+    DecayTarget,
+    decay_target,
     energy_decay_loss,
     energy_decay_terms,
 )
 from fdnlearn.losses.objective import WEIGHTS, objective_for
-
-FloatArray = npt.NDArray[np.float64]
 
 RATE_HZ = 16000
 ALL_TERMS = {"edc": 0.7, "edc_db": 1.3, "attributes": 0.4}
@@ -52,8 +50,8 @@ def exponential(length: int, time_s: float) -> FloatArray:
     return (h / np.linalg.norm(h))[None]
 
 
-def aim_at(h: FloatArray, *, hop: int = 8, range_db: float = 50.0) -> DecayAim:
-    return decay_aim(schroeder(h), RATE_HZ, hop=hop, range_db=range_db, early_emphasis_s=0.1)
+def aim_at(h: FloatArray, *, hop: int = 8, range_db: float = 50.0) -> DecayTarget:
+    return decay_target(schroeder(h), RATE_HZ, hop=hop, range_db=range_db, early_emphasis_s=0.1)
 
 
 def with_gradient(loss: Callable[[Tensor], Tensor], h: Tensor) -> tuple[Tensor, Tensor]:
@@ -101,7 +99,7 @@ def test_equal_signals_have_no_loss() -> None:
     assert float(total.abs().max()) < 1e-6
     assert set(terms) == set(TERMS)
     how = settings(4000, RATE_HZ)
-    distance = echo_density_distance(x, echo_aim(soft_echo_density(x[0], how), how))
+    distance = echo_density_distance(x, echo_target(soft_echo_density(x[0], how), how))
     assert float(distance.abs().max()) < 1e-20
 
 
@@ -154,7 +152,7 @@ def test_responses_that_are_too_short_are_refused() -> None:
         energy_decay_loss(h, aim_at(decaying_noise(1, 4000)), ALL_TERMS)
     how = settings(4000, RATE_HZ, hop=1)
     with pytest.raises(ValueError, match="shorter than the 4000 of the profile"):
-        echo_density_distance(h, echo_aim(torch.ones(1, how.steepness.size), how))
+        echo_density_distance(h, echo_target(torch.ones(1, how.steepness.size), how))
 
 
 VARIANTS = ["invariant", "published"]
@@ -168,7 +166,7 @@ def test_the_fused_echo_density_equals_stock_operations(dtype: torch.dtype, hop:
     how = settings(length, RATE_HZ, hop=hop, variant=variant)
     target = soft_echo_density(torch.from_numpy(decaying_noise(2, length)), how)
     h = torch.from_numpy(decaying_noise(3, 2, length + 40, seed=1)).to(dtype)
-    found, gradient = with_gradient(lambda x: echo_density_distance(x, echo_aim(target, how)), h)
+    found, gradient = with_gradient(lambda x: echo_density_distance(x, echo_target(target, how)), h)
     expected, slope = with_gradient(lambda x: (_unfolded(x, how) - target.to(x)).square().mean(-1), h)
     assert found.shape == (3, 2)
     assert gradient.dtype == dtype
@@ -188,7 +186,7 @@ def test_the_echo_density_has_the_right_gradient(variant: str) -> None:
     target = torch.ones(1, how.steepness.size, dtype=torch.float64)
     free = torch.from_numpy(h).requires_grad_()
     assert torch.autograd.gradcheck(
-        lambda x: echo_density_distance(x, echo_aim(target, how)), free, eps=1e-8, atol=1e-4
+        lambda x: echo_density_distance(x, echo_target(target, how)), free, eps=1e-8, atol=1e-4
     )
 
 
@@ -234,7 +232,7 @@ def test_responses_shorter_than_a_window_have_a_profile_too(length: int) -> None
     assert how.window.size <= length
     assert how.window.sum() == pytest.approx(1)
     h = torch.from_numpy(decaying_noise(1, length))
-    assert float(echo_density_distance(h, echo_aim(soft_echo_density(h, how), how))) == pytest.approx(
+    assert float(echo_density_distance(h, echo_target(soft_echo_density(h, how), how))) == pytest.approx(
         0, abs=1e-12
     )
 
@@ -245,7 +243,7 @@ def test_a_silent_response_has_a_finite_loss_and_gradient(dtype: torch.dtype) ->
     how = settings(4000, RATE_HZ)
     aim = aim_at(decaying_noise(1, 4000))
     for loss in (
-        lambda x: echo_density_distance(x, echo_aim(torch.ones(1, how.steepness.size), how)),
+        lambda x: echo_density_distance(x, echo_target(torch.ones(1, how.steepness.size), how)),
         lambda x: energy_decay_loss(x, aim, ALL_TERMS)[0],
     ):
         value, gradient = with_gradient(loss, h)

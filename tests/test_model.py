@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given
@@ -16,12 +14,11 @@ from targets import target_of
 from torch import Tensor
 from torch_networks import Tensors, relative_error, tensors
 
-from fdnlearn.model import MODELS, Homogeneous, Network, Wishes
+from fdnlearn.base.types import FloatArray
+from fdnlearn.model import MODELS, Homogeneous, ModelOptions, Network
 from fdnlearn.model.homogeneous import DECAY_SPAN
 from fdnlearn.model.orthogonal import orthogonal
 from fdnlearn.ops.response import KERNELS, get_kernel
-
-FloatArray = npt.NDArray[np.float64]
 
 MODEL = Homogeneous(sample_rate_hz=16000.0, reverberation_time_s=0.6, lines=6, inputs=2, outputs=3)
 
@@ -123,7 +120,7 @@ def test_starts_follow_their_seed_and_differ_from_each_other() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_is_built_alike(name: str, make_room: Callable[..., FloatArray]) -> None:
     room = make_room(sample_rate_hz=8000, seconds=0.4, reverberation_time_s=0.3, channels=2)
-    model = MODELS[name](target_of(room, 8000), Wishes(3))
+    model = MODELS[name](target_of(room, 8000), ModelOptions(3))
     assert model.lines == 3
     free = model.draw(torch.Generator().manual_seed(0), torch.ones(2, 1), 2)
     assert set(free) == set(model.rates)

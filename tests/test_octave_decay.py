@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from targets import target_of
 from torch import Tensor
 
 from fdnlearn.acoustics.parameters import RoomParameters, room_parameters
+from fdnlearn.base.types import FloatArray
 from fdnlearn.losses.banded import WEIGHTS, banded_objective_for
-from fdnlearn.losses.octave_decay import OctaveAim, octave_aim, octave_decay_loss
-
-FloatArray = npt.NDArray[np.float64]
+from fdnlearn.losses.octave_decay import OctaveTarget, octave_decay_loss, octave_target
 
 RATE_HZ = 16000
 
@@ -30,11 +28,11 @@ def measured(room: FloatArray) -> list[RoomParameters]:
     return [room_parameters(h, RATE_HZ, "none") for h in room]
 
 
-def aim_of(room: FloatArray) -> OctaveAim:
-    return octave_aim(measured(room), RATE_HZ, hop=8, early_emphasis_s=0.1)
+def aim_of(room: FloatArray) -> OctaveTarget:
+    return octave_target(measured(room), RATE_HZ, hop=8, early_emphasis_s=0.1)
 
 
-def padded(room: FloatArray, aim: OctaveAim) -> Tensor:
+def padded(room: FloatArray, aim: OctaveTarget) -> Tensor:
     size = aim.length + 4000
     return torch.from_numpy(np.pad(room, ((0, 0), (0, max(0, size - room.shape[1]))))[:, :size])[None].float()
 

@@ -16,11 +16,10 @@ from hypothesis import strategies as st
 from scipy.signal import sosfilt
 
 from fdnlearn.base.errors import FdnlearnError
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import FDN, Realisation, ToneSection, realise
 from fdnlearn.fdn.biquads import tone_sos
 from fdnlearn.render import BlockRenderer, impulse_response, render, tail_length_s
-
-FloatArray = npt.NDArray[np.float64]
 
 EVERYTHING: dict[str, Any] = {
     "tone": [

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import soundfile
 from hypothesis import given, settings
@@ -16,10 +15,10 @@ from hypothesis import strategies as st
 
 from fdnlearn.acoustics import find_onset, room_parameters
 from fdnlearn.base.errors import FdnlearnError, UsageError
+from fdnlearn.base.types import FloatArray
 from fdnlearn.rir import Recording, Target, load_target, prepare_target
 from fdnlearn.rir.metrics import compare
 
-FloatArray = npt.NDArray[np.float64]
 Make = Callable[..., FloatArray]
 
 

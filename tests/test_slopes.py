@@ -5,21 +5,19 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from targets import target_of
 
 from fdnlearn.acoustics.energy_decay import schroeder
 from fdnlearn.acoustics.slopes import two_slopes
 from fdnlearn.base.errors import UsageError
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import ReverberationTime
 from fdnlearn.fitting import FitConfig, solve
-from fdnlearn.model import Wishes
+from fdnlearn.model import ModelOptions
 from fdnlearn.model.banded_start import banded_for
 from fdnlearn.render import impulse_response
 from fdnlearn.rir import Target
-
-FloatArray = npt.NDArray[np.float64]
 
 RATE_HZ = 16000
 FAST_S, SLOW_S = 0.2, 0.9
@@ -85,7 +83,7 @@ def test_the_recording_decides(room: Target) -> None:
     assert np.all(model.times_s[1] > 1.4 * model.times_s[0])
     assert "two groups of lines" in model.warnings[0]
     assert set(model.groups.tolist()) == {0, 1}
-    plain = banded_for(room, Wishes(slopes="1"))
+    plain = banded_for(room, ModelOptions(slopes="1"))
     assert plain.times_s.shape[0] == 1
     assert plain.warnings == ()
 
@@ -97,7 +95,7 @@ def test_two_slopes_can_be_asked_for() -> None:
     h[0] = 0.5
     straight = target_of(h[None], RATE_HZ)
     assert banded_for(straight).times_s.shape[0] == 1
-    assert banded_for(straight, Wishes(slopes="2")).times_s.shape[0] == 2
+    assert banded_for(straight, ModelOptions(slopes="2")).times_s.shape[0] == 2
 
 
 def test_the_homogeneous_model_has_no_slopes(room: Target) -> None:
@@ -127,7 +125,7 @@ def test_both_slopes_are_learned(room: Target) -> None:
 
 
 def test_third_octaves_are_finer_knots(room: Target) -> None:
-    model = banded_for(room, Wishes(knots="third-octave", slopes="1"))
+    model = banded_for(room, ModelOptions(knots="third-octave", slopes="1"))
     assert model.knots_hz.size == 3 * 6 + 3
     np.testing.assert_allclose(model.knots_hz[1:] / model.knots_hz[:-1], 2 ** (1 / 3))
     config = FitConfig.for_model(

@@ -12,9 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from fdnlearn.base.types import FloatArray
 
 #: Nominal centres of the octaves that are measured.
 OCTAVES_HZ = (125, 250, 500, 1000, 2000, 4000, 8000)

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-import numpy.typing as npt
 import scipy.fft
 
 from fdnlearn.acoustics.bands import Octave, octave_magnitude, octaves
-
-FloatArray = npt.NDArray[np.float64]
+from fdnlearn.base.types import FloatArray
 
 #: The late part ends this far below the level with which it begins.
 RANGE_DB = 40.0

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from fdnlearn.base.types import FloatArray
 
 WINDOW_S = 20e-3
 #: 1 / erfc(1 / sqrt 2): Gaussian noise exceeds its standard deviation in 31.7 % of all samples.

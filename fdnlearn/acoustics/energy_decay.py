@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from fdnlearn.acoustics.noise_floor import NoiseFloor, find_noise_floor
+from fdnlearn.base.types import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 Noise = Literal["auto", "none"]
 
 #: Window over which the peak power of the impulse-to-noise ratio is averaged.

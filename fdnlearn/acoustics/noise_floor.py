@@ -6,9 +6,8 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from fdnlearn.base.types import FloatArray
 
 #: Relative to the peak: what lies below -140 dB at the end of a file is digital silence, not a noise floor.
 SILENCE = 1e-7

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from fdnlearn.base.types import FloatArray
 
 #: Level of the onset below the largest magnitude (ISO 3382-1:2009, A.2.1 asks for "significantly below" it).
 ONSET_DB = -20.0

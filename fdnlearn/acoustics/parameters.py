@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from fdnlearn.acoustics.bands import Octave, filter_octaves, octaves
 from fdnlearn.acoustics.energy_decay import EnergyDecay, Noise, energy_decay
 from fdnlearn.acoustics.noise_floor import LN_60_DB
 from fdnlearn.acoustics.onset import find_direct, find_onset
-
-FloatArray = npt.NDArray[np.float64]
+from fdnlearn.base.types import FloatArray
 
 #: The quantities, by the keys they have everywhere.
 QUANTITIES = ("t20_s", "t30_s", "edt_s", "c50_db", "c80_db", "d50_percent", "ts_ms", "drr_db")

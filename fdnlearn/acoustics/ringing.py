@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-FloatArray = npt.NDArray[np.float64]
+from fdnlearn.base.types import FloatArray
 
 #: The windows, in dB of decay: from the mixing time to the first level, and between the two.
 LEVELS_DB = (-30.0, -50.0)

@@ -11,10 +11,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import least_squares
 
-FloatArray = npt.NDArray[np.float64]
+from fdnlearn.base.types import FloatArray
 
 #: The decay is followed from here (the direct sound's step is none of its slopes) down to this, in dB.
 FROM_DB, TO_DB = -3.0, -50.0

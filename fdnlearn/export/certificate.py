@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fdnlearn.base.files import write_text
+from fdnlearn.base.types import FloatArray
 from fdnlearn.base.version import __version__
 from fdnlearn.export.network import Network
 from fdnlearn.fdn import dumps_fdn
@@ -20,7 +20,6 @@ from fdnlearn.render import impulse_response, tail_length_s
 if TYPE_CHECKING:
     from fdnlearn.export.target import ExportTarget
 
-FloatArray = npt.NDArray[np.float64]
 
 FORMAT = "fdnlearn.certificate"
 VERSION = 1

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from fdnlearn.base.types import FloatArray
 from fdnlearn.export.certificate import expected_response
 from fdnlearn.export.exporting import Export
 from fdnlearn.export.hosts import HostJob, HostMissing
-
-FloatArray = npt.NDArray[np.float64]
 
 #: Longest response that is compared, seconds.
 LONGEST_S = 2.0

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from fdnlearn.base.files import write_text
+from fdnlearn.base.types import FloatArray
 from fdnlearn.export.network import Network, Run
 from fdnlearn.export.target import DOUBLE_DB, ExportTarget, Limits
 from fdnlearn.export.text import number, signed, wrapped
-
-FloatArray = npt.NDArray[np.float64]
 
 _HEADER = """\
 declare name "{name}";

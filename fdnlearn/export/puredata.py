@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from fdnlearn.base.files import write_text
+from fdnlearn.base.types import FloatArray
 from fdnlearn.export.network import Network
 from fdnlearn.export.sections import ComplexPole, by_poles
 from fdnlearn.export.target import FLOAT32_DB, ExportTarget, Limits
-
-FloatArray = npt.NDArray[np.float64]
 
 #: Pd's own block; no line may be shorter than a block.
 _LONGEST_BLOCK = 64

@@ -14,14 +14,12 @@ import json
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.files import write_text
+from fdnlearn.base.types import FloatArray
 from fdnlearn.export.network import Network
 from fdnlearn.export.target import DOUBLE_DB, ExportTarget, Limits
-
-FloatArray = npt.NDArray[np.float64]
 
 FORMAT, VERSION = "pyfdn-fdn-build", 2
 

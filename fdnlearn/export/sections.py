@@ -10,10 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
-FloatArray = npt.NDArray[np.float64]
+from fdnlearn.base.types import FloatArray
 
 #: Poles of less than this (a pair: in product) lie far from 1, and dividing by them would lose digits.
 _FAR = 0.5

@@ -7,15 +7,11 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from fdnlearn.base.files import write_text
+from fdnlearn.base.types import FloatArray
 from fdnlearn.export.network import Network
 from fdnlearn.export.sections import Parametric, parametric
 from fdnlearn.export.target import FLOAT32_DB, ExportTarget, Limits
-
-FloatArray = npt.NDArray[np.float64]
 
 #: scsynth's own block. A loop through LocalOut and LocalIn takes a block more, so no line may be shorter than one.
 _LONGEST_BLOCK = 64

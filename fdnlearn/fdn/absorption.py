@@ -8,8 +8,8 @@ import numpy as np
 from pydantic import Field
 
 from fdnlearn.base.errors import FdnlearnError
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn.families import FAMILIES
-from fdnlearn.fdn.families.family import FloatArray
 from fdnlearn.fdn.fields import Index, Number, Part, Positive
 
 

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn.parts import ToneSection
 
-FloatArray = npt.NDArray[np.float64]
 Coefficients = tuple[list[Any], list[Any]]
 
 #: Order (even) and stop-band attenuation of the low-pass, normative.

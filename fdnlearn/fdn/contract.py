@@ -21,6 +21,7 @@ import numpy.typing as npt
 from pydantic import Field, JsonValue, model_validator
 
 from fdnlearn.base.errors import FdnlearnError
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn.absorption import Absorption, PerLineGain
 from fdnlearn.fdn.fields import (
     MAX_CHANNELS,
@@ -39,8 +40,6 @@ from fdnlearn.fdn.fields import (
 )
 from fdnlearn.fdn.parts import Early, ToneSection
 from fdnlearn.fdn.stability import StabilityProof, prove
-
-FloatArray = npt.NDArray[np.float64]
 
 FORMAT: Final = "fdnlearn.fdn"
 VERSION: Final = 1

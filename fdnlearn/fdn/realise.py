@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.fdn.biquads import FloatArray, lowpass_sos, tone_sos
+from fdnlearn.base.types import FloatArray, IntArray
+from fdnlearn.fdn.biquads import lowpass_sos, tone_sos
 from fdnlearn.fdn.contract import FDN
 from fdnlearn.fdn.fields import MAX_SAMPLE_RATE_HZ, MAX_TOTAL_DELAY_SAMPLES, MIN_SAMPLE_RATE_HZ
 from fdnlearn.fdn.parts import FirEarly
 from fdnlearn.fdn.resample import fir_latency, resample_fir
 from fdnlearn.fdn.stability import StabilityProof, prove
 
-IntArray = npt.NDArray[np.int64]
 Array = TypeVar("Array", bound=npt.NDArray[Any])
 
 

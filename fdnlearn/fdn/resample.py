@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from fdnlearn.base.types import FloatArray
 
 #: Half-width of the kernel in zero crossings, and the shape of its Kaiser window: normative.
 HALF_WIDTH = 32

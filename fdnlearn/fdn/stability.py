@@ -21,8 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdnlearn.base.errors import FdnlearnError
-
-FloatArray = npt.NDArray[np.float64]
+from fdnlearn.base.types import FloatArray
 
 #: The loop gain must stay this far below one.
 MARGIN = 1e-7

@@ -19,7 +19,7 @@ _LENGTH_RATIO = 1.25
 
 
 @dataclasses.dataclass(frozen=True)
-class Crowd:
+class ProblemBatch:
     """One problem or several; row ``start * rooms + room`` of a batch belongs to a room.
 
     Attributes
@@ -62,15 +62,15 @@ class Crowd:
         """What makes networks of all rooms, and what compares them."""
         first, *others = self.problems
         return (
-            first.model.beside([other.model for other in others], self.device),
-            first.objective.beside([other.objective for other in others]),
+            first.model.stack([other.model for other in others], self.device),
+            first.objective.stack([other.objective for other in others]),
         )
 
-    def among(self, rooms: Sequence[int]) -> Crowd:
+    def among(self, rooms: Sequence[int]) -> ProblemBatch:
         """Some of the rooms, their responses as long as here."""
         if len(rooms) == self.rooms:
             return self
-        return Crowd(tuple(self.problems[room] for room in rooms), self._n_fft)
+        return ProblemBatch(tuple(self.problems[room] for room in rooms), self._n_fft)
 
     def draw(self, starts: int, seed: int) -> Free:
         """Random starts of every room, the same as of that room alone."""
@@ -86,7 +86,7 @@ class Crowd:
 
 
 def interleaved(parts: Sequence[Free]) -> Free:
-    """Batches (S, ...) of every room as the rows of one, in the order that a `Crowd` expects.
+    """Batches (S, ...) of every room as the rows of one, in the order that a `ProblemBatch` expects.
 
     Groups that are of different width, taps for instance, are filled up with zeros, which nothing moves.
     """

@@ -125,12 +125,12 @@ def _double_precision_and_losses() -> None:
 
     _respond(0.99, learn=False)
     decay = np.exp(-np.arange(800) / 100.0)[None]
-    aim = energy_decay.decay_aim(decay, 1000, hop=4, range_db=30, early_emphasis_s=0.1)
+    aim = energy_decay.decay_target(decay, 1000, hop=4, range_db=30, early_emphasis_s=0.1)
     how = echo_density.settings(800, 1000, hop=4)
     h = torch.ones(1, 1, 800, requires_grad=True)
     profile = echo_density.soft_echo_density(h.detach(), how)[0]
     total, _ = energy_decay.energy_decay_loss(h, aim, {"edc": 1.0})
-    (total + echo_density.echo_density_distance(h, echo_density.echo_aim(profile, how))).sum().backward()
+    (total + echo_density.echo_density_distance(h, echo_density.echo_target(profile, how))).sum().backward()
 
 
 #: What the children compile, in parts of about equal length.

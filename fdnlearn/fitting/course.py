@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fdnlearn.fdn import FDN
 from fdnlearn.fitting import checkpoint
-from fdnlearn.fitting.batch import Crowd, interleaved
+from fdnlearn.fitting.batch import ProblemBatch, interleaved
 from fdnlearn.fitting.columns import split
 from fdnlearn.fitting.descent import Descent, advance, column_rates, cosine
 from fdnlearn.fitting.problem import Free
@@ -38,12 +38,12 @@ class Leader:
 
 
 @dataclass
-class Course:
+class FitState:
     """Everything that changes while a fit runs.
 
     Attributes
     ----------
-    crowd : Crowd
+    crowd : ProblemBatch
         All rooms.
     histories : tuple of list of Progress
         One for each.
@@ -55,7 +55,7 @@ class Course:
         Rooms that have left the stage, as they were then. Their rows may stay in the batch for a while.
     """
 
-    crowd: Crowd
+    crowd: ProblemBatch
     stages: tuple[Stage, ...]
     like: Free
     descent: Descent
@@ -98,15 +98,15 @@ class Course:
         return self.crowd.problems[room].network_to_fdn(leader.free, leader.delays_samples)
 
 
-def begin(crowd: Crowd) -> Course:
+def begin(crowd: ProblemBatch) -> FitState:
     """At random starts, those that every room would have alone."""
     stages = plan(crowd.config)
     free = crowd.draw(stages[0].rows, crowd.config.seed)
-    return Course(crowd, stages, free, Descent.start(free), tuple([] for _ in crowd.problems))
+    return FitState(crowd, stages, free, Descent.start(free), tuple([] for _ in crowd.problems))
 
 
 def carry_on(
-    course: Course,
+    course: FitState,
     callback: Callback | None = None,
     checkpointing: Checkpointing | None = None,
     owner: str = "",
@@ -147,13 +147,13 @@ def carry_on(
         _next_stage(course)
 
 
-def _present(course: Course) -> tuple[Crowd, Tensor | None]:
+def _present(course: FitState) -> tuple[ProblemBatch, Tensor | None]:
     """The rooms of the batch, and the whole delays of its rows where they have them."""
     delays = course.delays_samples
     return course.crowd.among(course.batch), None if delays is None else delays[:, course.batch].flatten(0, 1)
 
 
-def _note(course: Course, found: list[tuple[float, dict[str, float]]]) -> None:
+def _note(course: FitState, found: list[tuple[float, dict[str, float]]]) -> None:
     """Add a line to the history of every room that is under way."""
     best = course.descent.best_loss.reshape(-1, len(course.batch)).amin(0).tolist()
     starts = len(course.descent.values) // len(course.batch)
@@ -176,7 +176,7 @@ def _note(course: Course, found: list[tuple[float, dict[str, float]]]) -> None:
         history.append(done)
 
 
-def _let_go(course: Course, patience: int) -> bool:
+def _let_go(course: FitState, patience: int) -> bool:
     """Rooms whose last `patience` steps brought no progress over those before leave the stage.
 
     Returns whether the batch has become smaller by that.
@@ -198,7 +198,7 @@ def _let_go(course: Course, patience: int) -> bool:
     return True
 
 
-def _next_stage(course: Course) -> None:
+def _next_stage(course: FitState) -> None:
     """Hand the best networks of a finished stage to the next one, room by room."""
     stage, coming = course.stages[course.stage], course.stages[course.stage + 1]
     snapping = coming.snapped and not stage.snapped
@@ -223,7 +223,7 @@ def _next_stage(course: Course) -> None:
     course.batch, course.left = list(range(course.crowd.rooms)), {}
 
 
-def save(course: Course, checkpointing: Checkpointing, owner: str) -> None:
+def save(course: FitState, checkpointing: Checkpointing, owner: str) -> None:
     """Write down the course of a single room."""
     d = course.descent
     tensors = {name: getattr(d, name) for name in _TENSORS}
@@ -240,7 +240,7 @@ def save(course: Course, checkpointing: Checkpointing, owner: str) -> None:
     checkpoint.save(checkpointing.path, tensors, state, course.histories[0], owner)
 
 
-def resume(course: Course, checkpointing: Checkpointing, owner: str) -> None:
+def resume(course: FitState, checkpointing: Checkpointing, owner: str) -> None:
     """Take up in a course that has just begun what an earlier one has saved."""
     tensors, state, history = checkpoint.load(checkpointing.path, owner)
     device = course.crowd.device

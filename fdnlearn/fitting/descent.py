@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fdnlearn.fitting.batch import Crowd
+from fdnlearn.fitting.batch import ProblemBatch
 from fdnlearn.fitting.columns import join, split, widths
 from fdnlearn.fitting.problem import Problem
 from fdnlearn.ops.adam import cpu as adam
@@ -69,7 +69,7 @@ def cosine(progress: float, floor: float = 0.0) -> float:
 
 def advance(
     descent: Descent,
-    problem: Problem | Crowd,
+    problem: Problem | ProblemBatch,
     like: Mapping[str, Tensor],
     delays_samples: Tensor | None,
     rates: Tensor,
@@ -147,7 +147,7 @@ def _move(descent: Descent, loss: Tensor, gradient: Tensor, rates: Tensor) -> No
     d.values -= d.first / spread * size * sound
 
 
-def column_rates(problem: Problem | Crowd, like: Mapping[str, Tensor]) -> Tensor:
+def column_rates(problem: Problem | ProblemBatch, like: Mapping[str, Tensor]) -> Tensor:
     """Relative learning rate of every column of `Descent.values`."""
     frozen = set() if problem.config.learn_delays else {"delay"}
     rates = [0.0 if name in frozen else problem.model.rates[name] for name in like]

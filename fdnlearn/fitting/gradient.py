@@ -10,8 +10,8 @@ import torch
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.fitting import checkpoint
-from fdnlearn.fitting.batch import Crowd, groups_of
-from fdnlearn.fitting.course import Course, begin, carry_on, resume
+from fdnlearn.fitting.batch import ProblemBatch, groups_of
+from fdnlearn.fitting.course import FitState, begin, carry_on, resume
 from fdnlearn.fitting.effort import settled
 from fdnlearn.fitting.problem import Problem, problem_for
 from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult, Status
@@ -52,7 +52,7 @@ def solve(
     problem = problem_for(target, config)
     owner = checkpoint.fingerprint(target, config)
     with one_torch_thread(problem.device):
-        course = begin(Crowd((problem,)))
+        course = begin(ProblemBatch((problem,)))
         if checkpointing is not None and checkpointing.to_resume:
             resume(course, checkpointing, owner)
         status = carry_on(course, callback, checkpointing, owner)
@@ -97,7 +97,7 @@ def solve_many(targets: Sequence[Target], config: FitConfig) -> list[FitResult |
         decided = dataclasses.replace(config, iterations=most)
         with one_torch_thread(problems[members[0]].device):
             group = (dataclasses.replace(problems[index], config=decided) for index in members)
-            course = begin(Crowd(tuple(group)))
+            course = begin(ProblemBatch(tuple(group)))
             status = carry_on(course)
             for room, index in enumerate(members):
                 try:
@@ -107,7 +107,7 @@ def solve_many(targets: Sequence[Target], config: FitConfig) -> list[FitResult |
     return [found[index] for index in range(len(targets))]
 
 
-def _result(course: Course, room: int, status: Status) -> FitResult:
+def _result(course: FitState, room: int, status: Status) -> FitResult:
     """Turn the best network of a room into the contract, its delays rounded if the fit ends on integers."""
     leader = course.leader(room)
     loss, free, delays = leader.loss, leader.free, leader.delays_samples

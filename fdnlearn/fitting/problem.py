@@ -17,7 +17,7 @@ from fdnlearn.fitting.compilation import ensure_compiled
 from fdnlearn.fitting.result import FitConfig
 from fdnlearn.losses import banded, objective
 from fdnlearn.losses.placing import on_device
-from fdnlearn.model import MODELS, Model, Network, Wishes
+from fdnlearn.model import MODELS, Model, ModelOptions, Network
 from fdnlearn.ops.response import Kernel, get_kernel, kernel_for
 from fdnlearn.rir.target import Target
 
@@ -38,7 +38,7 @@ class Loss(Protocol):
     def __call__(self, h: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss (B,) of responses (B, channels, n), b being one of room ``b % rooms``, and its unweighted terms."""
 
-    def beside(self, others: Sequence[Any]) -> Loss:
+    def stack(self, others: Sequence[Any]) -> Loss:
         """The losses of this room and of others of its kind."""
 
 
@@ -193,7 +193,7 @@ def problem_for(target: Target, config: FitConfig) -> Problem:
     if device.type == "cpu":
         ensure_compiled()
     fs = target.sample_rate_hz
-    wishes = Wishes(config.lines, config.early, config.slopes, config.knots)
+    wishes = ModelOptions(config.lines, config.early, config.slopes, config.knots)
     model = MODELS[config.model](target, wishes)
     loss = AIMS[config.model].objective(target, _weights(config))
     wanted = max(target.length_samples, math.ceil(target.reverberation_time_s * fs), loss.length_samples)

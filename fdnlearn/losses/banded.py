@@ -36,21 +36,21 @@ class BandedObjective:
 
     Attributes
     ----------
-    octaves : OctaveAim
+    octaves : OctaveTarget
         Of the channels of all rooms, room by room, as the others are.
-    echo : EchoAim
-    relief : ReliefAim
-    late : tuple of RingingAim
-    channels : CoherenceAim or None
+    echo : EchoTarget
+    relief : ReliefTarget
+    late : tuple of RingingTarget
+    channels : CoherenceTarget or None
     weights : mapping of str to float
     rooms : int
     """
 
-    octaves: octave_decay.OctaveAim
-    echo: echo_density.EchoAim
-    relief: energy_relief.ReliefAim
-    late: tuple[ringing.RingingAim, ...]
-    channels: coherence.CoherenceAim | None
+    octaves: octave_decay.OctaveTarget
+    echo: echo_density.EchoTarget
+    relief: energy_relief.ReliefTarget
+    late: tuple[ringing.RingingTarget, ...]
+    channels: coherence.CoherenceTarget | None
     weights: Mapping[str, float]
     rooms: int = 1
 
@@ -91,7 +91,7 @@ class BandedObjective:
                 total = total + weight * terms[name]
         return total.flatten(), {name: value.detach().flatten() for name, value in terms.items()}
 
-    def beside(self, others: Sequence[BandedObjective]) -> BandedObjective:
+    def stack(self, others: Sequence[BandedObjective]) -> BandedObjective:
         """The objective and others of its kind as one: of every room it then gives what its own would have given.
 
         Raises
@@ -102,11 +102,11 @@ class BandedObjective:
         every = of_one_kind(self, others)
         likeness = [one.channels for one in every if one.channels is not None]
         return BandedObjective(
-            octave_decay.side_by_side([one.octaves for one in every]),
-            echo_density.side_by_side([one.echo for one in every]),
-            energy_relief.side_by_side([one.relief for one in every]),
-            ringing.side_by_side([one.late for one in every], len(self.octaves.scale)),
-            coherence.side_by_side(likeness) if likeness else None,
+            octave_decay.stack([one.octaves for one in every]),
+            echo_density.stack([one.echo for one in every]),
+            energy_relief.stack([one.relief for one in every]),
+            ringing.stack([one.late for one in every], len(self.octaves.scale)),
+            coherence.stack(likeness) if likeness else None,
             self.weights,
             len(every),
         )
@@ -116,7 +116,7 @@ def banded_objective_for(target: Target, weights: Mapping[str, float] = WEIGHTS)
     """Prepare the loss for `target`."""
     fs = target.sample_rate_hz
     measured = [room_parameters(h, fs, "auto") for h in target.samples]
-    decay = octave_decay.octave_aim(
+    decay = octave_decay.octave_target(
         measured, fs, hop=max(1, round(_DECAY_HOP_S * fs)), early_emphasis_s=_EARLY_EMPHASIS_S
     )
     heard = min(target.length_samples, math.ceil(target.reverberation_time_s * fs))
@@ -124,9 +124,9 @@ def banded_objective_for(target: Target, weights: Mapping[str, float] = WEIGHTS)
     usable = torch.from_numpy(target.samples[:, : target.length_samples].astype("float32"))
     return BandedObjective(
         decay,
-        echo_density.echo_aim(echo_density.soft_echo_density(usable, echo), echo),
-        energy_relief.relief_aim(target),
+        echo_density.echo_target(echo_density.soft_echo_density(usable, echo), echo),
+        energy_relief.relief_target(target),
         ringing.ringing_aims(target),
-        coherence.coherence_aim(target),
+        coherence.coherence_target(target),
         dict(weights),
     )

@@ -16,7 +16,7 @@ from fdnlearn.rir.target import Target
 
 
 @dataclass(frozen=True, eq=False)
-class CoherenceAim:
+class CoherenceTarget:
     """Coefficients of R rooms of C channels each, and the parts of their responses that they are taken of.
 
     Attributes
@@ -36,7 +36,7 @@ class CoherenceAim:
     goal: Tensor
 
 
-def coherence_aim(target: Target) -> CoherenceAim | None:
+def coherence_target(target: Target) -> CoherenceTarget | None:
     """Prepare the coefficients of a target; None where it has a single channel or no late part."""
     channels = target.samples.shape[0]
     part = late_part(
@@ -45,7 +45,7 @@ def coherence_aim(target: Target) -> CoherenceAim | None:
     if part is None:
         return None
     taper = torch.from_numpy(part.taper).float().expand(channels, -1)
-    return CoherenceAim(
+    return CoherenceTarget(
         LateWindows(tuple(range(channels)), (part.start,) * channels, taper, (part.n_fft,) * channels),
         part.pairs,
         torch.from_numpy(part.power.T).float()[None],
@@ -53,13 +53,13 @@ def coherence_aim(target: Target) -> CoherenceAim | None:
     )
 
 
-def side_by_side(aims: Sequence[CoherenceAim]) -> CoherenceAim:
+def stack(aims: Sequence[CoherenceTarget]) -> CoherenceTarget:
     """Those of several rooms of as many channels and octaves as one."""
     channels = len(aims[0].windows.channel)
-    windows = late_windows.side_by_side(
+    windows = late_windows.stack(
         [aim.windows for aim in aims], [channels * room for room in range(len(aims))]
     )
-    return CoherenceAim(
+    return CoherenceTarget(
         windows,
         aims[0].pairs,
         torch.cat(filled_up([aim.power for aim in aims], dim=-2)),
@@ -67,7 +67,7 @@ def side_by_side(aims: Sequence[CoherenceAim]) -> CoherenceAim:
     )
 
 
-def coherence_distance(h: Tensor, aim: CoherenceAim) -> Tensor:
+def coherence_distance(h: Tensor, aim: CoherenceTarget) -> Tensor:
     """Mean squared difference of the coefficients over 0.1, (S, rooms).
 
     Of responses h (S, channels, n), the channels those of all rooms, room by room.

@@ -41,7 +41,7 @@ class EchoDensitySettings:
 
 
 @dataclass(frozen=True, eq=False)
-class EchoAim:
+class EchoTarget:
     """Target profiles, and how those of responses are counted.
 
     Attributes
@@ -115,19 +115,19 @@ class _Distance(torch.autograd.Function):
         return (ctx.grad * grad.reshape(-1, 1)).reshape(ctx.shape), None, None, None
 
 
-def echo_aim(profile: Tensor, how: EchoDensitySettings) -> EchoAim:
+def echo_target(profile: Tensor, how: EchoDensitySettings) -> EchoTarget:
     """A target's profile (channels, frames), every frame of which counts alike."""
-    return EchoAim(how, profile, torch.full_like(profile, 1 / profile.shape[-1], dtype=torch.float64))
+    return EchoTarget(how, profile, torch.full_like(profile, 1 / profile.shape[-1], dtype=torch.float64))
 
 
-def side_by_side(aims: Sequence[EchoAim]) -> EchoAim:
+def stack(aims: Sequence[EchoTarget]) -> EchoTarget:
     """The channels of several aims one after the other, the shorter filled up with frames that do not count."""
     longest = max((aim.how for aim in aims), key=lambda how: how.steepness.size)
     profiles, shares = (filled_up(rows) for rows in ([a.profile for a in aims], [a.share for a in aims]))
-    return EchoAim(longest, torch.cat(profiles), torch.cat(shares))
+    return EchoTarget(longest, torch.cat(profiles), torch.cat(shares))
 
 
-def echo_density_distance(h: Tensor, aim: EchoAim) -> Tensor:
+def echo_density_distance(h: Tensor, aim: EchoTarget) -> Tensor:
     """Mean squared difference of soft profiles (L_EDP), (..., channels), of responses h (..., channels, n).
 
     Raises

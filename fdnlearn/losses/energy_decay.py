@@ -13,10 +13,9 @@ import torch
 from torch import Tensor
 
 from fdnlearn.base.jit import KERNEL_LOCK
+from fdnlearn.base.types import FloatArray
 from fdnlearn.ops.decay import cpu as kernel
 from fdnlearn.ops.decay.cpu import EARLY_FLOOR
-
-FloatArray = npt.NDArray[np.float64]
 
 #: Just-noticeable difference of EDT (ISO 3382-1), by convention also of T20 and T30.
 _TIME_JND = 0.05
@@ -32,7 +31,7 @@ _REGRESSIONS = {"edt": (0.0, -10.0), "t20": (-5.0, -25.0), "t30": (-5.0, -35.0)}
 
 
 @dataclass(frozen=True, eq=False)
-class DecayAim:
+class DecayTarget:
     """A target decay on a grid of samples, and what is compared with it.
 
     Attributes
@@ -70,9 +69,9 @@ class DecayAim:
         return *parts, self.regressions, self.boundaries, self.heard
 
 
-def decay_aim(
+def decay_target(
     energy_decay: FloatArray, sample_rate_hz: float, *, hop: int, range_db: float, early_emphasis_s: float
-) -> DecayAim:
+) -> DecayTarget:
     """Prepare the target's decay (channels, samples) for comparison down to `range_db` below its start.
 
     The weight of a point falls as ``1 / (t + early_emphasis_s)``: otherwise a long tail would outvote the first
@@ -96,7 +95,7 @@ def decay_aim(
     boundaries = np.array([min(round(t * sample_rate_hz / hop), curve.shape[1] - 1) for t in _BOUNDARIES_S])
     late = curve[:, boundaries]
     ratio = 10 * np.log10(np.maximum(1 - late, 1e-12) / late)
-    return DecayAim(
+    return DecayTarget(
         decay=curve,
         level_db=level,
         counted=np.ones_like(curve),
@@ -109,7 +108,7 @@ def decay_aim(
     )
 
 
-def side_by_side(aims: Sequence[DecayAim]) -> DecayAim:
+def stack(aims: Sequence[DecayTarget]) -> DecayTarget:
     """The channels of several aims one after the other, the shorter filled up with points that do not count.
 
     They agree in hop and boundaries.
@@ -121,7 +120,7 @@ def side_by_side(aims: Sequence[DecayAim]) -> DecayAim:
         missing = [[(0, 0)] * (part.ndim - 1) + [(0, points - part.shape[-1])] for part in parts]
         return np.concatenate([np.pad(*pair) for pair in zip(parts, missing, strict=True)])
 
-    return DecayAim(
+    return DecayTarget(
         decay=stacked("decay"),
         level_db=stacked("level_db"),
         counted=stacked("counted"),
@@ -138,19 +137,19 @@ TERMS = ("edc", "edc_db", "attributes")
 
 
 @functools.lru_cache(maxsize=2)
-def _on(device: torch.device, aim: DecayAim) -> tuple[Tensor, ...]:
+def _on(device: torch.device, aim: DecayTarget) -> tuple[Tensor, ...]:
     """`aim.arrays()`, copied to a device once and not in every step."""
     return tuple(torch.from_numpy(np.ascontiguousarray(x)).to(device) for x in aim.arrays())
 
 
-def energy_decay_terms(h: Tensor, aim: DecayAim) -> dict[str, Tensor]:
+def energy_decay_terms(h: Tensor, aim: DecayTarget) -> dict[str, Tensor]:
     """Distances between the decay of responses and the target's, in stock operations.
 
     Parameters
     ----------
     h : Tensor, shape (B, channels, n)
         Responses at unit energy scale, n >= `aim.length`; their whole length is integrated.
-    aim : DecayAim
+    aim : DecayTarget
 
     Returns
     -------
@@ -178,7 +177,7 @@ def energy_decay_terms(h: Tensor, aim: DecayAim) -> dict[str, Tensor]:
 
 class _Distance(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, h: Tensor, aim: DecayAim, weights: tuple[float, ...]) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, h: Tensor, aim: DecayTarget, weights: tuple[float, ...]) -> tuple[Tensor, Tensor]:
         rows = np.ascontiguousarray(h.detach().numpy()).reshape(-1, h.shape[-1])
         terms = np.empty((rows.shape[0], len(TERMS)))
         grad = np.empty_like(rows) if ctx.needs_input_grad[0] else np.empty((rows.shape[0], 0), rows.dtype)
@@ -196,7 +195,7 @@ class _Distance(torch.autograd.Function):
 
 
 def energy_decay_loss(
-    h: Tensor, aim: DecayAim, weights: Mapping[str, float]
+    h: Tensor, aim: DecayTarget, weights: Mapping[str, float]
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Weighted sum of `energy_decay_terms` (B, channels) and the terms themselves, fused on the CPU.
 
@@ -221,7 +220,7 @@ def energy_decay_loss(
 
 
 def stock_energy_decay_loss(
-    h: Tensor, aim: DecayAim, weights: Mapping[str, float]
+    h: Tensor, aim: DecayTarget, weights: Mapping[str, float]
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """`energy_decay_loss` in stock operations, for other devices."""
     terms = energy_decay_terms(h, aim)

@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import FloatArray
 from fdnlearn.model.tiling import filled_up
 from fdnlearn.ops.fourier import rfft
 from fdnlearn.rir.target import Target
-
-FloatArray = npt.NDArray[np.float64]
 
 BANDS = 64
 WINDOW_S, HOP_S = 0.02, 0.01
@@ -29,7 +27,7 @@ _NOISE_FRAMES = 4
 
 
 @dataclass(frozen=True, eq=False)
-class ReliefAim:
+class ReliefTarget:
     """A target's relief and how a response is brought to it.
 
     Attributes
@@ -54,7 +52,7 @@ class ReliefAim:
     ends: Tensor | None = None
 
 
-def relief_aim(target: Target) -> ReliefAim:
+def relief_target(target: Target) -> ReliefTarget:
     """Prepare the relief of a target."""
     fs = target.sample_rate_hz
     width, hop = round(WINDOW_S * fs), round(HOP_S * fs)
@@ -74,13 +72,13 @@ def relief_aim(target: Target) -> ReliefAim:
     # counted from the floor, so that no weight depends on the level of the recording
     above = (level - level.amax((1, 2), keepdim=True) + FLOOR_DB) * heard
     weight = heard / above.sum((1, 2), keepdim=True).clamp_min(1e-9)
-    return ReliefAim(level.float(), weight.float(), filters, window, hop, length)
+    return ReliefTarget(level.float(), weight.float(), filters, window, hop, length)
 
 
-def side_by_side(aims: Sequence[ReliefAim]) -> ReliefAim:
+def stack(aims: Sequence[ReliefTarget]) -> ReliefTarget:
     """The channels of several aims of one rate one after the other, each compared as far as it was."""
     first = aims[0]
-    return ReliefAim(
+    return ReliefTarget(
         torch.cat(filled_up([aim.relief_db for aim in aims], dim=-2)),
         torch.cat(filled_up([aim.weight for aim in aims], dim=-2)),
         first.filters,
@@ -91,7 +89,7 @@ def side_by_side(aims: Sequence[ReliefAim]) -> ReliefAim:
     )
 
 
-def relief_distance(h: Tensor, aim: ReliefAim) -> Tensor:
+def relief_distance(h: Tensor, aim: ReliefTarget) -> Tensor:
     """Sum of |difference| over the sum of the target's level above the floor, (B, channels), of h (B, channels, n)."""
     h = h[..., : aim.length]
     if aim.ends is not None:

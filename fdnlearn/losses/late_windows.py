@@ -97,7 +97,7 @@ class LateWindows:
         return tuple(torch.from_numpy(x.astype(np.complex64)).to(self.taper.device) for x in pair)  # type: ignore[return-value]
 
 
-def side_by_side(windows: Sequence[LateWindows], channels: Sequence[int]) -> LateWindows:
+def stack(windows: Sequence[LateWindows], channels: Sequence[int]) -> LateWindows:
     """The parts of several, the channels of each counted from its place in `channels` on."""
     return LateWindows(
         channel=tuple(

@@ -30,15 +30,15 @@ class Objective:
 
     Attributes
     ----------
-    decay : DecayAim
+    decay : DecayTarget
         Of the channels of all rooms, room by room.
-    echo : EchoAim
+    echo : EchoTarget
     weights : mapping of str to float
     rooms : int
     """
 
-    decay: energy_decay.DecayAim
-    echo: echo_density.EchoAim
+    decay: energy_decay.DecayTarget
+    echo: echo_density.EchoTarget
     weights: Mapping[str, float]
     rooms: int = 1
 
@@ -72,7 +72,7 @@ class Objective:
 
         return of_each(total), {name: of_each(value.detach()) for name, value in terms.items()}
 
-    def beside(self, others: Sequence[Objective]) -> Objective:
+    def stack(self, others: Sequence[Objective]) -> Objective:
         """The objective and others of its kind as one: of every room it then gives what its own would have given.
 
         Raises
@@ -82,8 +82,8 @@ class Objective:
         """
         every = of_one_kind(self, others)
         return Objective(
-            energy_decay.side_by_side([one.decay for one in every]),
-            echo_density.side_by_side([one.echo for one in every]),
+            energy_decay.stack([one.decay for one in every]),
+            echo_density.stack([one.echo for one in every]),
             self.weights,
             len(every),
         )
@@ -95,7 +95,7 @@ def objective_for(
     """Prepare the loss for `target`."""
     fs = target.sample_rate_hz
     usable = min(_DEEPEST_DB, max(target.range_db - _KNEE_MARGIN_DB, 10.0))
-    decay = energy_decay.decay_aim(
+    decay = energy_decay.decay_target(
         target.energy_decay,
         fs,
         hop=max(1, round(_DECAY_HOP_S * fs)),
@@ -106,4 +106,4 @@ def objective_for(
     how = echo_density.settings(heard, fs, hop=max(1, round(_ECHO_HOP_S * fs)), variant=echo_variant)
     usable_part = torch.from_numpy(target.samples[:, : target.length_samples].astype("float32"))
     profile = echo_density.soft_echo_density(usable_part, how)
-    return Objective(decay, echo_density.echo_aim(profile, how), dict(weights))
+    return Objective(decay, echo_density.echo_target(profile, how), dict(weights))

@@ -14,17 +14,15 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from fdnlearn.acoustics.bands import Octave, octave_magnitude, octaves
 from fdnlearn.acoustics.parameters import BandParameters, RoomParameters
+from fdnlearn.base.types import FloatArray
 from fdnlearn.losses import energy_decay
-from fdnlearn.losses.energy_decay import DecayAim, decay_aim, energy_decay_loss
+from fdnlearn.losses.energy_decay import DecayTarget, decay_target, energy_decay_loss
 from fdnlearn.ops.fourier import irfft, rfft
-
-FloatArray = npt.NDArray[np.float64]
 
 #: Weight of the whole spectrum against that of one octave.
 WHOLE_SPECTRUM = 2.0
@@ -36,14 +34,14 @@ _KNEE_MARGIN_DB = 3.0
 
 
 @dataclass(frozen=True, eq=False)
-class OctaveAim:
+class OctaveTarget:
     """Target decays of every channel and band, the whole spectrum first, and how a response is brought to them.
 
     Channels are those of one room, or of several, room by room.
 
     Attributes
     ----------
-    decay : DecayAim
+    decay : DecayTarget
         Channels and bands in one row, bands innermost, each at unit energy; `lead` samples come first.
     bands : tuple of Octave or None
         None stands for the whole spectrum.
@@ -57,7 +55,7 @@ class OctaveAim:
     rooms : int
     """
 
-    decay: DecayAim
+    decay: DecayTarget
     bands: tuple[Octave | None, ...]
     scale: FloatArray
     weight: Tensor
@@ -84,9 +82,9 @@ class OctaveAim:
         return torch.from_numpy(filters.astype(np.complex64)).to(device)
 
 
-def octave_aim(
+def octave_target(
     measured: Sequence[RoomParameters], sample_rate_hz: float, *, hop: int, early_emphasis_s: float
-) -> OctaveAim:
+) -> OctaveTarget:
     """Prepare the decays of a target, measured with its noise taken out, channel by channel.
 
     Bands whose decay could not be measured have no weight; where T20 or T30 does not count, neither does it here.
@@ -96,7 +94,7 @@ def octave_aim(
     lead = math.ceil(_LEAD / min((b.bandwidth_hz for b in known), default=1e9) * sample_rate_hz / hop) * hop
     parts = [_band(room, band) for room in measured for band in bands]
     aims = [
-        decay_aim(
+        decay_target(
             part.decay.curve[None],
             sample_rate_hz,
             hop=hop,
@@ -121,8 +119,8 @@ def octave_aim(
     energy = np.array([part.decay.curve[0] for part in parts])
     usable = np.array([part.decay.curve[0] > 0.0 and part.decay.inr_db >= 10.0 for part in parts])
     share = np.where(usable, np.tile([WHOLE_SPECTRUM] + [1.0] * len(known), len(measured)), 1e-12)
-    return OctaveAim(
-        decay=DecayAim(
+    return OctaveTarget(
+        decay=DecayTarget(
             decay=decays,
             level_db=np.concatenate([row(aim.level_db, 0.0) for aim in aims]),
             counted=np.ones_like(decays),
@@ -155,11 +153,11 @@ def _range_db(part: BandParameters) -> float:
     return part.decay.range_db if math.isfinite(part.decay.range_db) else _DEEPEST_DB
 
 
-def side_by_side(aims: Sequence[OctaveAim]) -> OctaveAim:
+def stack(aims: Sequence[OctaveTarget]) -> OctaveTarget:
     """The channels of several aims of one kind one after the other."""
     return dataclasses.replace(
         aims[0],
-        decay=energy_decay.side_by_side([aim.decay for aim in aims]),
+        decay=energy_decay.stack([aim.decay for aim in aims]),
         scale=np.concatenate([aim.scale for aim in aims]),
         weight=torch.cat([aim.weight for aim in aims]),
         length=max(aim.length for aim in aims),
@@ -168,7 +166,7 @@ def side_by_side(aims: Sequence[OctaveAim]) -> OctaveAim:
 
 
 def octave_decay_loss(
-    h: Tensor, aim: OctaveAim, weights: Mapping[str, float]
+    h: Tensor, aim: OctaveTarget, weights: Mapping[str, float]
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Weighted sum of `energy_decay` terms over all bands, (S, rooms), and the terms, of responses (S, channels, n)."""
     filters = aim.filters(h.shape[-1], h.device)

@@ -22,7 +22,7 @@ FREE_DB = 10.0
 
 
 @dataclass(frozen=True, eq=False)
-class RingingAim:
+class RingingTarget:
     """P late parts of R rooms, and the L lines of their spectra that count.
 
     Attributes
@@ -48,7 +48,7 @@ class RingingAim:
     share: Tensor
 
 
-def ringing_aims(target: Target) -> tuple[RingingAim, ...]:
+def ringing_aims(target: Target) -> tuple[RingingTarget, ...]:
     """Prepare the late parts of a target, two a channel where its decay can be followed that far."""
     fs = float(target.sample_rate_hz)
     parts = [
@@ -60,13 +60,13 @@ def ringing_aims(target: Target) -> tuple[RingingAim, ...]:
     return tuple(_aim(target, channel, lines, share) for channel, lines in parts)
 
 
-def _aim(target: Target, channel: int, lines: LateLines, share: float) -> RingingAim:
+def _aim(target: Target, channel: int, lines: LateLines, share: float) -> RingingTarget:
     bins = np.arange(lines.n_fft // 2 + 1)
 
     def one(row: npt.NDArray[Any]) -> Tensor:
         return torch.from_numpy(row)[None]
 
-    return RingingAim(
+    return RingingTarget(
         LateWindows((channel,), (lines.start,), one(lines.taper).float(), (lines.n_fft,)),
         own=one(lines.first + np.arange(lines.hz.size)),
         low=one(lines.low),
@@ -78,13 +78,13 @@ def _aim(target: Target, channel: int, lines: LateLines, share: float) -> Ringin
     )
 
 
-def side_by_side(rooms: Sequence[Sequence[RingingAim]], channels: int) -> tuple[RingingAim, ...]:
+def stack(rooms: Sequence[Sequence[RingingTarget]], channels: int) -> tuple[RingingTarget, ...]:
     """The parts of several rooms of so many channels as those of one aim; none if none has any."""
     parts = [(room, aim) for room, aims in enumerate(rooms) for aim in aims]
     if not parts:
         return ()
     aims = [aim for _, aim in parts]
-    windows = late_windows.side_by_side([aim.windows for aim in aims], [channels * room for room, _ in parts])
+    windows = late_windows.stack([aim.windows for aim in aims], [channels * room for room, _ in parts])
 
     def stacked(name: str) -> Tensor:
         return torch.cat(filled_up([getattr(aim, name) for aim in aims]))
@@ -96,7 +96,7 @@ def side_by_side(rooms: Sequence[Sequence[RingingAim]], channels: int) -> tuple[
     # Of a line that fills up, the third of an octave is one bin, for it is divided by.
     high = stacked("high").clamp_min(1)
     return (
-        RingingAim(
+        RingingTarget(
             windows,
             stacked("own"),
             stacked("low"),
@@ -113,7 +113,7 @@ class _ThirdOctaveMeans(torch.autograd.Function):
     """Means (S, P, L) of power (S, P, bins) from `low` to `high`; both ways are differences of a running sum."""
 
     @staticmethod
-    def forward(ctx: Any, power: Tensor, aim: RingingAim) -> Tensor:
+    def forward(ctx: Any, power: Tensor, aim: RingingTarget) -> Tensor:
         ctx.aim = aim
         return (_sums(power, aim.low, aim.high) / (aim.high - aim.low)).to(power)
 
@@ -130,7 +130,7 @@ def _sums(values: Tensor, first: Tensor, stop: Tensor) -> Tensor:
     return two - one
 
 
-def ringing_distance(h: Tensor, aims: Sequence[RingingAim], rooms: int = 1) -> Tensor:
+def ringing_distance(h: Tensor, aims: Sequence[RingingTarget], rooms: int = 1) -> Tensor:
     """Sum over lines of (dB above `FREE_DB`)^2 / 100, averaged over the parts of a room, (S, rooms).
 
     Of responses h (S, channels, n), the channels those of all rooms, room by room.

@@ -12,7 +12,7 @@ from fdnlearn.model.banded import Banded
 from fdnlearn.model.banded_start import banded_for
 from fdnlearn.model.homogeneous import Homogeneous, homogeneous_for
 from fdnlearn.model.network import Network
-from fdnlearn.model.wishes import Wishes
+from fdnlearn.model.wishes import ModelOptions
 from fdnlearn.rir.target import Target
 
 
@@ -45,7 +45,7 @@ class Model(Protocol):
     def network(self, free: Mapping[str, Tensor], delays_samples: Tensor | None = None) -> Network:
         """Physical parameters; given `delays_samples`, no delay is learned."""
 
-    def beside(self, others: Sequence[Any], device: torch.device) -> Maps:
+    def stack(self, others: Sequence[Any], device: torch.device) -> Maps:
         """How networks of this room and of others of its kind come about, network b being one of room ``b % rooms``."""
 
     def delays(self, free: Tensor) -> Tensor:
@@ -59,9 +59,9 @@ class Model(Protocol):
 
 
 #: Model name -> what builds it for a target.
-MODELS: Mapping[str, Callable[[Target, Wishes], Model]] = {
+MODELS: Mapping[str, Callable[[Target, ModelOptions], Model]] = {
     "homogeneous": homogeneous_for,
     "banded": banded_for,
 }
 
-__all__ = ["MODELS", "Banded", "Homogeneous", "Maps", "Model", "Network", "Wishes"]
+__all__ = ["MODELS", "Banded", "Homogeneous", "Maps", "Model", "Network", "ModelOptions"]

@@ -13,18 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import FloatArray, IntArray
 from fdnlearn.fdn.absorption import ReverberationTime
 from fdnlearn.fdn.families.equaliser import equaliser
 from fdnlearn.model.banded_map import BandedMap
 from fdnlearn.model.early import Early
 from fdnlearn.model.network import Network
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 FAMILY = "peq-1"
 
@@ -98,7 +95,7 @@ class Banded:
         turns: IntArray = np.arange(self.lines) % self.times_s.shape[0]
         return turns
 
-    def beside(self, others: Sequence[Banded], device: torch.device) -> BandedMap:
+    def stack(self, others: Sequence[Banded], device: torch.device) -> BandedMap:
         """How free parameters become networks, for this room and others of its kind."""
         every = (self, *others)
         taps, *more = (one.early.taps(device) for one in every)
@@ -115,12 +112,12 @@ class Banded:
             delay_range_samples=rows([one.delay_range_samples for one in every]),
             times_s=rows([one.times_s for one in every]),
             late_delays_samples=tuple(one.late_delay_samples for one in every),
-            taps=taps.beside(more),
+            taps=taps.stack(more),
         )
 
     @functools.lru_cache(maxsize=4)  # noqa: B019  (a model lives as long as its fit)
     def _map(self, device: torch.device) -> BandedMap:
-        return self.beside((), device)
+        return self.stack((), device)
 
     def delays(self, free: Tensor) -> Tensor:
         """Delays in samples, between the two limits on a logarithmic scale."""

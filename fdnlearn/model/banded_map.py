@@ -6,19 +6,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn.families import peq_1
 from fdnlearn.model.early import Taps
 from fdnlearn.model.network import Network
 from fdnlearn.model.orthogonal import orthogonal
 from fdnlearn.model.sections import equalised
 from fdnlearn.model.tiling import tiled
-
-FloatArray = npt.NDArray[np.float64]
 
 #: A band's reverberation time stays within this factor of the one it starts with.
 TIME_SPAN = 3.0

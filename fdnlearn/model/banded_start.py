@@ -6,16 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from fdnlearn.acoustics.parameters import BandParameters, room_parameters
 from fdnlearn.acoustics.slopes import two_slopes
+from fdnlearn.base.types import FloatArray
 from fdnlearn.model.banded import Banded
 from fdnlearn.model.early import EARLY
-from fdnlearn.model.wishes import NO_WISHES, Wishes
+from fdnlearn.model.wishes import NO_OPTIONS, ModelOptions
 from fdnlearn.rir.target import Target
-
-FloatArray = npt.NDArray[np.float64]
 
 #: Octaves at which reverberation time and tone are parameters, where the rate has them.
 KNOTS_HZ = (62.5, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0)
@@ -59,7 +57,7 @@ _DELAY_RATIO = 5.0
 _EARLY_S = (0.02, 0.08)
 
 
-def banded_for(target: Target, wishes: Wishes = NO_WISHES) -> Banded:
+def banded_for(target: Target, wishes: ModelOptions = NO_OPTIONS) -> Banded:
     """The model for a target: unless told otherwise as many lines as its modes ask for, as many slopes as it shows."""
     fs = target.sample_rate_hz
     knots = np.array([f for f in _KNOTS[wishes.knots or "octave"] if f <= _HIGHEST_KNOT * fs])

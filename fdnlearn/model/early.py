@@ -11,10 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import FloatArray, IntArray
 from fdnlearn.model.tiling import filled_up, tiled
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 #: Taps that are the strongest reflections.
 _TAPS = 200
@@ -88,7 +86,7 @@ class Taps:
         moved = start + reach.to(free) * torch.tanh(free)
         return moved.round().long() if whole else moved
 
-    def beside(self, others: Sequence[Taps]) -> Taps:
+    def stack(self, others: Sequence[Taps]) -> Taps:
         """These taps and those of other rooms; who has fewer gets silent ones, on the direct sound."""
 
         def stacked(name: str, filling: float) -> Tensor:

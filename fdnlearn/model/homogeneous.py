@@ -16,7 +16,7 @@ from fdnlearn.fdn.absorption import PerLineGain
 from fdnlearn.model.network import Network
 from fdnlearn.model.orthogonal import orthogonal
 from fdnlearn.model.tiling import tiled
-from fdnlearn.model.wishes import NO_WISHES, Wishes
+from fdnlearn.model.wishes import NO_OPTIONS, ModelOptions
 from fdnlearn.rir.target import Target
 
 USUAL_LINES = 6
@@ -146,7 +146,7 @@ class Homogeneous:
         """Models that agree in it can be put side by side."""
         return (type(self), self.sample_rate_hz, self.lines, self.inputs, self.outputs)
 
-    def beside(self, others: Sequence[Homogeneous], device: torch.device) -> Homogeneous:
+    def stack(self, others: Sequence[Homogeneous], device: torch.device) -> Homogeneous:
         """The model of this room and of others of its kind."""
         times = [one.reverberation_time_s for one in (self, *others)]
         together = torch.tensor(times, dtype=torch.float64, device=device)[:, None]
@@ -184,7 +184,7 @@ class Homogeneous:
         return {"absorption": PerLineGain(gains=tuple(network.loop_gain[0].tolist()))}
 
 
-def homogeneous_for(target: Target, wishes: Wishes = NO_WISHES) -> Homogeneous:
+def homogeneous_for(target: Target, wishes: ModelOptions = NO_OPTIONS) -> Homogeneous:
     """The model for a target.
 
     Raises

@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 import scipy.fft
 import torch
 
 from fdnlearn.base.errors import FdnlearnError
+from fdnlearn.base.types import ComplexArray, FloatArray
 from fdnlearn.fdn import FDN, realise
 from fdnlearn.ops.response import get_kernel
-
-FloatArray = npt.NDArray[np.float64]
-ComplexArray = npt.NDArray[np.complex128]
 
 #: Reverberation times (of the slowest line) that a response holds: what folds back has fallen by 150 dB.
 _DECAYS = 2.5

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Wishes:
+class ModelOptions:
     """Choices of the user; what is left at its default is the model's own.
 
     Attributes
@@ -27,4 +27,4 @@ class Wishes:
     knots: str | None = None
 
 
-NO_WISHES = Wishes()
+NO_OPTIONS = ModelOptions()

@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fdnlearn.base.errors import FdnlearnError
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import FDN, Realisation, realise
 from fdnlearn.render import loops
 from fdnlearn.render.history import History
 from fdnlearn.render.vectors import LANES, ROWS
 
-FloatArray = npt.NDArray[np.float64]
 AudioArray = npt.NDArray[np.floating]
 
 #: Samples between two sweeps for denormal numbers, counted from the start so that blocks do not matter.

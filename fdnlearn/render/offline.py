@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fdnlearn.base.errors import FdnlearnError
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import FDN, Realisation, realise
 from fdnlearn.render.blocks import AudioArray, BlockRenderer
-
-FloatArray = npt.NDArray[np.float64]
 
 #: A response ends when it has fallen by this much, or after this long.
 TAIL_DB = 100.0

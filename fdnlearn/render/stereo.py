@@ -10,16 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import scipy.fft
 
 from fdnlearn.acoustics.bands import octave_magnitude, octaves
 from fdnlearn.acoustics.parameters import room_parameters
 from fdnlearn.base.errors import UsageError
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import FDN
 from fdnlearn.render import impulse_response
-
-FloatArray = npt.NDArray[np.float64]
 
 #: Directions that are tried; the one whose octaves are nearest to those of M is taken.
 _CANDIDATES = 64

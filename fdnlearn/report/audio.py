@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from fdnlearn.base.types import FloatArray
 
 #: Bytes of one WAV file; two of them, in base64, leave the page well below 1.5 MB.
 MAX_BYTES = 200_000

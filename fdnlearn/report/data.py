@@ -6,17 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from fdnlearn.acoustics.grading import Metrics
+from fdnlearn.base.types import FloatArray
 
 if TYPE_CHECKING:
     from fdnlearn.fdn import FDN
     from fdnlearn.fitting.result import Progress
     from fdnlearn.rir.target import Target
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from fdnlearn.acoustics.grading import format_time
+from fdnlearn.base.types import FloatArray
 from fdnlearn.report.spectrogram import LOWEST_HZ, log_spectrogram
 from fdnlearn.report.style import PALETTE, figure_style, new_figure
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from fdnlearn.fitting.result import Progress
     from fdnlearn.rir.target import Target
 
-FloatArray = npt.NDArray[np.float64]
 
 #: Points in a drawn line: finer than the figure is wide.
 _POINTS = 600

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from fdnlearn.base.types import FloatArray
 from fdnlearn.report.style import PALETTE, figure_style, new_figure
 
 if TYPE_CHECKING:
     from fdnlearn.acoustics.parameters import BandParameters
     from fdnlearn.rir.target import Target
 
-FloatArray = npt.NDArray[np.float64]
 
 _COLUMNS = 4
 _POINTS = 64

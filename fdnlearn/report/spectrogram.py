@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from fdnlearn.base.types import FloatArray
 
 #: Lower edge of the 63 Hz octave.
 LOWEST_HZ = 63.0 / 2.0**0.5

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from fdnlearn.base.errors import FdnlearnError
-
-FloatArray = npt.NDArray[np.float64]
+from fdnlearn.base.types import FloatArray
 
 #: The shortest response after its onset: one window of the echo density profile and some.
 SHORTEST_S = 25e-3

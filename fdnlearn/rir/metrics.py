@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fdnlearn.acoustics.coherence import coherence_json, late_part
 from fdnlearn.acoustics.echo_density import echo_density
@@ -16,11 +15,11 @@ from fdnlearn.acoustics.energy_decay import schroeder
 from fdnlearn.acoustics.onset import find_onset
 from fdnlearn.acoustics.parameters import QUANTITIES, Judgement, RoomParameters, room_parameters
 from fdnlearn.acoustics.ringing import Line, ringing, windows_s
+from fdnlearn.base.types import FloatArray
 
 if TYPE_CHECKING:
     from fdnlearn.rir.target import Target
 
-FloatArray = npt.NDArray[np.float64]
 Values = Mapping[str, float | None]
 
 #: Error keys: from which quantity, and relative (in per cent) or by which factor absolute.

@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from fdnlearn.acoustics.energy_decay import compensated_decay, peak_power
 from fdnlearn.acoustics.noise_floor import NoiseFloor, find_noise_floor
 from fdnlearn.acoustics.onset import find_direct, find_onset
 from fdnlearn.acoustics.parameters import NEEDED_INR_DB, decay_time
 from fdnlearn.base.errors import FdnlearnError, UsageError
+from fdnlearn.base.types import FloatArray
 from fdnlearn.rir.checks import LATE_ONSET_S, SHORTEST_S, check_content, check_decay, is_clipped
 from fdnlearn.rir.reading import Recording
 from fdnlearn.rir.resampling import LARGEST_FACTOR, factors, resample
 from fdnlearn.rir.target import Step, Target
 
-FloatArray = npt.NDArray[np.float64]
 Channel = int | Literal["all"] | None
 
 #: Longest reverberation time, in lengths of the usable decay: what loses less than 6 dB in it is a step, no slope.

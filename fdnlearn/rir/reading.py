@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from fdnlearn.base.errors import FdnlearnError
-
-FloatArray = npt.NDArray[np.float64]
+from fdnlearn.base.types import FloatArray
 
 #: An impulse response is shorter than this; a longer file is music, or a header that lies.
 LONGEST_S = 180.0

@@ -5,9 +5,8 @@ from __future__ import annotations
 from math import gcd
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from fdnlearn.base.types import FloatArray
 
 #: Attenuation of everything beyond the lower of the two Nyquist frequencies.
 STOP_BAND_DB = 150.0

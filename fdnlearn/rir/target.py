@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from fdnlearn.acoustics.echo_density import WINDOW_S, echo_density
-
-FloatArray = npt.NDArray[np.float64]
+from fdnlearn.base.types import FloatArray
 
 #: Where a response counts as mixed: its normalised echo density; one itself is lost in the scatter.
 _MIXED = 0.9

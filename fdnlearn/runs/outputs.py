@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fdnlearn.base.audio import write_audio
 from fdnlearn.base.files import write_text
+from fdnlearn.base.types import FloatArray
 from fdnlearn.base.version import __version__
 from fdnlearn.fdn import save_fdn
 from fdnlearn.fitting import Status
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from fdnlearn.fdn import FDN
     from fdnlearn.fitting import FitResult, Progress
     from fdnlearn.rir.target import Target
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

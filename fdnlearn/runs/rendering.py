@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from fdnlearn.base.audio import check_suffix, write_audio
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.files import replacing
+from fdnlearn.base.types import FloatArray
 
 if TYPE_CHECKING:
     from fdnlearn.fdn import FDN
 
-FloatArray = npt.NDArray[np.float64]
 
 #: Longest recording that is rendered in one go.
 LONGEST_DRY_S = 3600.0

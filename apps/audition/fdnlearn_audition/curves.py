@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
+
+from fdnlearn.base.types import FloatArray
 
 if TYPE_CHECKING:
     from fdnlearn.rir import Target
 
-FloatArray = npt.NDArray[np.float64]
 
 _POINTS = 160
 _TINY = 1e-30

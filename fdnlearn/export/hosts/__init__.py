@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from fdnlearn.base.errors import FdnlearnError
+from fdnlearn.base.types import FloatArray
 from fdnlearn.export.network import Network
-
-FloatArray = npt.NDArray[np.float64]
 
 #: No host takes longer for the response of a room.
 TIMEOUT_S = 240.0

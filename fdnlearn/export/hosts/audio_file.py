@@ -7,7 +7,8 @@ import warnings
 import numpy as np
 import soundfile
 
-from fdnlearn.export.hosts import FloatArray, HostJob, shaped
+from fdnlearn.base.types import FloatArray
+from fdnlearn.export.hosts import HostJob, shaped
 
 
 def render_wav(job: HostJob) -> FloatArray:

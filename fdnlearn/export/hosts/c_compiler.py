@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fdnlearn.export.hosts import FloatArray, HostJob, find, raw_doubles, run
+from fdnlearn.base.types import FloatArray
+from fdnlearn.export.hosts import HostJob, find, raw_doubles, run
 
 #: Warnings are errors.
 STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror")

@@ -10,7 +10,8 @@ from queue import Empty, Queue
 import numpy as np
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.export.hosts import TIMEOUT_S, FloatArray, HostJob, find, shaped
+from fdnlearn.base.types import FloatArray
+from fdnlearn.export.hosts import TIMEOUT_S, HostJob, find, shaped
 
 PAGE = """\
 <!doctype html><meta charset="utf-8"><script type="module">

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fdnlearn.export.hosts import FloatArray, HostJob, HostMissing, find, run
+from fdnlearn.base.types import FloatArray
+from fdnlearn.export.hosts import HostJob, HostMissing, find, run
 from fdnlearn.export.hosts.stereo_plugin import driven_channels, heard, source
 from fdnlearn.export.player import find_player
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fdnlearn.export.hosts import FloatArray, HostJob, find, impulse_file, recorded, run
+from fdnlearn.base.types import FloatArray
+from fdnlearn.export.hosts import HostJob, find, impulse_file, recorded, run
 
 
 def render(job: HostJob) -> FloatArray:

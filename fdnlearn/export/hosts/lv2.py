@@ -7,7 +7,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from fdnlearn.export.hosts import FloatArray, HostJob, HostMissing, find, run
+from fdnlearn.base.types import FloatArray
+from fdnlearn.export.hosts import HostJob, HostMissing, find, run
 from fdnlearn.export.hosts.stereo_plugin import driven_channels, heard, source
 from fdnlearn.export.lv2 import preset_uri
 from fdnlearn.export.player import find_player

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fdnlearn.export.hosts import FloatArray, HostJob, find, recorded, run
+from fdnlearn.base.types import FloatArray
+from fdnlearn.export.hosts import HostJob, find, recorded, run
 
 
 def _patch(job: HostJob) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.util
 import sys
 
-from fdnlearn.export.hosts import FloatArray, HostJob, HostMissing, raw_doubles, run
+from fdnlearn.base.types import FloatArray
+from fdnlearn.export.hosts import HostJob, HostMissing, raw_doubles, run
 
 PROGRAM = """\
 import sys

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fdnlearn.export.hosts import FloatArray, HostJob, shaped
+from fdnlearn.base.types import FloatArray
+from fdnlearn.export.hosts import HostJob, shaped
 
 
 def driven_channels(job: HostJob) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 
-from fdnlearn.export.hosts import FloatArray, HostJob, find, impulse_file, recorded, run
+from fdnlearn.base.types import FloatArray
+from fdnlearn.export.hosts import HostJob, find, impulse_file, recorded, run
 from fdnlearn.export.supercollider import block_size
 
 #: A synth's filters see its first sample once more while they are made: the impulse comes a block later.

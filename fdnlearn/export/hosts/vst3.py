@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.util
 import sys
 
-from fdnlearn.export.hosts import FloatArray, HostJob, HostMissing, run
+from fdnlearn.base.types import FloatArray
+from fdnlearn.export.hosts import HostJob, HostMissing, run
 from fdnlearn.export.hosts.stereo_plugin import driven_channels, heard
 from fdnlearn.export.player import find_player
 

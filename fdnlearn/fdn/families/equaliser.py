@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from fdnlearn.fdn.biquads import COOKBOOK, FloatArray
+from fdnlearn.base.types import FloatArray
+from fdnlearn.fdn.biquads import COOKBOOK
 
 #: Q of a peak between knots an octave apart, and of the shelves: those of a maximally flat shelf.
 OCTAVE_Q = math.sqrt(2.0)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fdnlearn.fdn.families.family import Family, FloatArray
+from fdnlearn.base.types import FloatArray
+from fdnlearn.fdn.families.family import Family
 
 
 def _check(frequencies_hz: FloatArray) -> str | None:

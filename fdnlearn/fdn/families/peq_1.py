@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn.families.cap import capped
 from fdnlearn.fdn.families.equaliser import Equaliser, equaliser, reach
-from fdnlearn.fdn.families.family import Family, FloatArray
+from fdnlearn.fdn.families.family import Family
 
 FEWEST_KNOTS = 3
 #: A line that loses more in one round trip is silent; deeper filters would outgrow double precision.

@@ -17,11 +17,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import scipy.optimize
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fitting import checkpoint
 from fdnlearn.fitting.baselines import analytic_banded
 from fdnlearn.fitting.baselines.orthogonal_designs import orthogonal_matrix
@@ -33,9 +33,6 @@ from fdnlearn.model import Network
 from fdnlearn.model.homogeneous import LONGEST_DELAY_S, SHORTEST_DELAY_S
 from fdnlearn.ops.response import get_kernel
 from fdnlearn.rir.target import Target
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 #: Direct sound and everything that belongs to it, as the direct-to-reverberant ratio has it.
 _DIRECT_S = 0.0025

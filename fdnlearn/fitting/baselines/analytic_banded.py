@@ -16,11 +16,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from fdnlearn.acoustics.bands import filter_octaves, octaves
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn.families.equaliser import equaliser
 from fdnlearn.fitting.baselines.orthogonal_designs import orthogonal_matrix
 from fdnlearn.fitting.problem import Free, Problem
@@ -28,8 +28,6 @@ from fdnlearn.fitting.rounding import coprime
 from fdnlearn.model import Banded, Network
 from fdnlearn.model.banded_map import TONE_SPAN_DB
 from fdnlearn.ops.response import get_kernel
-
-FloatArray = npt.NDArray[np.float64]
 
 #: Most that the equaliser is asked for, in dB.
 _MOST_DB = 0.8 * TONE_SPAN_DB

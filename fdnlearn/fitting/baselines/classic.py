@@ -20,6 +20,7 @@ import scipy.signal
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import FDN
 from fdnlearn.fitting import checkpoint
 from fdnlearn.fitting.baselines.genes import rows_at_once
@@ -30,8 +31,6 @@ from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResul
 from fdnlearn.fitting.threads import one_torch_thread
 from fdnlearn.model import Network
 from fdnlearn.rir.target import Target
-
-FloatArray = npt.NDArray[np.float64]
 
 LINES = 16
 POPULATION = 200

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import FloatArray, IntArray
 from fdnlearn.fdn import FDN
 from fdnlearn.fitting import checkpoint
 from fdnlearn.fitting.baselines.search import DIVERGED, Found, Optimiser, Outcome, Phase, search
@@ -21,9 +21,6 @@ from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResul
 from fdnlearn.fitting.rounding import UNADAPTED, roundings
 from fdnlearn.fitting.threads import one_torch_thread
 from fdnlearn.rir.target import Target
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 #: Spread of the groups that all starts have in common.
 _COMMON_SPREADS = {"decay": 0.3, "direct": 0.1, "tone": 0.1, "early": 0.01, "place": 0.5}

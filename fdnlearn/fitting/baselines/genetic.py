@@ -6,16 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fdnlearn.base.types import FloatArray, IntArray
 from fdnlearn.fitting.baselines import genes
 from fdnlearn.fitting.baselines.search import Optimiser, require
 from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult
 from fdnlearn.rir.target import Target
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-
 
 #: Genes lie within this many units of the starts' mean, or where the starts are; a unit is the spread of the starts.
 _REACH = 4.0

@@ -17,15 +17,13 @@ from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
+from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import FDN
 from fdnlearn.fitting import checkpoint
 from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, Progress, Status
-
-FloatArray = npt.NDArray[np.float64]
 
 #: What a candidate costs whose loss is not finite: worse than any network, yet harmless in sums and sorts.
 DIVERGED = 1e6

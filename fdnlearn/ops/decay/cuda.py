@@ -188,7 +188,7 @@ def distance(h: Tensor, hop: int, aim: Sequence[Tensor], weights: Sequence[float
     hop : int
         Samples between the points of the grid.
     aim : sequence of Tensor
-        `fdnlearn.losses.energy_decay.DecayAim.arrays`, in double, on the device of `h`.
+        `fdnlearn.losses.energy_decay.DecayTarget.arrays`, in double, on the device of `h`.
     weights : sequence of float, length 3
     """
     result: tuple[Tensor, Tensor] = _Distance.apply(h, hop, tuple(weights), *(x.contiguous() for x in aim))

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
+
+from fdnlearn.base.types import FloatArray
 
 if TYPE_CHECKING:
     from fdnlearn.fitting.result import FitResult
 
-FloatArray = npt.NDArray[np.float64]
 
 #: Points that are kept of a fit's history, and points of a median curve.
 _KEPT, _GRID = 240, 80

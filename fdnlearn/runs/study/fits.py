@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fdnlearn.base.errors import FdnlearnError
+from fdnlearn.base.types import FloatArray
 from fdnlearn.runs.study.cells import FAILED, FINISHED, Cell, Place
 from fdnlearn.runs.study.curves import curve_of
 from fdnlearn.runs.study.machine import describe_machine
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from fdnlearn.fitting.result import FitResult, Progress
     from fdnlearn.rir.target import Target
 
-FloatArray = npt.NDArray[np.float64]
 
 _WARM_UP_BUDGET_S = 0.5
 

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from fdnlearn.base.types import FloatArray
 
 #: Stands for an infinite error where sums and ranks need a number; beyond `_LARGEST` a result has come from it.
 MISSED = 1e12
