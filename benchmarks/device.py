@@ -22,12 +22,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fdnlearn.fitting import FitConfig, FitResult, solve, solve_many
+from fdnlearn.fitting import FitConfig, Solution, solve, solve_many
 from fdnlearn.fitting.descent import Descent, advance, column_rates
 from fdnlearn.fitting.problem import Problem, problem_for
 from fdnlearn.rir import Recording, Target, prepare_target
 from fdnlearn.runs import outputs
-from fdnlearn.runs.pipeline import resolved_settings
 from fdnlearn.runs.study.quantities import COMPARED, errors_of
 
 RATES_HZ = {"homogeneous": 16000, "banded": 48000}
@@ -104,7 +103,7 @@ def together(options: argparse.Namespace) -> None:
             began = time.perf_counter()
             for first in range(0, most, group):
                 found = solve_many(targets[first : first + group], config)
-                assert all(isinstance(result, FitResult) for result in found)
+                assert all(isinstance(result, Solution) for result in found)
             seconds = time.perf_counter() - began
             print(
                 f"{model:>12}: {group:>4} of {most} side by side: {most / seconds:.2f} rooms/s, "
@@ -148,7 +147,7 @@ def fits(options: argparse.Namespace) -> None:
         for device in ("cpu", options.device):
             config = config_of(model, options, device)
             results = solve_many(targets, config)
-            medians.append(median_errors(targets, results, config))
+            medians.append(median_errors(results))
         for compared in COMPARED:
             here, there = (found[compared.key] for found in medians)
             if here is None or there is None:
@@ -161,15 +160,12 @@ def fits(options: argparse.Namespace) -> None:
             )
 
 
-def median_errors(
-    targets: Sequence[Target], results: Sequence[object], config: FitConfig
-) -> dict[str, float | None]:
+def median_errors(results: Sequence[object]) -> dict[str, float | None]:
     """By quantity, of the rooms in which it counts."""
-    settings = resolved_settings(config, None, stereo=False)
     rows = []
-    for target, result in zip(targets, results, strict=True):
-        assert isinstance(result, FitResult)
-        rows.append(errors_of(outputs.evaluate(target, result, settings).metrics))
+    for result in results:
+        assert isinstance(result, Solution)
+        rows.append(errors_of(outputs.evaluate(result).metrics))
     found: dict[str, float | None] = {}
     for compared in COMPARED:
         known = [row[compared.key] for row in rows if row[compared.key] is not None]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fdnlearn.base.errors import FdnlearnError, UsageError
     from fdnlearn.examples import example_path
     from fdnlearn.fdn import FDN, load_fdn, save_fdn
-    from fdnlearn.fitting import FitConfig, FitResult, solve
+    from fdnlearn.fitting import FitConfig, Solution, solve
     from fdnlearn.render import impulse_response
     from fdnlearn.rir import Target, load_target
     from fdnlearn.runs import fit_recording
@@ -31,7 +31,7 @@ _PUBLIC = {
     "FDN": "fdnlearn.fdn",
     "FdnlearnError": "fdnlearn.base.errors",
     "FitConfig": "fdnlearn.fitting",
-    "FitResult": "fdnlearn.fitting",
+    "Solution": "fdnlearn.fitting",
     "Target": "fdnlearn.rir",
     "UsageError": "fdnlearn.base.errors",
     "example_path": "fdnlearn.examples",
@@ -49,7 +49,7 @@ __all__ = [
     "FDN",
     "FdnlearnError",
     "FitConfig",
-    "FitResult",
+    "Solution",
     "Target",
     "UsageError",
     "example_path",

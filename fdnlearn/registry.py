@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-#: Ways to fit: ``solve(target, config, callback, checkpointing) -> FitResult``.
+#: Ways to fit: ``solve(target, config, callback, checkpointing) -> Solution``.
 METHODS = {
     "gradient": "fdnlearn.fitting.gradient:solve",
     "genetic": "fdnlearn.fitting.baselines.genetic:solve",

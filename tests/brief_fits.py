@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fdnlearn.fdn import dumps_fdn, loads_fdn
-from fdnlearn.fitting import FitConfig, FitResult, Progress
+from fdnlearn.fitting import FitConfig, Progress, Solution
 from fdnlearn.render import impulse_response
 
 RATE_HZ = 8000
@@ -24,7 +24,7 @@ def whole(delays: tuple[float, ...]) -> bool:
     return all(m.is_integer() for m in delays)
 
 
-def check_valid(result: FitResult, lines: int) -> None:
+def check_valid(result: Solution, lines: int) -> None:
     """A network that survives its own file format, stable and ready for a renderer."""
     fdn = loads_fdn(dumps_fdn(result.fdn))
     assert fdn.lines == lines

@@ -23,7 +23,7 @@ from fdnlearn.acoustics import room_parameters
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import dumps_fdn, loads_fdn
-from fdnlearn.fitting import Checkpointing, FitConfig, FitResult, Progress, Status, solve
+from fdnlearn.fitting import Checkpointing, FitConfig, Progress, Solution, Status, solve
 from fdnlearn.fitting.baselines import analytic, classic, genes, search
 from fdnlearn.fitting.baselines.cmaes import CmaEsStrategy
 from fdnlearn.fitting.baselines.genetic import Genetic, GeneticStrategy
@@ -54,7 +54,7 @@ def config(method: str, **changes: object) -> FitConfig:
     )
 
 
-def same(one: FitResult, other: FitResult) -> bool:
+def same(one: Solution, other: Solution) -> bool:
     return dumps_fdn(one.fdn) == dumps_fdn(other.fdn) and one.loss == other.loss
 
 

@@ -22,7 +22,7 @@ from fdnlearn import FitConfig
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import load_fdn
-from fdnlearn.fitting import FitResult, solve_many
+from fdnlearn.fitting import Solution, solve_many
 from fdnlearn.fitting.problem import problem_for
 from fdnlearn.fitting.stages import plan
 from fdnlearn.rir import Target
@@ -276,7 +276,7 @@ class TestSideBySide:
     ) -> None:
         sizes: list[int] = []
 
-        def little_memory(targets: Sequence[Target], config: FitConfig) -> list[FitResult | FdnlearnError]:
+        def little_memory(targets: Sequence[Target], config: FitConfig) -> list[Solution | FdnlearnError]:
             sizes.append(len(targets))
             if len(targets) > most:
                 raise MemoryError

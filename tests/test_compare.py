@@ -21,7 +21,7 @@ from comparison_schema import SUMMARY
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.fdn import loads_fdn
-from fdnlearn.fitting import FitConfig, FitResult, solve
+from fdnlearn.fitting import FitConfig, Solution, solve
 from fdnlearn.rir.target import Target
 from fdnlearn.runs.study import Plan, compare_methods, parse_methods
 from fdnlearn.runs.study.cells import FINISHED, Cell, Place
@@ -264,7 +264,7 @@ class TestFailures:
     ) -> None:
         real = solve
 
-        def breaking(target: Target, config: FitConfig, *rest: Any) -> FitResult:
+        def breaking(target: Target, config: FitConfig, *rest: Any) -> Solution:
             if config.learn_delays and target.name == "room 1.wav":
                 raise ValueError("no\nway")
             return real(target, config, *rest)
@@ -292,7 +292,7 @@ class TestFailures:
     ) -> None:
         monkeypatch.setattr("fdnlearn.runs.study.runner.warm_up", lambda plan, method: None)
 
-        def breaking(*_: Any) -> FitResult:
+        def breaking(*_: Any) -> Solution:
             raise FdnlearnError("fit", "diverged", "try another seed")
 
         monkeypatch.setattr("fdnlearn.fitting.solve", breaking)

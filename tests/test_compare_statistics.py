@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from fdnlearn.fitting import FitResult, Progress, Status
+from fdnlearn.fitting import Progress, Solution, Status
 from fdnlearn.runs.study.curves import curve_of, median_curves
 from fdnlearn.runs.study.pairs import FEWEST_ROOMS, LEVEL, held_against
 from fdnlearn.runs.study.quantities import COMPARED, errors_of
@@ -156,8 +156,8 @@ class TestCurves:
             for i in range(1, count + 1)
         )
 
-    def result(self, history: tuple[Progress, ...]) -> FitResult:
-        return FitResult(None, None, Status.BUDGET, 0.25, len(history), 30.0, history)  # type: ignore[arg-type]
+    def result(self, history: tuple[Progress, ...]) -> Solution:
+        return Solution(None, None, None, None, Status.BUDGET, 0.25, len(history), 30.0, history)  # type: ignore[arg-type]
 
     def test_a_long_history_is_thinned_out_and_keeps_its_ends(self) -> None:
         curve = curve_of(self.result(self.history(3000, rows=16)))

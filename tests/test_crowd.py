@@ -14,7 +14,7 @@ from targets import target_of
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.types import FloatArray
-from fdnlearn.fitting import FitConfig, FitResult, Status, course, gradient, solve
+from fdnlearn.fitting import FitConfig, Solution, Status, course, gradient, solve
 from fdnlearn.fitting.batch import ProblemBatch, groups_of
 from fdnlearn.fitting.descent import Descent
 from fdnlearn.fitting.gradient import solve_many
@@ -192,7 +192,7 @@ def test_rooms_whose_responses_are_equally_long_are_fitted_as_alone(
 ) -> None:
     for room, together in zip(equally_long, solve_many(equally_long, config), strict=True):
         alone = solve(room, config)
-        assert isinstance(together, FitResult)
+        assert isinstance(together, Solution)
         assert together.fdn.delays_samples == alone.fdn.delays_samples
         assert [len(path.model_dump()["taps"]) for path in together.fdn.early] == [
             len(path.model_dump()["taps"]) for path in alone.fdn.early
@@ -210,7 +210,7 @@ def test_rooms_of_all_kinds_come_back_in_their_order(make_room: Make, targets: l
     groups = groups_of({index: problem_for(room, BRIEF) for index, room in enumerate(rooms)})
     assert sorted(map(sorted, groups)) == [[0, 2, 4], [1], [3]]
     for room, result in zip(rooms, solve_many(rooms, BRIEF), strict=True):
-        assert isinstance(result, FitResult)
+        assert isinstance(result, Solution)
         assert result.status is Status.COMPLETED
         check_valid(result, lines=4)
         assert result.fdn.outputs == room.samples.shape[0]
@@ -228,8 +228,8 @@ def test_a_room_that_cannot_be_fitted_costs_the_others_nothing(
     monkeypatch.setattr(gradient, "problem_for", refused)
     first, second, third = solve_many(targets, BRIEF)
     assert isinstance(second, FdnlearnError)
-    assert isinstance(first, FitResult)
-    assert isinstance(third, FitResult)
+    assert isinstance(first, Solution)
+    assert isinstance(third, Solution)
 
 
 def scripted(monkeypatch: pytest.MonkeyPatch, falls: dict[int, float]) -> None:
@@ -270,7 +270,7 @@ def test_every_room_leaves_a_stage_when_it_has_stalled(
         solve_many(equally_long, config),
         strict=True,
     ):
-        assert isinstance(together, FitResult)
+        assert isinstance(together, Solution)
         assert together.iterations == solve(room, config).iterations == wanted
         assert [p.iteration for p in together.history] == list(range(1, wanted + 1))
         assert together.fdn.stability.stable
@@ -284,7 +284,7 @@ def test_a_room_that_has_left_a_stage_keeps_the_network_it_had_then(
     falls = (0.9, 1.0, 0.9)
     scripted(monkeypatch, {id(room): fall for room, fall in zip(equally_long, falls, strict=True)})
     _, left, _ = solve_many(equally_long, config)
-    assert isinstance(left, FitResult)
+    assert isinstance(left, Solution)
     # `best_loss` is not scripted: it belongs to the parameters that are kept.
     assert left.loss == pytest.approx(left.history[-1].best_loss, rel=1e-6)
     for stage in plan(config):
@@ -325,7 +325,7 @@ def test_rooms_together_take_as_many_steps_as_the_one_that_asks_for_most(
     config = dataclasses.replace(BRIEF_BANDED, iterations=AUTO)
     assert len(groups_of({i: problem_for(target, config) for i, target in enumerate(pairs)})) == 1
     for result in solve_many(pairs, config):
-        assert isinstance(result, FitResult)
+        assert isinstance(result, Solution)
         assert result.iterations == sum(
             stage.iterations for stage in plan(dataclasses.replace(config, iterations=8))
         )

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.fitting.effort import settled
-from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult, Progress, Status
+from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, Progress, Solution, Status
 from fdnlearn.registry import METHODS, MODELS, load
 from fdnlearn.rir.target import Target
 
-__all__ = ["Callback", "Checkpointing", "FitConfig", "FitResult", "Progress", "Status", "solve", "solve_many"]
+__all__ = ["Callback", "Checkpointing", "FitConfig", "Solution", "Progress", "Status", "solve", "solve_many"]
 
 
 def solve(
@@ -18,7 +18,7 @@ def solve(
     config: FitConfig,
     callback: Callback | None = None,
     checkpointing: Checkpointing | None = None,
-) -> FitResult:
+) -> Solution:
     """Fit a network to `target` by the method that `config` names.
 
     See `fdnlearn.fitting.gradient.solve` for the parameters.
@@ -30,11 +30,11 @@ def solve(
     """
     _check(config)
     method = load(METHODS[config.method])
-    result: FitResult = method(target, settled(config, target), callback, checkpointing)
+    result: Solution = method(target, settled(config, target), callback, checkpointing)
     return result
 
 
-def solve_many(targets: Sequence[Target], config: FitConfig) -> list[FitResult | FdnlearnError]:
+def solve_many(targets: Sequence[Target], config: FitConfig) -> list[Solution | FdnlearnError]:
     """Fit a network to each of many targets, side by side where the method and the model can.
 
     See `fdnlearn.fitting.gradient.solve_many`.
@@ -49,7 +49,7 @@ def solve_many(targets: Sequence[Target], config: FitConfig) -> list[FitResult |
         from fdnlearn.fitting import gradient
 
         return gradient.solve_many(targets, config)
-    found: list[FitResult | FdnlearnError] = []
+    found: list[Solution | FdnlearnError] = []
     for target in targets:
         try:
             found.append(solve(target, config))

@@ -14,7 +14,7 @@ from fdnlearn.fitting.batch import ProblemBatch, groups_of
 from fdnlearn.fitting.course import FitState, begin, carry_on, resume
 from fdnlearn.fitting.effort import settled
 from fdnlearn.fitting.problem import Problem, problem_for
-from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult, Status
+from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, Solution, Status
 from fdnlearn.fitting.rounding import UNADAPTED, roundings
 from fdnlearn.fitting.threads import one_torch_thread
 from fdnlearn.rir.target import Target
@@ -25,7 +25,7 @@ def solve(
     config: FitConfig,
     callback: Callback | None = None,
     checkpointing: Checkpointing | None = None,
-) -> FitResult:
+) -> Solution:
     """Fit a network to `target`.
 
     Parameters
@@ -39,7 +39,7 @@ def solve(
 
     Returns
     -------
-    FitResult
+    Solution
         Same seed, machine, versions and number of threads: same network, interrupted and resumed or not.
 
     Raises
@@ -59,7 +59,7 @@ def solve(
         return _result(course, 0, status)
 
 
-def solve_many(targets: Sequence[Target], config: FitConfig) -> list[FitResult | FdnlearnError]:
+def solve_many(targets: Sequence[Target], config: FitConfig) -> list[Solution | FdnlearnError]:
     """Fit a network to each of many targets, those of about the same length side by side in one batch.
 
     What a GPU is for: the starts of all rooms go through the stages of `solve` in the same launches. Side by side go
@@ -74,7 +74,7 @@ def solve_many(targets: Sequence[Target], config: FitConfig) -> list[FitResult |
 
     Returns
     -------
-    list of FitResult or FdnlearnError
+    list of Solution or FdnlearnError
         In the order of `targets`: the fit as `solve` would have made it but for rounding, its `seconds` being its
         share of the time; or what it ended with instead.
 
@@ -83,7 +83,7 @@ def solve_many(targets: Sequence[Target], config: FitConfig) -> list[FitResult |
     UsageError
         If the configuration asks for what is not there.
     """
-    found: dict[int, FitResult | FdnlearnError] = {}
+    found: dict[int, Solution | FdnlearnError] = {}
     problems: dict[int, Problem] = {}
     for index, target in enumerate(targets):
         try:
@@ -107,7 +107,7 @@ def solve_many(targets: Sequence[Target], config: FitConfig) -> list[FitResult |
     return [found[index] for index in range(len(targets))]
 
 
-def _result(course: FitState, room: int, status: Status) -> FitResult:
+def _result(course: FitState, room: int, status: Status) -> Solution:
     """Turn the best network of a room into the contract, its delays rounded if the fit ends on integers."""
     leader = course.leader(room)
     loss, free, delays = leader.loss, leader.free, leader.delays_samples
@@ -125,7 +125,7 @@ def _result(course: FitState, room: int, status: Status) -> FitResult:
         with torch.no_grad():
             loss = float(problem.loss(free, delays)[0])
     history = tuple(course.histories[room])
-    return FitResult(
+    return problem.solution(
         fdn=problem.network_to_fdn(free, delays),
         unsnapped=unsnapped,
         status=status,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import scipy.fft
@@ -14,7 +14,7 @@ from torch import Tensor
 from fdnlearn.base.errors import UsageError
 from fdnlearn.fdn import FDN, PerLineGain
 from fdnlearn.fitting.compilation import ensure_compiled
-from fdnlearn.fitting.result import FitConfig
+from fdnlearn.fitting.result import FitConfig, Solution
 from fdnlearn.losses import banded, objective
 from fdnlearn.losses.placing import on_device
 from fdnlearn.model import MODELS, Model, ModelOptions, Network
@@ -99,6 +99,17 @@ class Problem:
         fixed = None if delays_samples is None else delays_samples[:1].detach().cpu().double()
         network = self.model.network(double, fixed)
         return self.to_fdn(network, **self.model.fdn_fields(double, network))
+
+    def solution(self, fdn: FDN, **found: Any) -> Solution:
+        """What a fit of this problem has come to; `found` are the other fields of a `Solution`."""
+        settled = replace(
+            self.config,
+            lines=fdn.lines,
+            sample_rate_hz=self.target.sample_rate_hz,
+            device=self.device.type,
+            kernel=self.kernel.name,
+        )
+        return Solution(target=self.target, config=settled, fdn=fdn, **found)
 
     def to_fdn(self, network: Network, **fields: Any) -> FDN:
         """The first network of a batch as the contract; by default one gain a line is all its absorption."""

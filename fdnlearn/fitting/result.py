@@ -10,6 +10,7 @@ from typing import Any
 
 from fdnlearn.fdn import FDN
 from fdnlearn.registry import MODELS
+from fdnlearn.rir.target import Target
 
 
 class Status(enum.Enum):
@@ -88,11 +89,14 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class FitResult:
-    """A finished fit.
+class Solution:
+    """A finished fit: the network, what it was fitted to, and everything that was decided on the way.
 
     Attributes
     ----------
+    target : Target
+    config : FitConfig
+        As it was settled: lines, iterations, rate, device and kernel are those that were used.
     fdn : FDN
         The network, delays as `FitConfig.delays` asks.
     unsnapped : FDN or None
@@ -108,6 +112,8 @@ class FitResult:
     warnings : tuple of str
     """
 
+    target: Target
+    config: FitConfig
     fdn: FDN
     unsnapped: FDN | None
     status: Status

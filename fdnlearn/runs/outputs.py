@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -27,7 +29,7 @@ from fdnlearn.rir.metrics import compare
 
 if TYPE_CHECKING:
     from fdnlearn.fdn import FDN
-    from fdnlearn.fitting import FitResult, Progress
+    from fdnlearn.fitting import Progress, Solution
     from fdnlearn.rir.target import Target
 
 
@@ -37,6 +39,8 @@ class Evaluation:
 
     Attributes
     ----------
+    solution : Solution
+        What was measured.
     fdn : FDN
         The network with its provenance.
     response : ndarray, shape (channels, n)
@@ -51,6 +55,7 @@ class Evaluation:
         Of the fit.
     """
 
+    solution: Solution
     fdn: FDN
     response: FloatArray
     heard: FloatArray
@@ -59,12 +64,35 @@ class Evaluation:
     warnings: tuple[str, ...]
 
 
-def evaluate(target: Target, result: FitResult, settings: Mapping[str, Any]) -> Evaluation:
-    """Render a fit, hold it against its target and say where it comes from; give it a second channel if asked for.
+def evaluate(
+    solution: Solution,
+    *,
+    channel: int | Literal["all"] | None = None,
+    stereo: bool = False,
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> Evaluation:
+    """Render a fit, hold it against its target and say where it comes from.
 
     The provenance holds nothing that differs between two runs of the same fit on the same machine: no date,
     no host, no wall-clock time.
+
+    Parameters
+    ----------
+    solution : Solution
+    channel : int, "all" or None
+        Which channel of the recording was asked for; part of the provenance.
+    stereo : bool
+        Give the network a second output, decorrelated from the first.
+    more : mapping
+        What else belongs into the settings of the provenance.
+
+    Raises
+    ------
+    UsageError
+        If a second output is asked of a network that cannot have one.
     """
+    target, result = solution.target, solution
+    settings = {**dataclasses.asdict(solution.config), "channel": channel, "stereo": stereo, **more}
     response = np.asarray(impulse_response(result.fdn), dtype=np.float64)
     comparison = _compare(target, result.fdn, response)
     unsnapped = None
@@ -91,7 +119,7 @@ def evaluate(target: Target, result: FitResult, settings: Mapping[str, Any]) -> 
             "after_snapping": comparison["error"]["broadband"],
         },
     }
-    fdn = widened(result.fdn, settings["seed"]) if settings.get("stereo") else result.fdn
+    fdn = widened(result.fdn, settings["seed"]) if stereo else result.fdn
     metrics = {
         "recording": {
             "name": target.name,
@@ -105,7 +133,7 @@ def evaluate(target: Target, result: FitResult, settings: Mapping[str, Any]) -> 
         },
         **comparison,
         "before_snapping": unsnapped,
-        "stereo": told(result.fdn, fdn) if settings.get("stereo") else None,
+        "stereo": told(result.fdn, fdn) if stereo else None,
         "loss": result.loss if math.isfinite(result.loss) else None,
         "seconds": round(result.seconds, 3),
         "iterations": result.iterations,
@@ -115,6 +143,7 @@ def evaluate(target: Target, result: FitResult, settings: Mapping[str, Any]) -> 
         "program": provenance["program"],
     }
     return Evaluation(
+        solution=solution,
         fdn=fdn.model_copy(update={"provenance": provenance}),
         response=response,
         heard=response if fdn is result.fdn else np.asarray(impulse_response(fdn), dtype=np.float64),
@@ -124,15 +153,7 @@ def evaluate(target: Target, result: FitResult, settings: Mapping[str, Any]) -> 
     )
 
 
-def write(
-    folder: Path,
-    target: Target,
-    result: FitResult,
-    done: Evaluation,
-    settings: Mapping[str, Any],
-    *,
-    report: bool = True,
-) -> None:
+def write(folder: Path, done: Evaluation, *, report: bool = True) -> None:
     """Write every result file of a fit into an existing folder; the page, whose figures take longest, if asked for.
 
     Raises
@@ -140,6 +161,7 @@ def write(
     FdnlearnError, OSError
         If one of them cannot be written.
     """
+    result, target = done.solution, done.solution.target
     recording = target.samples * (target.gain * target.polarity)
     write_audio(folder / "target.wav", recording, target.sample_rate_hz)
     write_audio(folder / "ir.wav", done.heard, done.fdn.sample_rate_hz)
@@ -153,7 +175,7 @@ def write(
                 fitted=on_target_scale(done.fdn, done.response),
                 metrics=done.metrics,
                 history=result.history,
-                settings=settings,
+                settings=done.metrics["settings"],
                 warnings=done.warnings,
                 version=__version__,
                 unsnapped_metrics=done.unsnapped_metrics,

@@ -14,7 +14,7 @@ from fdnlearn.runs.folder import ResultFolder
 
 if TYPE_CHECKING:
     from fdnlearn.fdn import FDN
-    from fdnlearn.fitting.result import Callback, FitConfig, FitResult
+    from fdnlearn.fitting.result import Callback, FitConfig, Solution
     from fdnlearn.rir.target import Target
 
 
@@ -27,7 +27,7 @@ class RecordingFit:
     folder : Path
         Holds `fdn.json`, `ir.wav`, `target.wav`, `metrics.json`, `history.csv`, `report.html`.
     target : Target
-    result : FitResult
+    result : Solution
         As the solver returned it.
     fdn : FDN
         The network with its provenance, as in `fdn.json`.
@@ -39,7 +39,7 @@ class RecordingFit:
 
     folder: Path
     target: Target
-    result: FitResult
+    result: Solution
     fdn: FDN
     metrics: Mapping[str, Any]
     warnings: tuple[str, ...]
@@ -114,10 +114,9 @@ def fit_recording(
         keeping = Checkpointing(results.checkpoint, every_s=checkpoint_every_s, resume=resume)
         with writing(results.path):
             result = solve(target, config, callback=callback, checkpointing=keeping)
-        settings = resolved_settings(config, channel, stereo=stereo)
-        done = outputs.evaluate(target, result, settings)
+        done = outputs.evaluate(result, channel=channel, stereo=stereo)
         with results.publishing() as staging:
-            outputs.write(staging, target, result, done, settings)
+            outputs.write(staging, done)
     except BaseException:
         results.close()
         raise
@@ -133,8 +132,8 @@ def fit_recording(
     )
 
 
-def resolved_settings(
+def asked_settings(
     config: FitConfig, channel: int | Literal["all"] | None, *, stereo: bool
 ) -> dict[str, Any]:
-    """What decided a fit, as plain JSON values: part of its provenance."""
+    """What was asked of a fit, as plain JSON values: what has other ones is another fit."""
     return {**dataclasses.asdict(config), "channel": channel, "stereo": stereo}

@@ -26,7 +26,7 @@ from fdnlearn.fitting import checkpoint
 from fdnlearn.fitting.baselines import analytic_banded
 from fdnlearn.fitting.baselines.orthogonal_designs import orthogonal_matrix
 from fdnlearn.fitting.problem import Problem, problem_for
-from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult, Progress, Status
+from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, Progress, Solution, Status
 from fdnlearn.fitting.rounding import coprime
 from fdnlearn.fitting.threads import one_torch_thread
 from fdnlearn.model import Network
@@ -49,7 +49,7 @@ def solve(
     config: FitConfig,
     callback: Callback | None = None,
     checkpointing: Checkpointing | None = None,
-) -> FitResult:
+) -> Solution:
     """Design a network for `target`: one evaluation, milliseconds, no search; delays are whole in any case.
 
     See `fdnlearn.fitting.gradient.solve` for the parameters; `iterations` and `budget_s` of `config` do not apply.
@@ -73,7 +73,7 @@ def solve(
     )
     fdn = problem.to_fdn(network, **fields)
     stopped = callback is not None and callback(done.with_best(lambda: fdn))
-    return FitResult(
+    return problem.solution(
         fdn=fdn,
         unsnapped=None,
         status=Status.INTERRUPTED if stopped else Status.COMPLETED,

@@ -27,7 +27,7 @@ from fdnlearn.fitting.baselines.genes import rows_at_once
 from fdnlearn.fitting.baselines.genetic import Genetic, GeneticStrategy
 from fdnlearn.fitting.baselines.search import DIVERGED, Found, Phase, search
 from fdnlearn.fitting.problem import Problem, problem_for
-from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult
+from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, Solution
 from fdnlearn.fitting.threads import one_torch_thread
 from fdnlearn.model import Network
 from fdnlearn.rir.target import Target
@@ -43,7 +43,7 @@ def solve(
     config: FitConfig,
     callback: Callback | None = None,
     checkpointing: Checkpointing | None = None,
-) -> FitResult:
+) -> Solution:
     """Fit 16 lines to `target` as Coggin & Pirkle did; the loss is the difference of envelopes.
 
     See `fdnlearn.fitting.gradient.solve` for the parameters and `fdnlearn.fitting.baselines.search.search` for what an
@@ -76,7 +76,7 @@ def solve(
         outcome = search(begin, config, callback, checkpointing, checkpoint.fingerprint(target, config))
         best = outcome.found[0]
         assert best.point is not None
-        return FitResult(
+        return problem.solution(
             fdn=network(best.point),
             unsnapped=None,
             status=outcome.status,

@@ -11,7 +11,7 @@ import torch
 from fdnlearn.base.types import FloatArray, IntArray
 from fdnlearn.fitting.baselines import genes
 from fdnlearn.fitting.baselines.search import Optimiser, require
-from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult
+from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, Solution
 from fdnlearn.rir.target import Target
 
 
@@ -131,7 +131,7 @@ def solve(
     config: FitConfig,
     callback: Callback | None = None,
     checkpointing: Checkpointing | None = None,
-) -> FitResult:
+) -> Solution:
     """Fit a network to `target` by CMA-ES; see `fdnlearn.fitting.baselines.genes.fit`."""
     require("cma", "cmaes")
     return genes.fit(target, config, CmaEsStrategy(), callback, checkpointing)

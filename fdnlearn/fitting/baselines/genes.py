@@ -17,7 +17,7 @@ from fdnlearn.fitting import checkpoint
 from fdnlearn.fitting.baselines.search import DIVERGED, Found, Optimiser, Outcome, Phase, search
 from fdnlearn.fitting.columns import join, split, widths
 from fdnlearn.fitting.problem import AIMS, Free, Problem, problem_for
-from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult
+from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, Solution
 from fdnlearn.fitting.rounding import UNADAPTED, roundings
 from fdnlearn.fitting.threads import one_torch_thread
 from fdnlearn.rir.target import Target
@@ -113,7 +113,7 @@ def fit(
     strategy: Strategy,
     callback: Callback | None,
     checkpointing: Checkpointing | None,
-) -> FitResult:
+) -> Solution:
     """Search over every parameter of the network, then with rounded delays over all others.
 
     See `fdnlearn.fitting.gradient.solve` for the parameters and `fdnlearn.fitting.baselines.search.search` for what an
@@ -183,7 +183,7 @@ class _NetworkSearch:
     def rounded(self, genes: FloatArray) -> Tensor:
         return roundings(self.problem, self.decode(genes[None]), 1)
 
-    def result(self, outcome: Outcome) -> FitResult:
+    def result(self, outcome: Outcome) -> Solution:
         """The best network as every method returns it."""
         problem, searched, last = self.problem, outcome.found[0], outcome.found[-1]
         free = self.decode(_point(searched)[None])
@@ -196,7 +196,7 @@ class _NetworkSearch:
             else:
                 warnings.append(UNADAPTED)
                 loss = float(evaluate(problem, free, delays)[0][0])
-        return FitResult(
+        return problem.solution(
             fdn=problem.network_to_fdn(free, delays),
             unsnapped=unsnapped,
             status=outcome.status,

@@ -10,7 +10,7 @@ import numpy as np
 from fdnlearn.base.types import FloatArray, IntArray
 from fdnlearn.fitting.baselines import genes
 from fdnlearn.fitting.baselines.search import Optimiser, require
-from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, FitResult
+from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, Solution
 from fdnlearn.rir.target import Target
 
 #: Genes lie within this many units of the starts' mean, or where the starts are; a unit is the spread of the starts.
@@ -124,7 +124,7 @@ def solve(
     config: FitConfig,
     callback: Callback | None = None,
     checkpointing: Checkpointing | None = None,
-) -> FitResult:
+) -> Solution:
     """Fit a network to `target` by a genetic algorithm; see `fdnlearn.fitting.baselines.genes.fit`."""
     require("pymoo", "genetic")
     return genes.fit(target, config, GeneticStrategy(), callback, checkpointing)

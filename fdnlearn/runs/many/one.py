@@ -13,7 +13,7 @@ from fdnlearn.runs.many.folder import BatchFolder
 from fdnlearn.runs.many.task import FAILED, FINISHED, REPEATED, Job, Outcome, Room
 
 if TYPE_CHECKING:
-    from fdnlearn.fitting import FitResult
+    from fdnlearn.fitting import Solution
     from fdnlearn.rir import Recording
     from fdnlearn.rir.target import Target
 
@@ -76,7 +76,7 @@ def fit_rooms(rooms: Sequence[Room], job: Job, folder: Path) -> tuple[Outcome, .
             found |= dict(zip(half, fit_rooms(half, job, folder), strict=True))
         return tuple(found[room] for room in rooms)
 
-    def finish(room: Room, result: FitResult | FdnlearnError) -> bool:
+    def finish(room: Room, result: Solution | FdnlearnError) -> bool:
         if isinstance(result, FdnlearnError):
             raise result
         return _publish(room, job, place, targets[room], result)
@@ -113,14 +113,12 @@ def _outcome(room: Room, work: Callable[[], bool]) -> Outcome:
         return Outcome(room, FAILED, f"{room.source}: {type(error).__name__}: {error}; report it")
 
 
-def _publish(room: Room, job: Job, place: BatchFolder, target: Target, result: FitResult) -> bool:
+def _publish(room: Room, job: Job, place: BatchFolder, target: Target, result: Solution) -> bool:
     from fdnlearn.runs import outputs
-    from fdnlearn.runs.pipeline import resolved_settings
 
-    settings = resolved_settings(job.config, job.channel_of(room), stereo=job.stereo)
-    done = outputs.evaluate(target, result, settings)
+    done = outputs.evaluate(result, channel=job.channel_of(room), stereo=job.stereo)
     with place.publishing(room) as staging:
-        outputs.write(staging, target, result, done, settings, report=job.report)
+        outputs.write(staging, done, report=job.report)
         return place.publish(staging, room)
 
 

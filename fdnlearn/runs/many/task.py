@@ -58,9 +58,9 @@ class Job:
 
     def settings(self) -> dict[str, Any]:
         """As plain JSON values: rooms with other settings are not mixed with these."""
-        from fdnlearn.runs.pipeline import resolved_settings
+        from fdnlearn.runs.pipeline import asked_settings
 
-        settings = resolved_settings(self.config, self.channel, stereo=self.stereo)
+        settings = asked_settings(self.config, self.channel, stereo=self.stereo)
         return {**settings, "report": self.report}
 
 

@@ -10,14 +10,14 @@ import numpy as np
 from fdnlearn.base.types import FloatArray
 
 if TYPE_CHECKING:
-    from fdnlearn.fitting.result import FitResult
+    from fdnlearn.fitting.result import Solution
 
 
 #: Points that are kept of a fit's history, and points of a median curve.
 _KEPT, _GRID = 240, 80
 
 
-def curve_of(result: FitResult) -> dict[str, list[float]]:
+def curve_of(result: Solution) -> dict[str, list[float]]:
     """Best loss of a fit, thinned out evenly on a logarithmic axis.
 
     Returns

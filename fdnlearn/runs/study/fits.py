@@ -22,7 +22,7 @@ from fdnlearn.runs.study.plan import Plan
 from fdnlearn.runs.study.rooms import Room
 
 if TYPE_CHECKING:
-    from fdnlearn.fitting.result import FitResult, Progress
+    from fdnlearn.fitting.result import Progress, Solution
     from fdnlearn.rir.target import Target
 
 
@@ -101,12 +101,12 @@ def _tiny_target(sample_rate_hz: int) -> Target:
 
 
 def _body(
-    name: str, target: Target, result: FitResult, settings: Mapping[str, Any], seconds: float
+    name: str, target: Target, result: Solution, settings: Mapping[str, Any], seconds: float
 ) -> dict[str, Any]:
     from fdnlearn.fdn import dumps_fdn
     from fdnlearn.runs.outputs import evaluate, on_target_scale
 
-    done = evaluate(target, result, settings)
+    done = evaluate(result, more={name: settings[name] for name in ("program", "threads")})
     curve = curve_of(result)
     return {
         "room": name,
