@@ -1,0 +1,128 @@
+"""The time-domain loop in Numba as a differentiable operation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fdnlearn.base.jit import KERNEL_LOCK
+from fdnlearn.base.types import Array
+from fdnlearn.ops.time_domain import loops
+from fdnlearn.ops.time_domain.vectors import ROWS, lanes_of
+
+
+def _filled_up(array: Array, width: int, axis: int = -1) -> Array:
+    """Zeros behind an axis until it is so long."""
+    missing = [(0, 0)] * array.ndim
+    missing[axis] = (0, width - array.shape[axis])
+    return np.ascontiguousarray(np.pad(array, missing))
+
+
+def _in_differences(sos: Array) -> Array:
+    """``sigma c0 c2 kappa a2`` of sections ``b0 b1 b2 1 a1 a2``, in double; see `vectors.section`."""
+    b, a = sos[..., :3], sos[..., 3:]
+    kappa = a.sum(-1)
+    return np.stack((b.sum(-1) - kappa, b[..., 0] - 1, b[..., 2] - a[..., 2], kappa, a[..., 2]), axis=-1)
+
+
+def _from_differences(grad: Array) -> Array:
+    """Gradients of ``b0 b1 b2 1 a1 a2`` from those of `_in_differences`."""
+    sigma, c0, c2, kappa, a2 = np.moveaxis(grad, -1, 0)
+    pole = kappa - sigma
+    return np.stack((sigma + c0, sigma, sigma + c2, np.zeros_like(sigma), pole, pole - c2 + a2), axis=-1)
+
+
+class _Loop(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        signals: Tensor,
+        delays: Tensor,
+        length: int,
+        matrix: Tensor,
+        gains: Tensor,
+        inputs: Tensor,
+        outputs: Tensor,
+        sections: Tensor | None,
+    ) -> Tensor:
+        u, gain = matrix.detach().numpy(), gains.detach().numpy()
+        dtype = u.dtype
+        batch, n = gain.shape
+        lanes = lanes_of(dtype)
+        width = -(-n // max(lanes, ROWS)) * max(lanes, ROWS)
+        looped = _filled_up(_filled_up(u * gain[:, None, :], width), width, 1)
+        b = _filled_up(inputs.detach().numpy(), width, 1)
+        c = _filled_up(outputs.detach().numpy(), width)
+        q = np.zeros((batch, 0 if sections is None else sections.shape[2], 5, width), dtype)
+        if sections is not None:
+            q[..., :n] = _in_differences(sections.detach().numpy().astype(np.float64)).transpose(0, 2, 3, 1)
+        m = _filled_up(np.round(delays.detach().numpy()).astype(np.int64), width)
+        m[:, n:] = m[:, :1]
+        shortest = int(m.min())
+        block = min(loops.BLOCK, shortest if shortest < lanes else shortest // lanes * lanes)
+        pad = int(m.max())
+        x = np.ascontiguousarray(signals.detach().numpy())
+        runs = batch * len(x)
+        lines = np.empty(runs * width * (pad + length), dtype)
+        past = np.empty(runs * -(-length // block) * (2 * q.shape[1] + 1) * 2 * width, dtype)
+        h = np.empty((runs, c.shape[1], length), dtype)
+        with KERNEL_LOCK:
+            loops.forward(
+                np.ascontiguousarray(looped.swapaxes(1, 2)), q, b, c, m, x, block, lanes, pad, lines, past, h
+            )
+        ctx.sections_dtype = None if sections is None else sections.dtype
+        ctx.saved = (looped, q, b, c, m, x, block, lanes, pad, lines, past), u, gain
+        return torch.from_numpy(h).unflatten(0, (batch, len(x)))
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        (looped, q, b, c, m, x, *rest), u, gain = ctx.saved
+        batch, n = gain.shape
+        g = np.ascontiguousarray(grad.flatten(0, 1).numpy())
+        runs = len(g)
+        d_matrix = np.zeros((runs, *looped.shape[1:]))
+        d_sections = np.zeros((runs, *q.shape[1:]))
+        d_inputs, d_outputs = np.zeros((runs, *b.shape[1:])), np.zeros((runs, *c.shape[1:]))
+        d_signals = np.zeros((runs, *x.shape[1:]), u.dtype)
+        with KERNEL_LOCK:
+            loops.backward(
+                looped, q, b, c, m, x, *rest, g, d_matrix, d_sections, d_inputs, d_outputs, d_signals
+            )
+
+        def summed(part: Array) -> Array:
+            return np.add.reduce(part.reshape(batch, -1, *part.shape[1:]), axis=1)
+
+        d_loop = summed(d_matrix)[:, :n, :n]
+        d_q = None
+        if ctx.needs_input_grad[7]:
+            d_q = _from_differences(summed(d_sections)[..., :n].transpose(0, 3, 1, 2))
+        return (
+            torch.from_numpy(np.add.reduce(d_signals.reshape(batch, -1, *x.shape[1:]), axis=0)),
+            None,
+            None,
+            torch.from_numpy((d_loop * gain[:, None, :]).astype(u.dtype)),
+            torch.from_numpy((d_loop * u).sum(1).astype(u.dtype)),
+            torch.from_numpy(summed(d_inputs)[:, :n].astype(u.dtype)),
+            torch.from_numpy(summed(d_outputs)[..., :n].astype(u.dtype)),
+            None if d_q is None else torch.from_numpy(d_q).to(ctx.sections_dtype),
+        )
+
+
+def run(
+    signals: Tensor,
+    delays_samples: Tensor,
+    length_samples: int,
+    feedback_matrix: Tensor,
+    loop_gain: Tensor,
+    input_gains: Tensor,
+    output_gains: Tensor,
+    loop_sos: Tensor | None = None,
+) -> Tensor:
+    """What leaves B networks (B, R, O, T) into which signals (R, I, T') go; see `fdnlearn.ops.time_domain`."""
+    result: Tensor = _Loop.apply(
+        signals, delays_samples, length_samples, feedback_matrix, loop_gain, input_gains, output_gains, loop_sos
+    )
+    return result

@@ -1,0 +1,261 @@
+"""The loop of a network on whole delays, sample by sample in blocks no longer than the shortest line, and its adjoint.
+
+With x what enters the lines, y what leaves them, v what the absorption makes of y and u the signals at the inputs:
+
+    y_i[t] = x_i[t - m_i]      v = filter(y)      x[t] = M v[t] + B u[t]      h[t] = C y[t]
+
+The adjoint runs the transposed network backwards in time, g being the gradient of h:
+
+    xb_i[t] = yb_i[t + m_i]      vb = M^T xb      yb = filter^T(vb) + C^T g
+    dM = sum xb v^T    dB = sum xb u^T    dC = sum g y^T    du = B^T xb
+
+Within a block nothing that enters a line comes out again, so that each of these is done for the whole block at once. What the
+sections have computed is not kept: the last two samples of every one at the borders of blocks are enough to run a
+block again before the adjoint goes back through it.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from fdnlearn.base.jit import FAST, jit
+from fdnlearn.ops.time_domain.vectors import (
+    ROWS,
+    lines_from_tile,
+    product,
+    section,
+    section_back,
+    section_keeping,
+    tile_from_lines,
+)
+
+#: Longest block: what all sections of one hold stays in the nearest cache or two.
+BLOCK = 64
+
+
+@jit(fastmath=FAST, error_model="numpy")
+def _fill_tile(lines, starts, shift, tile, at, rows, width, lanes):
+    """Rows of the tile from the delay lines."""
+    whole = rows // lanes * lanes
+    for group in range(0, width, lanes):
+        for t in range(0, whole, lanes):
+            tile_from_lines(lines, starts, group, shift + t, tile, at + t * width + group, width)
+    for i in range(width):
+        start = starts[i] + shift
+        for t in range(whole, rows):
+            tile[at + t * width + i] = lines[start + t]
+
+
+@jit(fastmath=FAST, error_model="numpy")
+def _empty_tile(lines, starts, shift, tile, at, rows, width, lanes):
+    """Rows of the tile to the delay lines."""
+    whole = rows // lanes * lanes
+    for group in range(0, width, lanes):
+        for t in range(0, whole, lanes):
+            lines_from_tile(lines, starts, group, shift + t, tile, at + t * width + group, width)
+    for i in range(width):
+        start = starts[i] + shift
+        for t in range(whole, rows):
+            lines[start + t] = tile[at + t * width + i]
+
+
+@jit(fastmath=FAST, error_model="numpy")
+def _multiply(a, oa, matrix, om, out, oo, rows, width, lanes):
+    """Rows of `out` from rows of `a` and a matrix (width, width); some rows more than asked for are written."""
+    for t in range(0, rows, ROWS):
+        for group in range(0, width, lanes):
+            product(
+                a, oa + t * width, width, 1,
+                matrix, om + group, width,
+                out, oo + t * width + group, width, width,
+            )  # fmt: skip
+
+
+@jit(fastmath=FAST, error_model="numpy")
+def _copy(source, at_source, target, at_target, count):
+    for i in range(count):
+        target[at_target + i] = source[at_source + i]
+
+
+@jit(fastmath=FAST, error_model="numpy")
+def _forward(run, network, matrix, sections, inputs, outputs, delays, signal, block, lanes, pad, lines, past, h):
+    """One run of one network; all arrays but the small ones are flat."""
+    count, width = sections.shape[1], matrix.shape[1]
+    n_out, length = h.shape[1], h.shape[2]
+    heard = signal.shape[1]
+    stride = lines.size // h.shape[0] // width
+    size = (block + ROWS + 2) * width
+    tile = np.zeros(2 * size, lines.dtype)
+    last = np.zeros((2 * count + 1) * 2 * width, lines.dtype)
+    reading, writing = np.empty(width, np.int64), np.empty(width, np.int64)
+    for i in range(width):
+        writing[i] = (run * width + i) * stride + pad
+        reading[i] = writing[i] - delays[network, i]
+        for t in range(pad):
+            lines[writing[i] - pad + t] = 0
+    flat_matrix, flat_sections = matrix.reshape(-1), sections.reshape(-1)
+    at_past = run * (past.size // h.shape[0])
+    for k in range((length + block - 1) // block):
+        first = k * block
+        rows = min(block, length - first)
+        _fill_tile(lines, reading, first, tile, 2 * width, rows, width, lanes)
+        for o in range(n_out):
+            for t in range(rows):
+                total = lines.dtype.type(0)
+                for i in range(width):
+                    total += outputs[network, o, i] * tile[(2 + t) * width + i]
+                h[run, o, first + t] = total
+        _copy(last, 0, past, at_past + k * last.size, last.size)
+        here = 0
+        for s in range(count):
+            there = size - here
+            _copy(last, s * 2 * width, tile, here, 2 * width)
+            for group in range(0, width, lanes):
+                section(
+                    tile, here + 2 * width + group, tile, there + 2 * width + group, rows, width,
+                    flat_sections, (network * count + s) * 5 * width + group,
+                    last, (count + 1 + s) * 2 * width + group,
+                )  # fmt: skip
+            _copy(tile, here + rows * width, last, s * 2 * width, 2 * width)
+            here = there
+        there = size - here
+        _multiply(tile, here + 2 * width, flat_matrix, network * width * width, tile, there, rows, width, lanes)
+        for t in range(min(rows, heard - first)):
+            for q in range(signal.shape[0]):
+                for i in range(width):
+                    tile[there + t * width + i] += inputs[network, i, q] * signal[q, first + t]
+        _empty_tile(lines, writing, first, tile, there, rows, width, lanes)
+
+
+@jit(parallel=True, fastmath=FAST, error_model="numpy")
+def forward(matrix, sections, inputs, outputs, delays, signals, block, lanes, pad, lines, past, h):
+    """Fill responses h (B R, O, T), and what the adjoint needs of them: lines and past.
+
+    Parameters
+    ----------
+    matrix : (B, W, W), the transpose of M, W the lines filled up to whole registers
+    sections : (B, S, 5, W), rows ``sigma c0 c2 kappa a2`` (see `vectors.section`)
+    inputs : (B, W, I)
+    outputs : (B, O, W)
+    delays : (B, W), int64
+    signals : (R, I, T'), what enters; nothing does after T'
+    block : int, at most the shortest delay
+    lanes, pad : int, of a register; at least the longest delay
+    lines : (B R W (pad + T),)
+    past : (B R ceil(T / block) (2 S + 1) 2 W,)
+    """
+    each = signals.shape[0]
+    for run in numba.prange(h.shape[0]):
+        _forward(
+            run, run // each, matrix, sections, inputs, outputs, delays, signals[run % each], block, lanes, pad,
+            lines, past, h,
+        )  # fmt: skip
+
+
+@jit(fastmath=FAST, error_model="numpy")
+def _backward(
+    run, network, matrix, sections, inputs, outputs, delays, signal, block, lanes, pad, lines, past, g,
+    d_matrix, d_sections, d_inputs, d_outputs, d_signal,
+):  # fmt: skip
+    """One run of one network backwards; sums of a block are in the type of the signals, of all blocks in double."""
+    count, width = sections.shape[1], matrix.shape[1]
+    n_in, n_out, length = inputs.shape[2], g.shape[1], g.shape[2]
+    heard = signal.shape[1]
+    stride = lines.size // g.shape[0] // width
+    size = (block + ROWS + 2) * width
+    signals = np.zeros((count + 1) * size, lines.dtype)
+    changes = np.zeros(max(count, 1) * size, lines.dtype)
+    state = np.zeros(2 * width, lines.dtype)
+    entering = np.zeros(size, lines.dtype)
+    leaving = np.zeros(size, lines.dtype)
+    future = np.zeros(max(count, 1) * 2 * width, lines.dtype)
+    sums = np.zeros(5 * width, lines.dtype)
+    part = np.zeros(width * width, lines.dtype)
+    bars = np.empty(width * (length + pad), lines.dtype)
+    reading, ahead, writing = np.empty(width, np.int64), np.empty(width, np.int64), np.empty(width, np.int64)
+    for i in range(width):
+        reading[i] = (run * width + i) * stride + pad - delays[network, i]
+        writing[i] = i * (length + pad)
+        ahead[i] = writing[i] + delays[network, i]
+        for t in range(length, length + pad):
+            bars[writing[i] + t] = 0
+    flat_matrix, flat_sections = matrix.reshape(-1), sections.reshape(-1)
+    each = (2 * count + 1) * 2 * width
+    at_past = run * (past.size // g.shape[0])
+    for k in range((length + block - 1) // block - 1, -1, -1):
+        first = k * block
+        rows = min(block, length - first)
+        _fill_tile(lines, reading, first, signals, 2 * width, rows, width, lanes)
+        for s in range(count):
+            _copy(past, at_past + k * each + s * 2 * width, signals, s * size, 2 * width)
+            _copy(past, at_past + k * each + (count + 1 + s) * 2 * width, state, 0, 2 * width)
+            for i in range(width):
+                changes[s * size + width + i] = state[i]
+                changes[s * size + i] = state[i] - state[width + i]
+            for group in range(0, width, lanes):
+                at = s * size + 2 * width + group
+                section_keeping(
+                    signals, at, signals, at + size, rows, width,
+                    flat_sections, (network * count + s) * 5 * width + group,
+                    state, group, changes, at,
+                )  # fmt: skip
+        _fill_tile(bars, ahead, first, entering, 0, rows, width, lanes)
+        _multiply(entering, 0, flat_matrix, network * width * width, leaving, 0, rows, width, lanes)
+        for i in range(0, width, ROWS):
+            for group in range(0, width, lanes):
+                product(
+                    entering, i, 1, width,
+                    signals, count * size + 2 * width + group, width,
+                    part, i * width + group, width, rows,
+                )  # fmt: skip
+        for i in range(width):
+            for j in range(width):
+                d_matrix[run, i, j] += part[i * width + j]
+        for t in range(min(rows, heard - first)):
+            for q in range(n_in):
+                total = lines.dtype.type(0)
+                for i in range(width):
+                    d_inputs[run, i, q] += entering[t * width + i] * signal[q, first + t]
+                    total += entering[t * width + i] * inputs[network, i, q]
+                d_signal[q, first + t] = total
+        for s in range(count - 1, -1, -1):
+            for group in range(0, width, lanes):
+                at = s * size + 2 * width + group
+                section_back(
+                    signals, at, changes, at, leaving, group, rows, width,
+                    flat_sections, (network * count + s) * 5 * width + group,
+                    future, s * 2 * width + group, sums, group,
+                )  # fmt: skip
+            for c in range(5):
+                for i in range(width):
+                    d_sections[run, s, c, i] += sums[c * width + i]
+        for o in range(n_out):
+            for i in range(width):
+                sums[i] = 0
+            for t in range(rows):
+                slope = g[run, o, first + t]
+                for i in range(width):
+                    sums[i] += slope * signals[(2 + t) * width + i]
+                    leaving[t * width + i] += slope * outputs[network, o, i]
+            for i in range(width):
+                d_outputs[run, o, i] += sums[i]
+        _empty_tile(bars, writing, first, leaving, 0, rows, width, lanes)
+
+
+@jit(parallel=True, fastmath=FAST, error_model="numpy")
+def backward(
+    matrix, sections, inputs, outputs, delays, signals, block, lanes, pad, lines, past, g,
+    d_matrix, d_sections, d_inputs, d_outputs, d_signals,
+):  # fmt: skip
+    """Gradients, a row a run, from the gradient g (B R, O, T) of the responses; arrays as in `forward`.
+
+    `matrix` is M itself, not its transpose. The sums d_matrix (B R, W, W), d_sections (B R, S, 5, W), d_inputs
+    (B R, W, I) and d_outputs (B R, O, W) are in double and begin at zero; d_signals (B R, I, T') is of the signals.
+    """
+    each = signals.shape[0]
+    for run in numba.prange(g.shape[0]):
+        _backward(
+            run, run // each, matrix, sections, inputs, outputs, delays, signals[run % each], block, lanes, pad,
+            lines, past, g, d_matrix, d_sections, d_inputs, d_outputs, d_signals[run],
+        )  # fmt: skip

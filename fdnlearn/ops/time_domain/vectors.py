@@ -1,0 +1,290 @@
+"""Vector building blocks of the time-domain loop, emitted as LLVM code: lines lie side by side in the lanes of a register.
+
+Numba cannot hold a vector in registers across a loop. Here a section's coefficients and its last two outputs stay in
+registers while samples stream past, a product's rows are accumulated in registers, and tiles are turned between the
+order of the delay lines (samples of a line side by side) and that of the lanes by shuffles. A register holds
+`lanes_of` values; where the processor's are narrower LLVM splits them.
+
+All arrays are flat views with offsets and strides in elements; rows of a tile are `width` apart.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import llvmlite.binding as llvm
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+#: Rows of a product that are accumulated side by side: as many as hide the latency of a multiply-add.
+ROWS = 8
+
+_INT = ir.IntType(64)
+_FAST = ("contract", "nsz")
+_BYTES = 64 if llvm.get_host_cpu_features().get("avx512f", False) else 32
+
+
+def lanes_of(dtype: Any) -> int:
+    """Values of a type in one register: 16 in single precision with AVX-512, 8 with AVX2, half as many in double."""
+    return _BYTES // np.dtype(dtype).itemsize
+
+
+def _lanes(kind: Any) -> int:
+    return _BYTES * 8 // int(kind.dtype.bitwidth)
+
+
+class _Memory:
+    """Loads and stores of vectors of one array."""
+
+    def __init__(self, context: Any, builder: Any, kind: Any, array: Any) -> None:
+        self.builder = builder
+        self.data = context.make_array(kind)(context, builder, array).data
+        self.element = context.get_data_type(kind.dtype)
+        self.size = int(kind.dtype.bitwidth) // 8
+        self.vector = ir.VectorType(self.element, _lanes(kind)) if isinstance(kind.dtype, types.Float) else None
+
+    def _place(self, offset: Any) -> Any:
+        place = self.builder.gep(self.data, [offset])
+        return self.builder.bitcast(place, self.vector.as_pointer())
+
+    def load(self, offset: Any) -> Any:
+        value = self.builder.load(self._place(offset))
+        value.align = self.size
+        return value
+
+    def store(self, value: Any, offset: Any) -> None:
+        self.builder.store(value, self._place(offset)).align = self.size
+
+    def scalar(self, offset: Any) -> Any:
+        return self.builder.load(self.builder.gep(self.data, [offset]))
+
+    def splat(self, value: Any) -> Any:
+        b, undefined = self.builder, ir.Constant(self.vector, ir.Undefined)
+        one = b.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
+        zeros = ir.Constant(ir.VectorType(ir.IntType(32), self.vector.count), [0] * self.vector.count)
+        return b.shuffle_vector(one, undefined, zeros)
+
+
+class _Registers:
+    """Values that live across the iterations of an emitted loop."""
+
+    def __init__(self, builder: Any, values: list[Any]) -> None:
+        self.builder = builder
+        self.slots = [cgutils.alloca_once_value(builder, value) for value in values]
+
+    def __getitem__(self, index: int) -> Any:
+        return self.builder.load(self.slots[index])
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        self.builder.store(value, self.slots[index])
+
+
+def _times(builder: Any, a: Any, b: Any) -> Any:
+    return builder.fmul(a, b, flags=_FAST)
+
+
+def _plus(builder: Any, total: Any, a: Any, b: Any) -> Any:
+    return builder.fadd(total, _times(builder, a, b), flags=_FAST)
+
+
+def _minus(builder: Any, total: Any, a: Any, b: Any) -> Any:
+    return builder.fsub(total, _times(builder, a, b), flags=_FAST)
+
+
+def _int(value: int) -> Any:
+    return ir.Constant(_INT, value)
+
+
+def _emit_section(context: Any, b: Any, kinds: Any, args: Any, *, keep: bool) -> None:
+    x, y, known, state = (_Memory(context, b, kinds[i], args[i]) for i in (0, 2, 6, 8))
+    ox, oy, count, width, oc, os = (args[i] for i in (1, 3, 4, 5, 7, 9))
+    sigma, c0, c2, kappa, a2 = (known.load(b.add(oc, b.mul(width, _int(k)))) for k in range(5))
+    before = x.load(b.sub(ox, width))
+    earlier = x.load(b.sub(ox, b.mul(width, _int(2))))
+    risen = b.fsub(before, earlier, flags=_FAST)
+    held = _Registers(b, [before, risen, state.load(os), state.load(b.add(os, width))])
+    with cgutils.for_range(b, count) as loop:
+        step = b.mul(loop.index, width)
+        now = x.load(b.add(ox, step))
+        rise = b.fsub(now, held[0], flags=_FAST)
+        driven = _times(b, sigma, held[0])
+        driven = _plus(b, driven, c0, rise)
+        driven = _minus(b, driven, c2, held[1])
+        slope = _plus(b, driven, a2, held[3])
+        slope = _minus(b, slope, kappa, held[2])
+        change = b.fadd(held[2], slope, flags=_FAST)
+        y.store(b.fadd(now, change, flags=_FAST), b.add(oy, step))
+        if keep:
+            changes = _Memory(context, b, kinds[10], args[10])
+            changes.store(change, b.add(args[11], step))
+        held[0], held[1], held[2], held[3] = now, rise, change, slope
+    state.store(held[2], os)
+    state.store(held[3], b.add(os, width))
+
+
+@intrinsic
+def section(typing, x, ox, y, oy, count, width, coefficients, oc, state, os):
+    """A section over `count` rows of one register: ``y = x + d``, d being what it adds to its input.
+
+    In differences, so that a pole near one costs no precision (with ``c_k = b_k - a_k``, c_0 = b_0 - 1):
+
+        e[t] = a2 e[t-1] - kappa d[t-1] + sigma x[t-1] + c0 (x[t] - x[t-1]) - c2 (x[t-1] - x[t-2])
+        d[t] = d[t-1] + e[t]        kappa = 1 + a1 + a2        sigma = c0 + c1 + c2
+
+    Five rows ``sigma c0 c2 kappa a2`` from `oc`; two rows of `state`, d and e, before the first row and then after the
+    last; the two rows of x before the first are its past.
+    """
+    i64 = types.int64
+    signature = types.void(x, i64, y, i64, i64, i64, coefficients, i64, state, i64)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        _emit_section(context, builder, sig.args, args, keep=False)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def section_keeping(typing, x, ox, y, oy, count, width, coefficients, oc, state, os, d, od):
+    """`section`, whose d is kept for the adjoint."""
+    i64 = types.int64
+    signature = types.void(x, i64, y, i64, i64, i64, coefficients, i64, state, i64, d, i64)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        _emit_section(context, builder, sig.args, args, keep=True)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def section_back(typing, x, ox, d, od, bar, ob, count, width, coefficients, oc, future, of, sums, os):
+    """Pull the gradient `bar` of a section's output back to its input, in place, from the last row to the first.
+
+    The recursion of `section` backwards: ``s = a2 s[+1] - kappa r[+1] + bar``, ``r = r[+1] + s``, and
+    ``bar <- bar + c0 s + sigma r[+1] - c2 s[+1]``. The two rows of `future` are r and s after the last row and become
+    those at the first. To five rows of `sums` go the gradients of the five coefficients. Two rows before the first are
+    the past of x and d.
+    """
+    i64 = types.int64
+    signature = types.void(x, i64, d, i64, bar, i64, i64, i64, coefficients, i64, future, i64, sums, i64)
+
+    def codegen(context: Any, b: Any, sig: Any, args: Any) -> Any:
+        x, d, bar, known, future, sums = (_Memory(context, b, sig.args[i], args[i]) for i in (0, 2, 4, 8, 10, 12))
+        ox, od, ob, count, width, oc, of, os = (args[i] for i in (1, 3, 5, 6, 7, 9, 11, 13))
+        sigma, c0, c2, kappa, a2 = (known.load(b.add(oc, b.mul(width, _int(k)))) for k in range(5))
+        zero = ir.Constant(x.vector, [0.0] * x.vector.count)
+        last = b.sub(count, _int(1))
+        two = b.mul(width, _int(2))
+        end_x, end_d = b.add(ox, b.mul(last, width)), b.add(od, b.mul(last, width))
+        held = _Registers(
+            b,
+            [
+                future.load(of), future.load(b.add(of, width)), *[zero] * 5,
+                x.load(end_x), x.load(b.sub(end_x, width)), d.load(b.sub(end_d, width)),
+            ],
+        )  # fmt: skip
+        with cgutils.for_range(b, count) as loop:
+            step = b.mul(b.sub(last, loop.index), width)
+            given = bar.load(b.add(ob, step))
+            turn = _plus(b, given, a2, held[1])
+            turn = _minus(b, turn, kappa, held[0])
+            r = b.fadd(held[0], turn, flags=_FAST)
+            back = _plus(b, given, sigma, held[0])
+            back = _minus(b, back, c2, held[1])
+            back = _plus(b, back, c0, turn)
+            bar.store(back, b.add(ob, step))
+            x0, x1, d1 = held[7], held[8], held[9]
+            x2 = x.load(b.sub(b.add(ox, step), two))
+            d2 = d.load(b.sub(b.add(od, step), two))
+            held[2] = _plus(b, held[2], r, x1)
+            held[3] = _plus(b, held[3], r, b.fsub(x0, x1, flags=_FAST))
+            held[4] = _minus(b, held[4], r, b.fsub(x1, x2, flags=_FAST))
+            held[5] = _minus(b, held[5], r, d1)
+            held[6] = _plus(b, held[6], r, b.fsub(d1, d2, flags=_FAST))
+            held[0], held[1] = r, turn
+            held[7], held[8], held[9] = x1, x2, d2
+        future.store(held[0], of)
+        future.store(held[1], b.add(of, width))
+        for k in range(5):
+            sums.store(held[2 + k], b.add(os, b.mul(width, _int(k))))
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def product(typing, a, oa, row, inner, b, ob, step, out, oo, stride, count):
+    """``out[r] = sum_k a[r, k] b[k]`` for `ROWS` rows r of one register; a[r, k] is at ``oa + r row + k inner``."""
+    i64 = types.int64
+    signature = types.void(a, i64, i64, i64, b, i64, i64, out, i64, i64, i64)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        left, right, out = (_Memory(context, builder, sig.args[i], args[i]) for i in (0, 4, 7))
+        oa, row, inner, ob, step, oo, stride, count = (args[i] for i in (1, 2, 3, 5, 6, 8, 9, 10))
+        zero = ir.Constant(out.vector, [0.0] * out.vector.count)
+        totals = _Registers(builder, [zero] * ROWS)
+        with cgutils.for_range(builder, count) as loop:
+            vector = right.load(builder.add(ob, builder.mul(loop.index, step)))
+            at = builder.add(oa, builder.mul(loop.index, inner))
+            for r in range(ROWS):
+                scalar = left.scalar(builder.add(at, builder.mul(row, _int(r))))
+                totals[r] = _plus(builder, totals[r], out.splat(scalar), vector)
+        for r in range(ROWS):
+            out.store(totals[r], builder.add(oo, builder.mul(stride, _int(r))))
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+def _turned(builder: Any, rows: list[Any]) -> list[Any]:
+    """The transpose of as many registers as they have lanes."""
+    lanes = len(rows)
+    low = [k // 2 + (lanes if k % 2 else 0) for k in range(lanes)]
+    masks = [
+        ir.Constant(ir.VectorType(ir.IntType(32), lanes), [i + shift for i in low]) for shift in (0, lanes // 2)
+    ]
+    count = lanes
+    while count > 1:
+        half = lanes // 2
+        rows = [builder.shuffle_vector(rows[i // 2], rows[i // 2 + half], masks[i % 2]) for i in range(lanes)]
+        count //= 2
+    return rows
+
+
+@intrinsic
+def tile_from_lines(typing, lines, starts, os, shift, tile, ot, width):
+    """A square of the tile: row t, lane i is ``lines[starts[os + i] + shift + t]``."""
+    i64 = types.int64
+    signature = types.void(lines, starts, i64, i64, tile, i64, i64)
+
+    def codegen(context: Any, b: Any, sig: Any, args: Any) -> Any:
+        lines, starts, tile = (_Memory(context, b, sig.args[i], args[i]) for i in (0, 1, 4))
+        os, shift, ot, width = (args[i] for i in (2, 3, 5, 6))
+        count = lines.vector.count
+        rows = [lines.load(b.add(starts.scalar(b.add(os, _int(i))), shift)) for i in range(count)]
+        for t, row in enumerate(_turned(b, rows)):
+            tile.store(row, b.add(ot, b.mul(width, _int(t))))
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def lines_from_tile(typing, lines, starts, os, shift, tile, ot, width):
+    """``lines[starts[os + i] + shift + t]`` becomes row t, lane i of a square of the tile."""
+    i64 = types.int64
+    signature = types.void(lines, starts, i64, i64, tile, i64, i64)
+
+    def codegen(context: Any, b: Any, sig: Any, args: Any) -> Any:
+        lines, starts, tile = (_Memory(context, b, sig.args[i], args[i]) for i in (0, 1, 4))
+        os, shift, ot, width = (args[i] for i in (2, 3, 5, 6))
+        count = lines.vector.count
+        rows = [tile.load(b.add(ot, b.mul(width, _int(t)))) for t in range(count)]
+        for i, row in enumerate(_turned(b, rows)):
+            lines.store(row, b.add(starts.scalar(b.add(os, _int(i))), shift))
+        return context.get_dummy_value()
+
+    return signature, codegen
