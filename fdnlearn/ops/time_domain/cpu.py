@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
+import weakref
 from typing import Any
 
 import numpy as np
@@ -21,8 +24,23 @@ def _filled_up(array: Array, width: int, axis: int = -1) -> Array:
     return np.ascontiguousarray(np.pad(array, missing))
 
 
+#: Workspaces that nobody uses: memory that is new each time costs as much as half the arithmetic.
+_free: collections.deque[Array] = collections.deque(maxlen=8)
+
+
+def _taken(size: int, dtype: Any) -> Array:
+    """A workspace, one that has been used before if there is one of the size."""
+    with contextlib.suppress(IndexError):
+        for _ in range(len(_free)):
+            one = _free.popleft()
+            if one.dtype == dtype and size <= one.size <= 1.25 * size:
+                return one[:size] if one.size != size else one
+            _free.append(one)
+    return np.empty(size, dtype)
+
+
 def _in_differences(sos: Array) -> Array:
-    """``sigma c0 c2 kappa a2`` of sections ``b0 b1 b2 1 a1 a2``, in double; see `vectors.section`."""
+    """``sigma c0 c2 kappa a2`` of sections ``b0 b1 b2 1 a1 a2``, in double; see `vectors.some_sections`."""
     b, a = sos[..., :3], sos[..., 3:]
     kappa = a.sum(-1)
     return np.stack((b.sum(-1) - kappa, b[..., 0] - 1, b[..., 2] - a[..., 2], kappa, a[..., 2]), axis=-1)
@@ -66,13 +84,14 @@ class _Loop(torch.autograd.Function):
         pad = int(m.max())
         x = np.ascontiguousarray(signals.detach().numpy())
         runs = batch * len(x)
-        lines = np.empty(runs * width * (pad + length), dtype)
-        past = np.empty(runs * -(-length // block) * (2 * q.shape[1] + 1) * 2 * width, dtype)
+        lines = _taken(runs * width * (pad + length), dtype)
+        past = _taken(runs * -(-length // block) * q.shape[1] * 4 * width, dtype)
         h = np.empty((runs, c.shape[1], length), dtype)
         with KERNEL_LOCK:
             loops.forward(
                 np.ascontiguousarray(looped.swapaxes(1, 2)), q, b, c, m, x, block, lanes, pad, lines, past, h
             )
+        weakref.finalize(ctx, _free.extend, (lines, past))
         ctx.sections_dtype = None if sections is None else sections.dtype
         ctx.saved = (looped, q, b, c, m, x, block, lanes, pad, lines, past), u, gain
         return torch.from_numpy(h).unflatten(0, (batch, len(x)))
@@ -87,10 +106,13 @@ class _Loop(torch.autograd.Function):
         d_sections = np.zeros((runs, *q.shape[1:]))
         d_inputs, d_outputs = np.zeros((runs, *b.shape[1:])), np.zeros((runs, *c.shape[1:]))
         d_signals = np.zeros((runs, *x.shape[1:]), u.dtype)
+        bars = _taken(rest[3].size, u.dtype)
         with KERNEL_LOCK:
             loops.backward(
-                looped, q, b, c, m, x, *rest, g, d_matrix, d_sections, d_inputs, d_outputs, d_signals
+                looped, q, b, c, m, x, *rest, bars, g, d_matrix, d_sections, d_inputs, d_outputs, d_signals
             )
+
+        _free.append(bars)
 
         def summed(part: Array) -> Array:
             return np.add.reduce(part.reshape(batch, -1, *part.shape[1:]), axis=1)

@@ -22,11 +22,14 @@ import numpy as np
 from fdnlearn.base.jit import FAST, jit
 from fdnlearn.ops.time_domain.vectors import (
     ROWS,
+    TOGETHER,
     lines_from_tile,
+    one_section,
+    one_section_kept,
     product,
-    section,
     section_back,
-    section_keeping,
+    some_sections,
+    some_sections_kept,
     tile_from_lines,
 )
 
@@ -85,9 +88,9 @@ def _forward(run, network, matrix, sections, inputs, outputs, delays, signal, bl
     n_out, length = h.shape[1], h.shape[2]
     heard = signal.shape[1]
     stride = lines.size // h.shape[0] // width
-    size = (block + ROWS + 2) * width
-    tile = np.zeros(2 * size, lines.dtype)
-    last = np.zeros((2 * count + 1) * 2 * width, lines.dtype)
+    size = (block + ROWS) * width
+    tile, mixed = np.zeros(size, lines.dtype), np.zeros(size, lines.dtype)
+    state = np.zeros(count * 4 * width, lines.dtype)
     reading, writing = np.empty(width, np.int64), np.empty(width, np.int64)
     for i in range(width):
         writing[i] = (run * width + i) * stride + pad
@@ -99,33 +102,34 @@ def _forward(run, network, matrix, sections, inputs, outputs, delays, signal, bl
     for k in range((length + block - 1) // block):
         first = k * block
         rows = min(block, length - first)
-        _fill_tile(lines, reading, first, tile, 2 * width, rows, width, lanes)
+        _fill_tile(lines, reading, first, tile, 0, rows, width, lanes)
         for o in range(n_out):
             for t in range(rows):
                 total = lines.dtype.type(0)
                 for i in range(width):
-                    total += outputs[network, o, i] * tile[(2 + t) * width + i]
+                    total += outputs[network, o, i] * tile[t * width + i]
                 h[run, o, first + t] = total
-        _copy(last, 0, past, at_past + k * last.size, last.size)
-        here = 0
-        for s in range(count):
-            there = size - here
-            _copy(last, s * 2 * width, tile, here, 2 * width)
-            for group in range(0, width, lanes):
-                section(
-                    tile, here + 2 * width + group, tile, there + 2 * width + group, rows, width,
-                    flat_sections, (network * count + s) * 5 * width + group,
-                    last, (count + 1 + s) * 2 * width + group,
+        _copy(state, 0, past, at_past + k * state.size, state.size)
+        for group in range(0, width, lanes):
+            s = 0
+            while s + TOGETHER <= count:
+                some_sections(
+                    tile, group, tile, group, rows, width,
+                    flat_sections, (network * count + s) * 5 * width + group, state, s * 4 * width + group,
                 )  # fmt: skip
-            _copy(tile, here + rows * width, last, s * 2 * width, 2 * width)
-            here = there
-        there = size - here
-        _multiply(tile, here + 2 * width, flat_matrix, network * width * width, tile, there, rows, width, lanes)
+                s += TOGETHER
+            while s < count:
+                one_section(
+                    tile, group, tile, group, rows, width,
+                    flat_sections, (network * count + s) * 5 * width + group, state, s * 4 * width + group,
+                )  # fmt: skip
+                s += 1
+        _multiply(tile, 0, flat_matrix, network * width * width, mixed, 0, rows, width, lanes)
         for t in range(min(rows, heard - first)):
             for q in range(signal.shape[0]):
                 for i in range(width):
-                    tile[there + t * width + i] += inputs[network, i, q] * signal[q, first + t]
-        _empty_tile(lines, writing, first, tile, there, rows, width, lanes)
+                    mixed[t * width + i] += inputs[network, i, q] * signal[q, first + t]
+        _empty_tile(lines, writing, first, mixed, 0, rows, width, lanes)
 
 
 @jit(parallel=True, fastmath=FAST, error_model="numpy")
@@ -135,7 +139,7 @@ def forward(matrix, sections, inputs, outputs, delays, signals, block, lanes, pa
     Parameters
     ----------
     matrix : (B, W, W), the transpose of M, W the lines filled up to whole registers
-    sections : (B, S, 5, W), rows ``sigma c0 c2 kappa a2`` (see `vectors.section`)
+    sections : (B, S, 5, W), rows ``sigma c0 c2 kappa a2`` (see `vectors.some_sections`)
     inputs : (B, W, I)
     outputs : (B, O, W)
     delays : (B, W), int64
@@ -143,7 +147,7 @@ def forward(matrix, sections, inputs, outputs, delays, signals, block, lanes, pa
     block : int, at most the shortest delay
     lanes, pad : int, of a register; at least the longest delay
     lines : (B R W (pad + T),)
-    past : (B R ceil(T / block) (2 S + 1) 2 W,)
+    past : (B R ceil(T / block) S 4 W,)
     """
     each = signals.shape[0]
     for run in numba.prange(h.shape[0]):
@@ -155,7 +159,7 @@ def forward(matrix, sections, inputs, outputs, delays, signals, block, lanes, pa
 
 @jit(fastmath=FAST, error_model="numpy")
 def _backward(
-    run, network, matrix, sections, inputs, outputs, delays, signal, block, lanes, pad, lines, past, g,
+    run, network, matrix, sections, inputs, outputs, delays, signal, block, lanes, pad, lines, past, bars, g,
     d_matrix, d_sections, d_inputs, d_outputs, d_signal,
 ):  # fmt: skip
     """One run of one network backwards; sums of a block are in the type of the signals, of all blocks in double."""
@@ -166,40 +170,50 @@ def _backward(
     size = (block + ROWS + 2) * width
     signals = np.zeros((count + 1) * size, lines.dtype)
     changes = np.zeros(max(count, 1) * size, lines.dtype)
-    state = np.zeros(2 * width, lines.dtype)
+    state = np.zeros(count * 4 * width, lines.dtype)
     entering = np.zeros(size, lines.dtype)
     leaving = np.zeros(size, lines.dtype)
     future = np.zeros(max(count, 1) * 2 * width, lines.dtype)
     sums = np.zeros(5 * width, lines.dtype)
     part = np.zeros(width * width, lines.dtype)
-    bars = np.empty(width * (length + pad), lines.dtype)
     reading, ahead, writing = np.empty(width, np.int64), np.empty(width, np.int64), np.empty(width, np.int64)
     for i in range(width):
         reading[i] = (run * width + i) * stride + pad - delays[network, i]
-        writing[i] = i * (length + pad)
+        writing[i] = (run * width + i) * stride
         ahead[i] = writing[i] + delays[network, i]
         for t in range(length, length + pad):
             bars[writing[i] + t] = 0
     flat_matrix, flat_sections = matrix.reshape(-1), sections.reshape(-1)
-    each = (2 * count + 1) * 2 * width
     at_past = run * (past.size // g.shape[0])
     for k in range((length + block - 1) // block - 1, -1, -1):
         first = k * block
         rows = min(block, length - first)
         _fill_tile(lines, reading, first, signals, 2 * width, rows, width, lanes)
+        _copy(past, at_past + k * state.size, state, 0, state.size)
         for s in range(count):
-            _copy(past, at_past + k * each + s * 2 * width, signals, s * size, 2 * width)
-            _copy(past, at_past + k * each + (count + 1 + s) * 2 * width, state, 0, 2 * width)
             for i in range(width):
-                changes[s * size + width + i] = state[i]
-                changes[s * size + i] = state[i] - state[width + i]
-            for group in range(0, width, lanes):
+                at = 4 * s * width + i
+                x, rise, d, e = state[at], state[at + width], state[at + 2 * width], state[at + 3 * width]
+                signals[s * size + width + i], signals[s * size + i] = x, x - rise
+                changes[s * size + width + i], changes[s * size + i] = d, d - e
+        for group in range(0, width, lanes):
+            s = 0
+            while s + TOGETHER <= count:
                 at = s * size + 2 * width + group
-                section_keeping(
+                some_sections_kept(
                     signals, at, signals, at + size, rows, width,
-                    flat_sections, (network * count + s) * 5 * width + group,
-                    state, group, changes, at,
+                    flat_sections, (network * count + s) * 5 * width + group, state, s * 4 * width + group,
+                    changes, at, size,
                 )  # fmt: skip
+                s += TOGETHER
+            while s < count:
+                at = s * size + 2 * width + group
+                one_section_kept(
+                    signals, at, signals, at + size, rows, width,
+                    flat_sections, (network * count + s) * 5 * width + group, state, s * 4 * width + group,
+                    changes, at, size,
+                )  # fmt: skip
+                s += 1
         _fill_tile(bars, ahead, first, entering, 0, rows, width, lanes)
         _multiply(entering, 0, flat_matrix, network * width * width, leaving, 0, rows, width, lanes)
         for i in range(0, width, ROWS):
@@ -245,17 +259,17 @@ def _backward(
 
 @jit(parallel=True, fastmath=FAST, error_model="numpy")
 def backward(
-    matrix, sections, inputs, outputs, delays, signals, block, lanes, pad, lines, past, g,
+    matrix, sections, inputs, outputs, delays, signals, block, lanes, pad, lines, past, bars, g,
     d_matrix, d_sections, d_inputs, d_outputs, d_signals,
 ):  # fmt: skip
     """Gradients, a row a run, from the gradient g (B R, O, T) of the responses; arrays as in `forward`.
 
-    `matrix` is M itself, not its transpose. The sums d_matrix (B R, W, W), d_sections (B R, S, 5, W), d_inputs
+    `matrix` is M itself, not its transpose, and `bars` is a workspace as large as `lines`. The sums d_matrix (B R, W, W), d_sections (B R, S, 5, W), d_inputs
     (B R, W, I) and d_outputs (B R, O, W) are in double and begin at zero; d_signals (B R, I, T') is of the signals.
     """
     each = signals.shape[0]
     for run in numba.prange(g.shape[0]):
         _backward(
             run, run // each, matrix, sections, inputs, outputs, delays, signals[run % each], block, lanes, pad,
-            lines, past, g, d_matrix, d_sections, d_inputs, d_outputs, d_signals[run],
+            lines, past, bars, g, d_matrix, d_sections, d_inputs, d_outputs, d_signals[run],
         )  # fmt: skip

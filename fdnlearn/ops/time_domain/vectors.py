@@ -97,73 +97,95 @@ def _int(value: int) -> Any:
     return ir.Constant(_INT, value)
 
 
-def _emit_section(context: Any, b: Any, kinds: Any, args: Any, *, keep: bool) -> None:
+def _emit_sections(context: Any, b: Any, kinds: Any, args: Any, *, many: int, keep: bool) -> None:
+    """Several sections in one loop: what one of them waits for, the others fill."""
     x, y, known, state = (_Memory(context, b, kinds[i], args[i]) for i in (0, 2, 6, 8))
     ox, oy, count, width, oc, os = (args[i] for i in (1, 3, 4, 5, 7, 9))
-    sigma, c0, c2, kappa, a2 = (known.load(b.add(oc, b.mul(width, _int(k)))) for k in range(5))
-    before = x.load(b.sub(ox, width))
-    earlier = x.load(b.sub(ox, b.mul(width, _int(2))))
-    risen = b.fsub(before, earlier, flags=_FAST)
-    held = _Registers(b, [before, risen, state.load(os), state.load(b.add(os, width))])
+
+    def row(base: Any, index: int) -> Any:
+        return b.add(base, b.mul(width, _int(index)))
+
+    coefficients = [[known.load(row(oc, 5 * s + k)) for k in range(5)] for s in range(many)]
+    held = _Registers(b, [state.load(row(os, k)) for k in range(4 * many)])
     with cgutils.for_range(b, count) as loop:
         step = b.mul(loop.index, width)
         now = x.load(b.add(ox, step))
-        rise = b.fsub(now, held[0], flags=_FAST)
-        driven = _times(b, sigma, held[0])
-        driven = _plus(b, driven, c0, rise)
-        driven = _minus(b, driven, c2, held[1])
-        slope = _plus(b, driven, a2, held[3])
-        slope = _minus(b, slope, kappa, held[2])
-        change = b.fadd(held[2], slope, flags=_FAST)
-        y.store(b.fadd(now, change, flags=_FAST), b.add(oy, step))
-        if keep:
-            changes = _Memory(context, b, kinds[10], args[10])
-            changes.store(change, b.add(args[11], step))
-        held[0], held[1], held[2], held[3] = now, rise, change, slope
-    state.store(held[2], os)
-    state.store(held[3], b.add(os, width))
+        for s, (sigma, c0, c2, kappa, a2) in enumerate(coefficients):
+            before, risen, change, slope = (held[4 * s + k] for k in range(4))
+            rise = b.fsub(now, before, flags=_FAST)
+            driven = _times(b, sigma, before)
+            driven = _plus(b, driven, c0, rise)
+            driven = _minus(b, driven, c2, risen)
+            slope = _plus(b, driven, a2, slope)
+            slope = _minus(b, slope, kappa, change)
+            change = b.fadd(change, slope, flags=_FAST)
+            for k, value in enumerate((now, rise, change, slope)):
+                held[4 * s + k] = value
+            now = b.fadd(now, change, flags=_FAST)
+            if keep:
+                changes, size = _Memory(context, b, kinds[10], args[10]), args[12]
+                apart = b.add(step, b.mul(size, _int(s)))
+                changes.store(change, b.add(args[11], apart))
+                y.store(now, b.add(oy, apart))
+        if not keep:
+            y.store(now, b.add(oy, step))
+    for k in range(4 * many):
+        state.store(held[k], row(os, k))
 
 
-@intrinsic
-def section(typing, x, ox, y, oy, count, width, coefficients, oc, state, os):
-    """A section over `count` rows of one register: ``y = x + d``, d being what it adds to its input.
+def _sections(many: int) -> Any:
+    @intrinsic
+    def sections(typing, x, ox, y, oy, count, width, coefficients, oc, state, os):
+        i64 = types.int64
+        signature = types.void(x, i64, y, i64, i64, i64, coefficients, i64, state, i64)
 
-    In differences, so that a pole near one costs no precision (with ``c_k = b_k - a_k``, c_0 = b_0 - 1):
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            _emit_sections(context, builder, sig.args, args, many=many, keep=False)
+            return context.get_dummy_value()
 
-        e[t] = a2 e[t-1] - kappa d[t-1] + sigma x[t-1] + c0 (x[t] - x[t-1]) - c2 (x[t-1] - x[t-2])
-        d[t] = d[t-1] + e[t]        kappa = 1 + a1 + a2        sigma = c0 + c1 + c2
+        return signature, codegen
 
-    Five rows ``sigma c0 c2 kappa a2`` from `oc`; two rows of `state`, d and e, before the first row and then after the
-    last; the two rows of x before the first are its past.
-    """
-    i64 = types.int64
-    signature = types.void(x, i64, y, i64, i64, i64, coefficients, i64, state, i64)
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        _emit_section(context, builder, sig.args, args, keep=False)
-        return context.get_dummy_value()
-
-    return signature, codegen
+    return sections
 
 
-@intrinsic
-def section_keeping(typing, x, ox, y, oy, count, width, coefficients, oc, state, os, d, od):
-    """`section`, whose d is kept for the adjoint."""
-    i64 = types.int64
-    signature = types.void(x, i64, y, i64, i64, i64, coefficients, i64, state, i64, d, i64)
+def _kept_sections(many: int) -> Any:
+    @intrinsic
+    def sections(typing, x, ox, y, oy, count, width, coefficients, oc, state, os, d, od, size):
+        i64 = types.int64
+        signature = types.void(x, i64, y, i64, i64, i64, coefficients, i64, state, i64, d, i64, i64)
 
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        _emit_section(context, builder, sig.args, args, keep=True)
-        return context.get_dummy_value()
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            _emit_sections(context, builder, sig.args, args, many=many, keep=True)
+            return context.get_dummy_value()
 
-    return signature, codegen
+        return signature, codegen
+
+    return sections
+
+
+#: Sections that one loop runs: their coefficients and states fit into 32 registers of AVX-512, of AVX2's 16 one's do.
+TOGETHER = 3 if _BYTES == 64 else 1
+
+#: One section after the other over `count` rows of one register: ``y = x + d``, d being what a section adds to its input.
+#:
+#: In differences, so that a pole near one costs no precision (with ``c_k = b_k - a_k``, c_0 = b_0 - 1):
+#:
+#:     e[t] = a2 e[t-1] - kappa d[t-1] + sigma x[t-1] + c0 (x[t] - x[t-1]) - c2 (x[t-1] - x[t-2])
+#:     d[t] = d[t-1] + e[t]        kappa = 1 + a1 + a2        sigma = c0 + c1 + c2
+#:
+#: A section has five rows ``sigma c0 c2 kappa a2`` from `oc` and four rows of state from `os`, ``x[t-1]``, its rise, d and e,
+#: before the first row of x and then after the last.
+one_section, some_sections = _sections(1), _sections(TOGETHER)
+
+#: The same, where every section's output and d are kept, `size` apart.
+one_section_kept, some_sections_kept = _kept_sections(1), _kept_sections(TOGETHER)
 
 
 @intrinsic
 def section_back(typing, x, ox, d, od, bar, ob, count, width, coefficients, oc, future, of, sums, os):
     """Pull the gradient `bar` of a section's output back to its input, in place, from the last row to the first.
 
-    The recursion of `section` backwards: ``s = a2 s[+1] - kappa r[+1] + bar``, ``r = r[+1] + s``, and
+    The recursion of `some_sections` backwards: ``s = a2 s[+1] - kappa r[+1] + bar``, ``r = r[+1] + s``, and
     ``bar <- bar + c0 s + sigma r[+1] - c2 s[+1]``. The two rows of `future` are r and s after the last row and become
     those at the first. To five rows of `sums` go the gradients of the five coefficients. Two rows before the first are
     the past of x and d.
