@@ -82,8 +82,8 @@ class _Loop(torch.autograd.Function):
         shortest = int(m.min())
         block = min(loops.BLOCK, shortest if shortest < lanes else shortest // lanes * lanes)
         pad = int(m.max())
-        x = np.ascontiguousarray(signals.detach().numpy())
-        runs = batch * len(x)
+        x = np.ascontiguousarray(signals.detach().expand(batch, -1, -1, -1).flatten(0, 1).numpy())
+        runs = len(x)
         lines = _taken(runs * width * (pad + length), dtype)
         past = _taken(runs * -(-length // block) * q.shape[1] * 4 * width, dtype)
         h = np.empty((runs, c.shape[1], length), dtype)
@@ -92,9 +92,10 @@ class _Loop(torch.autograd.Function):
                 np.ascontiguousarray(looped.swapaxes(1, 2)), q, b, c, m, x, block, lanes, pad, lines, past, h
             )
         weakref.finalize(ctx, _free.extend, (lines, past))
+        ctx.signals_shape = signals.shape
         ctx.sections_dtype = None if sections is None else sections.dtype
         ctx.saved = (looped, q, b, c, m, x, block, lanes, pad, lines, past), u, gain
-        return torch.from_numpy(h).unflatten(0, (batch, len(x)))
+        return torch.from_numpy(h).unflatten(0, (batch, runs // batch))
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -122,7 +123,7 @@ class _Loop(torch.autograd.Function):
         if ctx.needs_input_grad[7]:
             d_q = _from_differences(summed(d_sections)[..., :n].transpose(0, 3, 1, 2))
         return (
-            torch.from_numpy(np.add.reduce(d_signals.reshape(batch, -1, *x.shape[1:]), axis=0)),
+            torch.from_numpy(d_signals).unflatten(0, (batch, runs // batch)).sum_to_size(ctx.signals_shape),
             None,
             None,
             torch.from_numpy((d_loop * gain[:, None, :]).astype(u.dtype)),
@@ -143,7 +144,7 @@ def run(
     output_gains: Tensor,
     loop_sos: Tensor | None = None,
 ) -> Tensor:
-    """What leaves B networks (B, R, O, T) into which signals (R, I, T') go; see `fdnlearn.ops.time_domain`."""
+    """What leaves B networks, (B, R, O, T), into which signals (B or 1, R, I, T') go; see `fdnlearn.ops.time_domain`."""
     result: Tensor = _Loop.apply(
         signals, delays_samples, length_samples, feedback_matrix, loop_gain, input_gains, output_gains, loop_sos
     )

@@ -143,16 +143,16 @@ def forward(matrix, sections, inputs, outputs, delays, signals, block, lanes, pa
     inputs : (B, W, I)
     outputs : (B, O, W)
     delays : (B, W), int64
-    signals : (R, I, T'), what enters; nothing does after T'
+    signals : (B R, I, T'), what enters in each run; nothing does after T'
     block : int, at most the shortest delay
     lanes, pad : int, of a register; at least the longest delay
     lines : (B R W (pad + T),)
     past : (B R ceil(T / block) S 4 W,)
     """
-    each = signals.shape[0]
+    each = h.shape[0] // matrix.shape[0]
     for run in numba.prange(h.shape[0]):
         _forward(
-            run, run // each, matrix, sections, inputs, outputs, delays, signals[run % each], block, lanes, pad,
+            run, run // each, matrix, sections, inputs, outputs, delays, signals[run], block, lanes, pad,
             lines, past, h,
         )  # fmt: skip
 
@@ -267,9 +267,9 @@ def backward(
     `matrix` is M itself, not its transpose, and `bars` is a workspace as large as `lines`. The sums d_matrix (B R, W, W), d_sections (B R, S, 5, W), d_inputs
     (B R, W, I) and d_outputs (B R, O, W) are in double and begin at zero; d_signals (B R, I, T') is of the signals.
     """
-    each = signals.shape[0]
+    each = g.shape[0] // matrix.shape[0]
     for run in numba.prange(g.shape[0]):
         _backward(
-            run, run // each, matrix, sections, inputs, outputs, delays, signals[run % each], block, lanes, pad,
+            run, run // each, matrix, sections, inputs, outputs, delays, signals[run], block, lanes, pad,
             lines, past, bars, g, d_matrix, d_sections, d_inputs, d_outputs, d_signals[run],
         )  # fmt: skip
