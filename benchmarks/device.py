@@ -16,7 +16,6 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -52,7 +51,7 @@ def rooms_of(model: str, count: int) -> list[Target]:
 def config_of(model: str, options: argparse.Namespace, device: str | None = None) -> FitConfig:
     """A model's usual settings, shortened if asked for."""
     config = FitConfig.for_model(model, device=device or options.device)
-    return config if options.iterations is None else replace(config, iterations=options.iterations)
+    return config if options.iterations is None else config.with_settings(iterations=options.iterations)
 
 
 def agreement(options: argparse.Namespace) -> None:
@@ -96,7 +95,7 @@ def together(options: argparse.Namespace) -> None:
     for model, most in (("homogeneous", options.rooms), ("banded", max(1, options.rooms // 4))):
         config = config_of(model, options)
         targets = rooms_of(model, most)
-        solve_many(targets[:1], replace(config, iterations=8))
+        solve_many(targets[:1], config.with_settings(iterations=8))
         group = max(1, most // 16)
         while group <= most:
             peak_memory_gb(reset=True)
@@ -125,8 +124,8 @@ def peak_memory_gb(*, reset: bool = False) -> float:
 def one(options: argparse.Namespace) -> None:
     """Seconds of one banded fit, the kernels compiled before."""
     (target,) = rooms_of("banded", 1)
-    config = replace(config_of("banded", options), lines=16)
-    solve(target, replace(config, iterations=8))
+    config = config_of("banded", options).with_settings(lines=16)
+    solve(target, config.with_settings(iterations=8))
     seconds = []
     for _ in range(3):
         began = time.perf_counter()

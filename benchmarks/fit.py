@@ -41,8 +41,8 @@ def measure(length_s: float, options: argparse.Namespace) -> None:
     rate = options.rate
     recording = Recording("room", "", rate, room(length_s, rate)[None], "synthetic")
     target = prepare_target(recording, sample_rate_hz=rate)
-    config = FitConfig(
-        model=options.model, sample_rate_hz=rate, lines=options.lines, iterations=options.iterations
+    config = FitConfig.for_model(
+        options.model, sample_rate_hz=rate, lines=options.lines, iterations=options.iterations, restarts=16
     )
     solve(target, config, lambda _: True)  # compiles
     result = solve(target, config)

@@ -61,7 +61,7 @@ def fit(room: Path, seed: int) -> dict[str, Any] | None:
     """Metrics of one room's default fit, None if it failed."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            done = fit_recording(room, Path(folder) / "fit", FitConfig(model="homogeneous", seed=seed))
+            done = fit_recording(room, Path(folder) / "fit", FitConfig.for_model("homogeneous", seed=seed))
         except FdnlearnError as error:
             print(f"failed: {error}", flush=True)
             return None

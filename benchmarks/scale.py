@@ -43,7 +43,7 @@ from fdnlearn.runs.many import Job, Room
 from fdnlearn.runs.many.folder import BatchFolder
 from fdnlearn.runs.many.one import fit_room
 from fdnlearn.fitting import FitConfig
-job = Job(FitConfig(iterations=int(sys.argv[3])))
+job = Job(FitConfig.for_model("homogeneous", iterations=int(sys.argv[3])))
 rooms = [Room(path.stem, str(path)) for path in sorted(Path(sys.argv[1]).glob("*.wav"))]
 place = BatchFolder(Path(sys.argv[2]))
 with place.held():

@@ -27,7 +27,7 @@ from fdnlearn.fitting import FitConfig
 from fdnlearn.fitting.descent import Descent, advance, column_rates, split
 from fdnlearn.fitting.problem import Problem, problem_for
 from fdnlearn.losses.objective import objective_for
-from fdnlearn.model import Homogeneous
+from fdnlearn.model import HomogeneousModel
 from fdnlearn.rir import Recording, Target, prepare_target
 
 #: A step returns the loss it started from.
@@ -51,7 +51,9 @@ def target_at(sample_rate_hz: int) -> Target:
 def own_problem(lines: int, sample_rate_hz: int) -> Problem:
     """The problem of a fit, its loss cut down to the published energy decay and its bins to those of one second."""
     target = target_at(sample_rate_hz)
-    problem = problem_for(target, FitConfig(lines=lines, sample_rate_hz=sample_rate_hz))
+    problem = problem_for(
+        target, FitConfig.for_model("homogeneous", lines=lines, sample_rate_hz=sample_rate_hz)
+    )
     return dataclasses.replace(problem, objective=objective_for(target, {"edc": 1.0}), n_fft=sample_rate_hz)
 
 
@@ -68,9 +70,9 @@ def flamo_step(problem: Problem, free: Mapping[str, Tensor], dsp: ModuleType, sy
     The delays are the only filter in the loop, which sends flamo's recursion down its fastest path, and the impulse
     enters as its spectrum, which saves flamo a transform.
     """
-    n, n_fft, fs = problem.config.lines, problem.n_fft, problem.target.sample_rate_hz
+    n, n_fft, fs = problem.model.lines, problem.n_fft, problem.target.sample_rate_hz
     model = problem.model
-    assert isinstance(model, Homogeneous)
+    assert isinstance(model, HomogeneousModel)
     start = model.network(free)
     common = {"nfft": n_fft, "requires_grad": True}
     fed = dsp.Gain(size=(n, 1), **common)

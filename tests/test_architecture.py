@@ -16,7 +16,9 @@ PACKAGE = Path(fdnlearn.__file__).parent
 #: From the ground up: a part imports only from itself and from parts further up in this list.
 LAYERS = (
     "base",
+    "options",
     "registry",
+    "config",
     "examples",
     "fdn",
     "acoustics",

@@ -36,7 +36,7 @@ from fdnlearn.runs.many.one import fit_room, fit_rooms, target_of
 
 ROOMS = 6
 #: Fits of a third of a second, so that there is time to kill something.
-STEADY = FitConfig(lines=4, iterations=60, restarts=1, sample_rate_hz=8000)
+STEADY = FitConfig.for_model("homogeneous", lines=4, iterations=60, restarts=1, sample_rate_hz=8000)
 STEADY_OPTIONS = options_of(STEADY)
 
 
@@ -351,7 +351,9 @@ class TestMemory:
         with pytest.raises(UsageError, match=r"--max-memory 0\.1: one fit needs"):
             next(coming)
 
-    @pytest.mark.parametrize("config", [FitConfig(), FitConfig.for_model("banded", lines=16)])
+    @pytest.mark.parametrize(
+        "config", [FitConfig.for_model("homogeneous"), FitConfig.for_model("banded", lines=16)]
+    )
     def test_the_estimate_grows_with_the_room(self, tmp_path: Path, config: FitConfig) -> None:
         estimates = []
         for seconds in (1.0, 2.0, 4.0):
@@ -364,7 +366,7 @@ class TestMemory:
         self, rooms: Path, tmp_path: Path
     ) -> None:
         """The benchmark does this with ten thousand; a leak of 4 kB an iteration would be 6 MB here."""
-        job = Job(FitConfig(lines=2, iterations=20, restarts=1, sample_rate_hz=8000))
+        job = Job(FitConfig.for_model("homogeneous", lines=2, iterations=20, restarts=1, sample_rate_hz=8000))
         place = BatchFolder(tmp_path / "out")
         sources = sorted(rooms.iterdir())
         with place.held():

@@ -182,8 +182,11 @@ class TestTheRest:
 
     def test_the_choices_are_what_the_code_offers(self) -> None:
         from fdnlearn import fitting, registry
-        from fdnlearn.model import MODELS
 
-        assert set(registry.MODELS) == set(MODELS)
-        assert all(callable(registry.load(reference)) for reference in registry.METHODS.values())
+        for model in registry.MODELS.values():
+            references = (model.build, model.objective, model.design)
+            assert all(callable(registry.load(reference)) for reference in references)
+            assert registry.attribute(model.weights)
+            assert set(model.methods) <= set(registry.METHODS)
+        assert all(callable(registry.load(method.solve)) for method in registry.METHODS.values())
         assert callable(fitting.solve)

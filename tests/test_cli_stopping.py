@@ -53,7 +53,7 @@ import os, signal
 from fdnlearn import FitConfig, fit_recording
 fit_recording(
     {str(example_path("small_room"))!r}, {str(killed)!r},
-    FitConfig(model="homogeneous", lines=4, restarts=2, iterations=40),
+    FitConfig.for_model("homogeneous", lines=4, restarts=2, iterations=40),
     checkpoint_every_s=0,
     callback=lambda progress: progress.iteration == 33 and os.kill(os.getpid(), signal.SIGKILL),
 )"""
@@ -76,7 +76,7 @@ fit_recording(
     def test_a_fit_stopped_anywhere_resumes_to_the_same_network(
         self, room: Path, fitted: Path, tmp_path: Path, share: float
     ) -> None:
-        config = FitConfig(model="homogeneous", lines=4, iterations=6, restarts=2)
+        config = FitConfig.for_model("homogeneous", lines=4, iterations=6, restarts=2)
         stopped = fit_recording(
             room,
             tmp_path,

@@ -25,7 +25,7 @@ from fdnlearn.losses.energy_decay import energy_decay_loss, energy_decay_terms
 from fdnlearn.losses.objective import objective_for
 from fdnlearn.losses.placing import on_device
 from fdnlearn.ops.response import get_kernel
-from fdnlearn.registry import AUTO
+from fdnlearn.options import AUTO, Banded
 from fdnlearn.rir import Target
 
 Make = Callable[..., FloatArray]
@@ -179,7 +179,7 @@ def equally_long(targets: list[Target], monkeypatch: pytest.MonkeyPatch) -> list
 
     def as_long(target: Target, config: FitConfig) -> Problem:
         return dataclasses.replace(
-            problem_for(target, config), n_fft=4000 if config.model == "banded" else 3000
+            problem_for(target, config), n_fft=4000 if isinstance(config.model, Banded) else 3000
         )
 
     monkeypatch.setattr(gradient, "problem_for", as_long)
@@ -257,7 +257,7 @@ def test_every_room_leaves_a_stage_when_it_has_stalled(
     equally_long: list[Target], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its own losses decide, neither those of the others nor how many of them are left."""
-    config = dataclasses.replace(BRIEF, iterations=60, patience=3)
+    config = BRIEF.with_settings(iterations=60, patience=3)
     # Progress over three steps is measured against a thousandth: none, just too little, more than enough.
     falls = (1.0, 1 - 0.0003, 0.9)
     scripted(monkeypatch, {id(room): fall for room, fall in zip(equally_long, falls, strict=True)})
@@ -280,7 +280,7 @@ def test_a_room_that_has_left_a_stage_keeps_the_network_it_had_then(
     equally_long: list[Target], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its rows may stay in the batch and move on, but what counts is written down."""
-    config = dataclasses.replace(BRIEF, iterations=60, patience=3)
+    config = BRIEF.with_settings(iterations=60, patience=3)
     falls = (0.9, 1.0, 0.9)
     scripted(monkeypatch, {id(room): fall for room, fall in zip(equally_long, falls, strict=True)})
     _, left, _ = solve_many(equally_long, config)
@@ -295,7 +295,7 @@ def test_a_room_that_has_left_a_stage_keeps_the_network_it_had_then(
 
 def test_a_room_leaves_a_stage_after_the_step_that_its_losses_say(target: Target) -> None:
     """The rule itself, on the losses of a real fit, wherever these lead on this processor."""
-    config = dataclasses.replace(BRIEF, iterations=60, patience=3)
+    config = BRIEF.with_settings(iterations=60, patience=3)
     result = solve(target, config)
     for stage in plan(config):
         losses = [p.loss for p in result.history if p.stage == stage.name]
@@ -319,13 +319,13 @@ def test_rooms_together_take_as_many_steps_as_the_one_that_asks_for_most(
     wanted = {id(target): number for target, number in zip(pairs, (4, 8, 6), strict=True)}
 
     def asked(config: FitConfig, target: Target) -> FitConfig:
-        return dataclasses.replace(config, iterations=wanted[id(target)])
+        return config.with_settings(iterations=wanted[id(target)])
 
     monkeypatch.setattr(gradient, "settled", asked)
-    config = dataclasses.replace(BRIEF_BANDED, iterations=AUTO)
+    config = BRIEF_BANDED.with_settings(iterations=AUTO)
     assert len(groups_of({i: problem_for(target, config) for i, target in enumerate(pairs)})) == 1
     for result in solve_many(pairs, config):
         assert isinstance(result, Solution)
         assert result.iterations == sum(
-            stage.iterations for stage in plan(dataclasses.replace(config, iterations=8))
+            stage.iterations for stage in plan(config.with_settings(iterations=8))
         )

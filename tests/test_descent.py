@@ -31,7 +31,7 @@ from fdnlearn.rir import Target
 @pytest.mark.parametrize("restarts", [1, 2, 16])
 @pytest.mark.parametrize("iterations", [1, 7, 400])
 def test_a_plan_narrows_down_and_ends_as_asked(iterations: int, restarts: int, delays: str) -> None:
-    stages = plan(FitConfig(iterations=iterations, restarts=restarts, delays=delays))
+    stages = plan(FitConfig.for_model("homogeneous", iterations=iterations, restarts=restarts, delays=delays))
     assert stages[0].rows == restarts
     assert stages[-1].rows == 1
     assert [s.snapped for s in stages] == sorted(s.snapped for s in stages)
@@ -83,7 +83,7 @@ def test_a_fit_whose_starts_all_diverge_is_told_in_one_line(
 
     monkeypatch.setattr(Problem, "draw", broken)
     with pytest.raises(FdnlearnError, match="diverged"):
-        solve(target, FitConfig(lines=2, iterations=2, restarts=2))
+        solve(target, FitConfig.for_model("homogeneous", lines=2, iterations=2, restarts=2))
 
 
 def test_a_fit_survives_a_diverged_start(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:

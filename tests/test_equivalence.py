@@ -124,7 +124,7 @@ def test_a_fit_is_heard_as_learned(make_room: Callable[..., FloatArray]) -> None
     """From a recording with inverted polarity and its own level, through the whole fit, to the renderer."""
     recording = -0.2 * make_room(seconds=0.35, reverberation_time_s=0.2)
     target = target_of(recording, 16000)
-    fdn = solve(target, FitConfig(iterations=20, restarts=4)).fdn
+    fdn = solve(target, FitConfig.for_model("homogeneous", iterations=20, restarts=4)).fdn
     assert fdn.polarity == -1
     assert all(m.is_integer() for m in fdn.delays_samples)
     learned, rendered = responses_of(fdn)

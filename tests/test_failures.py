@@ -256,7 +256,7 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_fit(tmp_path: Path) -> Non
     recording = record(tmp_path / "room.wav")
     out = tmp_path / "out"
     (out / "checkpoint.safetensors.partial").mkdir(parents=True)
-    config = FitConfig(model="homogeneous", lines=2, iterations=6, restarts=1)
+    config = FitConfig.for_model("homogeneous", lines=2, iterations=6, restarts=1)
     with pytest.raises(FdnlearnError, match=r"out: cannot be written \(is a directory\)"):
         fit_recording(recording, out, config, checkpoint_every_s=0)
     assert contents(out) == {}

@@ -206,7 +206,7 @@ def test_rooms_side_by_side_have_the_losses_they_have_alone(
         target_of(make_room(sample_rate_hz=8000, seconds=0.3, reverberation_time_s=time_s), 8000)
         for time_s in (0.22, 0.225)
     ]
-    config = replace(config, kernel="cuda", device=DEVICE.type)
+    config = config.with_settings(kernel="cuda", device=DEVICE.type)
     problems = [problem_for(target, config) for target in targets]
     longest = max(problem.n_fft for problem in problems)
     crowd = ProblemBatch(tuple(replace(problem, n_fft=longest) for problem in problems))
@@ -234,7 +234,7 @@ def test_a_descent_goes_the_same_way(target: Target) -> None:
     """
     losses = []
     for kernel in ("reference", "cuda"):
-        problem = problem_for(target, replace(BRIEF, kernel=kernel, device=DEVICE.type))
+        problem = problem_for(target, BRIEF.with_settings(kernel=kernel, device=DEVICE.type))
         free = {name: x.double() for name, x in problem.draw(1, 0).items()}
         descent, rates = Descent.start(free), 0.1 * column_rates(problem, free)
         losses.append([advance(descent, problem, free, None, rates)[0][0] for _ in range(5)])

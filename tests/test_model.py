@@ -15,15 +15,16 @@ from torch import Tensor
 from torch_networks import Tensors, relative_error, tensors
 
 from fdnlearn.base.types import FloatArray
-from fdnlearn.model import MODELS, Homogeneous, ModelOptions, Network
+from fdnlearn.model import HomogeneousModel, Network
 from fdnlearn.model.homogeneous import DECAY_SPAN
 from fdnlearn.model.orthogonal import orthogonal
 from fdnlearn.ops.response import KERNELS, get_kernel
+from fdnlearn.registry import MODELS, load
 
-MODEL = Homogeneous(sample_rate_hz=16000.0, reverberation_time_s=0.6, lines=6, inputs=2, outputs=3)
+MODEL = HomogeneousModel(sample_rate_hz=16000.0, reverberation_time_s=0.6, lines=6, inputs=2, outputs=3)
 
 
-def draw(model: Homogeneous = MODEL, starts: int = 4, seed: int = 0) -> dict[str, Tensor]:
+def draw(model: HomogeneousModel = MODEL, starts: int = 4, seed: int = 0) -> dict[str, Tensor]:
     direct = torch.full((model.outputs, model.inputs), 0.3)
     return model.draw(torch.Generator().manual_seed(seed), direct, starts)
 
@@ -47,7 +48,7 @@ def test_only_what_lies_above_the_diagonal_counts() -> None:
 
 @given(free=st.floats(-1e4, 1e4), rate=st.sampled_from([8000.0, 16000.0, 48000.0, 192000.0]))
 def test_delays_stay_within_their_range(free: float, rate: float) -> None:
-    model = Homogeneous(rate, 0.5, 1)
+    model = HomogeneousModel(rate, 0.5, 1)
     low, high = model.delay_range_samples()
     delay = float(model.delays(torch.tensor(free)))
     assert 2 <= low < high
@@ -120,7 +121,7 @@ def test_starts_follow_their_seed_and_differ_from_each_other() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_is_built_alike(name: str, make_room: Callable[..., FloatArray]) -> None:
     room = make_room(sample_rate_hz=8000, seconds=0.4, reverberation_time_s=0.3, channels=2)
-    model = MODELS[name](target_of(room, 8000), ModelOptions(3))
+    model = load(MODELS[name].build)(target_of(room, 8000), MODELS[name].options(lines=3))
     assert model.lines == 3
     free = model.draw(torch.Generator().manual_seed(0), torch.ones(2, 1), 2)
     assert set(free) == set(model.rates)

@@ -11,16 +11,14 @@ from typing import Any, TypeVar
 
 import click
 
-from fdnlearn import registry
 from fdnlearn.base.errors import FdnlearnError, UsageError
+from fdnlearn.options import MAX_LINES, MAX_RATE_HZ, MIN_RATE_HZ
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DEBUG = "--debug"
 #: Key in `click.Context.meta`: the configuration file that filled in defaults.
 DEFAULTS_FILE = "fdnlearn.defaults_file"
-#: Range of sample rates that audio files have.
-MIN_RATE_HZ, MAX_RATE_HZ = 4000, 768_000
 
 
 class Number(click.ParamType):  # type: ignore[type-arg]
@@ -67,9 +65,7 @@ class Channel(click.ParamType):  # type: ignore[type-arg]
 
 def lines_option(help_text: str, **settings: Any) -> Callable[[Command], Command]:
     """Add ``--lines N``, with the `settings` of `click.option` that differ."""
-    return click.option(
-        "--lines", metavar="N", type=click.IntRange(1, registry.MAX_LINES), help=help_text, **settings
-    )
+    return click.option("--lines", metavar="N", type=click.IntRange(1, MAX_LINES), help=help_text, **settings)
 
 
 def sample_rate_option(help_text: str, **settings: Any) -> Callable[[Command], Command]:

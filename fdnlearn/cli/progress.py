@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fdnlearn.fitting.result import Progress
+    from fdnlearn.fitting.progress import Progress
 
 
 @contextmanager

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
+from fdnlearn.config import FitConfig
 from fdnlearn.fitting.effort import settled
-from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, Progress, Solution, Status
-from fdnlearn.registry import METHODS, MODELS, load
+from fdnlearn.fitting.progress import Callback, Checkpointing, Progress
+from fdnlearn.fitting.solution import Solution, Status
+from fdnlearn.registry import METHODS, load
 from fdnlearn.rir.target import Target
 
 __all__ = ["Callback", "Checkpointing", "FitConfig", "Solution", "Progress", "Status", "solve", "solve_many"]
@@ -26,10 +28,9 @@ def solve(
     Raises
     ------
     UsageError
-        If there is no such method, or an ablation of the gradient fit is asked of another.
+        If the configuration asks for what is not there.
     """
-    _check(config)
-    method = load(METHODS[config.method])
+    method = load(METHODS[config.method.name].solve)
     result: Solution = method(target, settled(config, target), callback, checkpointing)
     return result
 
@@ -44,34 +45,16 @@ def solve_many(targets: Sequence[Target], config: FitConfig) -> list[Solution | 
     UsageError
         As `solve` does.
     """
-    _check(config)
-    if config.method == "gradient":
+    if METHODS[config.method.name].side_by_side:
         from fdnlearn.fitting import gradient
 
         return gradient.solve_many(targets, config)
-    found: list[Solution | FdnlearnError] = []
+    results: list[Solution | FdnlearnError] = []
     for target in targets:
         try:
-            found.append(solve(target, config))
+            results.append(solve(target, config))
         except UsageError:
             raise
         except FdnlearnError as error:
-            found.append(error)
-    return found
-
-
-def _check(config: FitConfig) -> None:
-    if config.method not in METHODS:
-        raise UsageError(f"--method {config.method}", "unknown method", f"choose one of {', '.join(METHODS)}")
-    if config.model in MODELS and config.method not in (methods := MODELS[config.model].methods):
-        raise UsageError(
-            f"--model {config.model}",
-            f"is not fitted by {config.method}",
-            f"use --method {', '.join(methods[:-1])} or {methods[-1]}, or --model homogeneous",
-        )
-    if not config.learn_delays and config.method != "gradient":
-        raise UsageError(
-            f"--method {config.method}", "always searches delays", "freeze them with gradient only"
-        )
-    if config.patience is not None and config.method != "gradient":
-        raise UsageError("--patience", f"means nothing to {config.method}", "leave it out or use gradient")
+            results.append(error)
+    return results

@@ -9,8 +9,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from fdnlearn.config import FitConfig
 from fdnlearn.fitting.problem import Free, Loss, Problem
-from fdnlearn.fitting.result import FitConfig
 from fdnlearn.model import Maps, Model
 from fdnlearn.model.tiling import filled_up
 

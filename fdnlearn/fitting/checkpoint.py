@@ -17,7 +17,8 @@ from torch import Tensor
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.version import __version__
-from fdnlearn.fitting.result import FitConfig, Progress
+from fdnlearn.config import FitConfig
+from fdnlearn.fitting.progress import Progress
 from fdnlearn.rir.target import Target
 
 _FORMAT = "fdnlearn.checkpoint"
@@ -27,7 +28,7 @@ _ROW = tuple(entry.name for entry in dataclasses.fields(Progress) if entry.name 
 
 def fingerprint(target: Target, config: FitConfig) -> str:
     """What a checkpoint belongs to: program version, settings and the prepared target."""
-    settings = json.dumps(dataclasses.asdict(config), sort_keys=True)
+    settings = json.dumps(config.settings(), sort_keys=True)
     digest = hashlib.sha256(f"{__version__} {settings} {target.sha256}".encode())
     digest.update(target.samples.tobytes())
     return digest.hexdigest()

@@ -15,9 +15,11 @@ from fdnlearn.fitting.batch import ProblemBatch, interleaved
 from fdnlearn.fitting.columns import split
 from fdnlearn.fitting.descent import Descent, advance, column_rates, cosine
 from fdnlearn.fitting.problem import Free
-from fdnlearn.fitting.result import Callback, Checkpointing, Progress, Status
+from fdnlearn.fitting.progress import Callback, Checkpointing, Progress
 from fdnlearn.fitting.rounding import roundings
+from fdnlearn.fitting.solution import Status
 from fdnlearn.fitting.stages import Stage, plan
+from fdnlearn.options import Gradient
 
 #: Relative fall of a room's mean loss that counts as progress. The mean, for with a learning rate that begins high the
 #: loss first rises above that of the start, and the best says nothing for a long while.
@@ -115,6 +117,8 @@ def carry_on(
     saved = time.perf_counter()
     out_of_time = False
     config, rooms = course.crowd.config, course.crowd.rooms
+    method = config.method
+    assert isinstance(method, Gradient)
     rates = column_rates(course.crowd, course.like)
     while True:
         stage = course.stages[course.stage]
@@ -131,7 +135,7 @@ def carry_on(
                     break
             now = stage.rate * cosine(progress) * rates
             _note(course, advance(course.descent, present, course.like, delays, now, present.rooms))
-            if config.patience is not None and _let_go(course, config.patience):
+            if method.patience is not None and _let_go(course, method.patience):
                 present, delays = _present(course)
             if checkpointing is not None and time.perf_counter() - saved > checkpointing.every_s:
                 save(course, checkpointing, owner)

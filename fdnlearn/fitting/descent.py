@@ -13,6 +13,7 @@ from fdnlearn.fitting.batch import ProblemBatch
 from fdnlearn.fitting.columns import join, split, widths
 from fdnlearn.fitting.problem import Problem
 from fdnlearn.ops.adam import cpu as adam
+from fdnlearn.options import Gradient
 
 
 @dataclass
@@ -149,6 +150,7 @@ def _move(descent: Descent, loss: Tensor, gradient: Tensor, rates: Tensor) -> No
 
 def column_rates(problem: Problem | ProblemBatch, like: Mapping[str, Tensor]) -> Tensor:
     """Relative learning rate of every column of `Descent.values`."""
-    frozen = set() if problem.config.learn_delays else {"delay"}
+    method = problem.config.method
+    frozen = {"delay"} if isinstance(method, Gradient) and not method.learn_delays else set()
     rates = [0.0 if name in frozen else problem.model.rates[name] for name in like]
     return torch.repeat_interleave(torch.tensor(rates), torch.tensor(widths(like))).to(problem.device)

@@ -9,13 +9,15 @@ from collections.abc import Sequence
 import torch
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
+from fdnlearn.config import FitConfig
 from fdnlearn.fitting import checkpoint
 from fdnlearn.fitting.batch import ProblemBatch, groups_of
 from fdnlearn.fitting.course import FitState, begin, carry_on, resume
-from fdnlearn.fitting.effort import settled
+from fdnlearn.fitting.effort import longest, settled
 from fdnlearn.fitting.problem import Problem, problem_for
-from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, Solution, Status
+from fdnlearn.fitting.progress import Callback, Checkpointing
 from fdnlearn.fitting.rounding import UNADAPTED, roundings
+from fdnlearn.fitting.solution import Solution, Status
 from fdnlearn.fitting.threads import one_torch_thread
 from fdnlearn.rir.target import Target
 
@@ -69,7 +71,7 @@ def solve_many(targets: Sequence[Target], config: FitConfig) -> list[Solution | 
     ----------
     targets : sequence of Target
     config : FitConfig
-        `budget_s` is the time of each batch. Where `iterations` is `registry.AUTO`, all rooms of a batch take as many
+        `budget_s` is the time of each batch. Where `iterations` is `options.AUTO`, all rooms of a batch take as many
         as the one that asks for most.
 
     Returns
@@ -93,8 +95,7 @@ def solve_many(targets: Sequence[Target], config: FitConfig) -> list[Solution | 
         except FdnlearnError as error:
             found[index] = error
     for members in groups_of(problems):
-        most = max(settled(config, targets[index]).iterations for index in members)
-        decided = dataclasses.replace(config, iterations=most)
+        decided = longest([settled(config, targets[index]) for index in members])
         with one_torch_thread(problems[members[0]].device):
             group = (dataclasses.replace(problems[index], config=decided) for index in members)
             course = begin(ProblemBatch(tuple(group)))

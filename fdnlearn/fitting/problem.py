@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -12,13 +12,16 @@ import torch
 from torch import Tensor
 
 from fdnlearn.base.errors import UsageError
+from fdnlearn.config import FitConfig
 from fdnlearn.fdn import FDN, PerLineGain
 from fdnlearn.fitting.compilation import ensure_compiled
-from fdnlearn.fitting.result import FitConfig, Solution
-from fdnlearn.losses import banded, objective
+from fdnlearn.fitting.progress import Progress
+from fdnlearn.fitting.solution import Solution
 from fdnlearn.losses.placing import on_device
-from fdnlearn.model import MODELS, Model, ModelOptions, Network
+from fdnlearn.model import Model, Network
 from fdnlearn.ops.response import Kernel, get_kernel, kernel_for
+from fdnlearn.options import Gradient
+from fdnlearn.registry import MODELS, attribute, load
 from fdnlearn.rir.target import Target
 
 Free = dict[str, Tensor]
@@ -30,6 +33,10 @@ class Loss(Protocol):
     @property
     def length_samples(self) -> int:
         """How long responses must be."""
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """Of the terms that count, by name; a term that a target has not may be among them."""
 
     @property
     def kind(self) -> Hashable:
@@ -100,16 +107,21 @@ class Problem:
         network = self.model.network(double, fixed)
         return self.to_fdn(network, **self.model.fdn_fields(double, network))
 
-    def solution(self, fdn: FDN, **found: Any) -> Solution:
-        """What a fit of this problem has come to; `found` are the other fields of a `Solution`."""
+    def solution(self, fdn: FDN, history: tuple[Progress, ...], **rest: Any) -> Solution:
+        """What a fit of this problem has come to; `rest` are the other fields of a `Solution`."""
+        method = self.config.method
+        if isinstance(method, Gradient) and history:
+            terms = tuple(name for name in self.objective.weights if name in history[-1].terms)
+            method = replace(method, loss_terms=terms)
         settled = replace(
             self.config,
-            lines=fdn.lines,
+            model=self.model.options,
+            method=method,
             sample_rate_hz=self.target.sample_rate_hz,
             device=self.device.type,
             kernel=self.kernel.name,
         )
-        return Solution(target=self.target, config=settled, fdn=fdn, **found)
+        return Solution(target=self.target, config=settled, fdn=fdn, history=history, **rest)
 
     def to_fdn(self, network: Network, **fields: Any) -> FDN:
         """The first network of a batch as the contract; by default one gain a line is all its absorption."""
@@ -154,40 +166,14 @@ def _gpu_is_trusted() -> bool:
     return trusted()
 
 
-@dataclass(frozen=True)
-class Aim:
-    """What belongs to a model: weights of its loss's terms, and what prepares the loss for a target.
-
-    Attributes
-    ----------
-    weights : mapping of str to float
-    objective : callable
-    decays : float
-        Reverberation times, of the slowest band, that a response is computed over.
-    held : int
-        Signals of the response's length that the loss holds for every channel.
-    """
-
-    weights: Mapping[str, float]
-    objective: Callable[[Target, Mapping[str, float]], Loss]
-    decays: float
-    held: int
-
-
-#: Model name -> its aim.
-AIMS: Mapping[str, Aim] = {
-    "homogeneous": Aim(objective.WEIGHTS, objective.objective_for, 1.25, 1),
-    "banded": Aim(banded.WEIGHTS, banded.banded_objective_for, 1.0, 10),
-}
-
-
 def _weights(config: FitConfig) -> Mapping[str, float]:
-    weights = AIMS[config.model].weights
-    if config.loss_terms is None:
+    weights: Mapping[str, float] = attribute(MODELS[config.model.name].weights)
+    terms = config.method.loss_terms if isinstance(config.method, Gradient) else None
+    if terms is None:
         return weights
-    if unknown := set(config.loss_terms) - set(weights):
+    if unknown := set(terms) - set(weights):
         raise UsageError(f"loss term {min(unknown)}", "unknown", f"choose among {', '.join(weights)}")
-    return {name: weight for name, weight in weights.items() if name in config.loss_terms}
+    return {name: weight for name, weight in weights.items() if name in terms}
 
 
 def problem_for(target: Target, config: FitConfig) -> Problem:
@@ -196,18 +182,16 @@ def problem_for(target: Target, config: FitConfig) -> Problem:
     Raises
     ------
     UsageError
-        If the model or a term of the loss is unknown, or the device is not there.
+        If a term of the loss is unknown, or the device is not there.
     """
-    if config.model not in MODELS:
-        raise UsageError(f"--model {config.model}", "unknown model", f"choose one of {', '.join(MODELS)}")
+    definition = MODELS[config.model.name]
     device = resolve_device(config.device)
     if device.type == "cpu":
         ensure_compiled()
     fs = target.sample_rate_hz
-    wishes = ModelOptions(config.lines, config.early, config.slopes, config.knots)
-    model = MODELS[config.model](target, wishes)
-    loss = AIMS[config.model].objective(target, _weights(config))
-    wanted = max(target.length_samples, math.ceil(target.reverberation_time_s * fs), loss.length_samples)
-    n_fft = scipy.fft.next_fast_len(math.ceil(AIMS[config.model].decays * wanted) + 64, real=True)
+    model: Model = load(definition.build)(target, config.model)
+    loss: Loss = load(definition.objective)(target, _weights(config))
+    needed = max(target.length_samples, math.ceil(target.reverberation_time_s * fs), loss.length_samples)
+    n_fft = scipy.fft.next_fast_len(math.ceil(definition.decays * needed) + 64, real=True)
     kernel = get_kernel(config.kernel) if config.kernel else kernel_for(device.type)
     return Problem(target, config, model, on_device(loss, device), kernel, device, n_fft)

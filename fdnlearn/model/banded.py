@@ -22,6 +22,7 @@ from fdnlearn.fdn.families.equaliser import equaliser
 from fdnlearn.model.banded_map import BandedMap
 from fdnlearn.model.early import Early
 from fdnlearn.model.network import Network
+from fdnlearn.options import Banded
 
 FAMILY = "peq-1"
 
@@ -43,7 +44,7 @@ _RATES: Mapping[str, float] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Banded:
+class BandedModel:
     """What a room's network starts from, and how it becomes the contract.
 
     Attributes
@@ -55,7 +56,9 @@ class Banded:
         Where the reverberation times start, of every group of lines.
     levels_db : ndarray, shape (G,)
         Where the level of each group starts.
-    lines, inputs, outputs : int
+    inputs, outputs : int
+    options : Banded
+        What was asked for, what was left to the room as it was settled.
     delay_range_samples : tuple of float
         Shortest and longest delay.
     late_delay_samples : int
@@ -69,13 +72,18 @@ class Banded:
     knots_hz: FloatArray
     times_s: FloatArray
     levels_db: FloatArray
-    lines: int
+    options: Banded
     outputs: int
     delay_range_samples: tuple[float, float]
     late_delay_samples: int
     early: Early
     inputs: int = 1
     warnings: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> int:
+        """Number of lines."""
+        return self.options.lines
 
     @property
     def rates(self) -> Mapping[str, float]:
@@ -95,7 +103,7 @@ class Banded:
         turns: IntArray = np.arange(self.lines) % self.times_s.shape[0]
         return turns
 
-    def stack(self, others: Sequence[Banded], device: torch.device) -> BandedMap:
+    def stack(self, others: Sequence[BandedModel], device: torch.device) -> BandedMap:
         """How free parameters become networks, for this room and others of its kind."""
         every = (self, *others)
         taps, *more = (one.early.taps(device) for one in every)

@@ -11,15 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fdnlearn.base.errors import UsageError
 from fdnlearn.fdn.absorption import PerLineGain
 from fdnlearn.model.network import Network
 from fdnlearn.model.orthogonal import orthogonal
 from fdnlearn.model.tiling import tiled
-from fdnlearn.model.wishes import NO_OPTIONS, ModelOptions
+from fdnlearn.options import Homogeneous
 from fdnlearn.rir.target import Target
-
-USUAL_LINES = 6
 
 _RATES: Mapping[str, float] = {
     "matrix": 1.0,
@@ -65,7 +62,7 @@ class _Lines(torch.autograd.Function):
 
 
 @dataclass(frozen=True)
-class Homogeneous:
+class HomogeneousModel:
     """Maps free parameters to a `Network`; every tensor carries a leading batch dimension of B starts.
 
     Attributes
@@ -82,6 +79,11 @@ class Homogeneous:
     lines: int
     inputs: int = 1
     outputs: int = 1
+
+    @property
+    def options(self) -> Homogeneous:
+        """What was asked for, as it was settled."""
+        return Homogeneous(lines=self.lines)
 
     @property
     def rates(self) -> Mapping[str, float]:
@@ -146,7 +148,7 @@ class Homogeneous:
         """Models that agree in it can be put side by side."""
         return (type(self), self.sample_rate_hz, self.lines, self.inputs, self.outputs)
 
-    def stack(self, others: Sequence[Homogeneous], device: torch.device) -> Homogeneous:
+    def stack(self, others: Sequence[HomogeneousModel], device: torch.device) -> HomogeneousModel:
         """The model of this room and of others of its kind."""
         times = [one.reverberation_time_s for one in (self, *others)]
         together = torch.tensor(times, dtype=torch.float64, device=device)[:, None]
@@ -184,25 +186,12 @@ class Homogeneous:
         return {"absorption": PerLineGain(gains=tuple(network.loop_gain[0].tolist()))}
 
 
-def homogeneous_for(target: Target, wishes: ModelOptions = NO_OPTIONS) -> Homogeneous:
-    """The model for a target.
-
-    Raises
-    ------
-    UsageError
-        If something is asked for that it has not.
-    """
-    refused = (
-        ("--early", wishes.early, "none", "has no early part"),
-        ("--slopes", wishes.slopes, "auto", "has a decay of its own for every line already"),
-        ("--knots", wishes.knots, None, "has no reverberation times per band"),
-    )
-    for option, value, harmless, problem in refused:
-        if value not in (None, harmless):
-            raise UsageError(f"{option} {value}", f"the homogeneous model {problem}", "use --model banded")
-    return Homogeneous(
+def homogeneous_for(target: Target, options: Homogeneous | None = None) -> HomogeneousModel:
+    """The model for a target."""
+    options = options or Homogeneous()
+    return HomogeneousModel(
         sample_rate_hz=float(target.sample_rate_hz),
         reverberation_time_s=target.reverberation_time_s,
-        lines=wishes.lines or USUAL_LINES,
+        lines=options.lines or Homogeneous().lines,
         outputs=target.samples.shape[0],
     )

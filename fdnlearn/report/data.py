@@ -11,7 +11,7 @@ from fdnlearn.base.types import FloatArray
 
 if TYPE_CHECKING:
     from fdnlearn.fdn import FDN
-    from fdnlearn.fitting.result import Progress
+    from fdnlearn.fitting.progress import Progress
     from fdnlearn.rir.target import Target
 
 

@@ -21,7 +21,7 @@ from fdnlearn.report.spectrogram import LOWEST_HZ, log_spectrogram
 from fdnlearn.report.style import PALETTE, figure_style, new_figure
 
 if TYPE_CHECKING:
-    from fdnlearn.fitting.result import Progress
+    from fdnlearn.fitting.progress import Progress
     from fdnlearn.rir.target import Target
 
 

@@ -34,7 +34,7 @@ from fdnlearn.report.data import ReportData
 from fdnlearn.report.late import coherence_rows, ringing_sentence
 
 if TYPE_CHECKING:
-    from fdnlearn.fitting.result import Progress
+    from fdnlearn.fitting.progress import Progress
 
 #: Channels that get figures of their own; more would make the page heavy.
 MAX_CHANNELS = 4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -92,7 +91,7 @@ def evaluate(
         If a second output is asked of a network that cannot have one.
     """
     target, result = solution.target, solution
-    settings = {**dataclasses.asdict(solution.config), "channel": channel, "stereo": stereo, **more}
+    settings = {**solution.config.settings(), "channel": channel, "stereo": stereo, **more}
     response = np.asarray(impulse_response(result.fdn), dtype=np.float64)
     comparison = _compare(target, result.fdn, response)
     unsnapped = None

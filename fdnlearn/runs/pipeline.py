@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,10 @@ from fdnlearn.base.files import writing
 from fdnlearn.runs.folder import ResultFolder
 
 if TYPE_CHECKING:
+    from fdnlearn.config import FitConfig
     from fdnlearn.fdn import FDN
-    from fdnlearn.fitting.result import Callback, FitConfig, Solution
+    from fdnlearn.fitting.progress import Callback
+    from fdnlearn.fitting.solution import Solution
     from fdnlearn.rir.target import Target
 
 
@@ -136,4 +137,4 @@ def asked_settings(
     config: FitConfig, channel: int | Literal["all"] | None, *, stereo: bool
 ) -> dict[str, Any]:
     """What was asked of a fit, as plain JSON values: what has other ones is another fit."""
-    return {**dataclasses.asdict(config), "channel": channel, "stereo": stereo}
+    return {**config.settings(), "channel": channel, "stereo": stereo}

@@ -12,6 +12,7 @@ from typing import Any
 
 from fdnlearn import registry
 from fdnlearn.examples import DRY_CLIPS, ROOMS, example_path
+from fdnlearn.options import MAX_LINES
 from fdnlearn_audition.bench import Bench
 from fdnlearn_audition.fit_process import FitRequest
 from fdnlearn_audition.fits import Fit, Fits
@@ -93,12 +94,12 @@ class ListeningRoom:
             "token": session.token,
             "examples": list(ROOMS),
             "dry": list(DRY_CLIPS),
-            "models": {name: usual.about for name, usual in registry.MODELS.items()},
-            "usual": {name: usual.settings() for name, usual in registry.MODELS.items()},
+            "models": {name: model.about for name, model in registry.MODELS.items()},
+            "usual": {name: model.usual() for name, model in registry.MODELS.items()},
             "default_model": registry.DEFAULT_MODEL,
             "methods": list(registry.METHODS),
             "rates": list(RATES_HZ),
-            "max_lines": registry.MAX_LINES,
+            "max_lines": MAX_LINES,
             "max_iterations": self.limits.iterations,
             "upload_mb": self.limits.upload_bytes >> 20,
             "suffixes": list(SUFFIXES),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,16 +22,18 @@ import torch
 from torch import Tensor
 
 from fdnlearn.base.types import FloatArray
+from fdnlearn.config import FitConfig
 from fdnlearn.fitting import checkpoint
-from fdnlearn.fitting.baselines import analytic_banded
 from fdnlearn.fitting.baselines.orthogonal_designs import orthogonal_matrix
 from fdnlearn.fitting.problem import Problem, problem_for
-from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, Progress, Solution, Status
+from fdnlearn.fitting.progress import Callback, Checkpointing, Progress
 from fdnlearn.fitting.rounding import coprime
+from fdnlearn.fitting.solution import Solution, Status
 from fdnlearn.fitting.threads import one_torch_thread
 from fdnlearn.model import Network
 from fdnlearn.model.homogeneous import LONGEST_DELAY_S, SHORTEST_DELAY_S
 from fdnlearn.ops.response import get_kernel
+from fdnlearn.registry import MODELS, load
 from fdnlearn.rir.target import Target
 
 #: Direct sound and everything that belongs to it, as the direct-to-reverberant ratio has it.
@@ -59,7 +61,7 @@ def solve(
         checkpoint.load(checkpointing.path, checkpoint.fingerprint(target, config))
     started = time.perf_counter()
     with one_torch_thread(problem.device), torch.no_grad():
-        network, fields = DESIGNS[config.model](problem)
+        network, fields = load(MODELS[config.model.name].design)(problem)
         loss, terms = problem.objective(_responses(problem, network).float().to(problem.device))
     done = Progress(
         iteration=1,
@@ -86,7 +88,7 @@ def solve(
 
 def design(problem: Problem) -> tuple[Network, Mapping[str, Any]]:
     """The network (a batch of one, float64), and the contract's fields beyond delays, matrix and gains: none."""
-    target, lines = problem.target, problem.config.lines
+    target, lines = problem.target, problem.model.lines
     fs, outputs = target.sample_rate_hz, target.samples.shape[0]
     rng = np.random.default_rng(problem.config.seed)
     delays = coprime_delays(mean_delay_samples(target.mixing_time_s * fs, lines), lines, fs)
@@ -150,10 +152,3 @@ def _batch(array: FloatArray) -> Tensor:
 def _responses(problem: Problem, network: Network) -> Tensor:
     """Impulse responses (1, channels, n_fft), on the CPU, in double."""
     return network.impulse_response(problem.n_fft, get_kernel("cpu"))[:, :, 0]
-
-
-#: Model -> its design.
-DESIGNS: Mapping[str, Callable[[Problem], tuple[Network, Mapping[str, Any]]]] = {
-    "homogeneous": design,
-    "banded": analytic_banded.design,
-}

@@ -21,15 +21,18 @@ import torch
 from torch import Tensor
 
 from fdnlearn.base.types import FloatArray
+from fdnlearn.config import FitConfig
 from fdnlearn.fdn import FDN
 from fdnlearn.fitting import checkpoint
 from fdnlearn.fitting.baselines.genes import rows_at_once
 from fdnlearn.fitting.baselines.genetic import Genetic, GeneticStrategy
 from fdnlearn.fitting.baselines.search import DIVERGED, Found, Phase, search
 from fdnlearn.fitting.problem import Problem, problem_for
-from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, Solution
+from fdnlearn.fitting.progress import Callback, Checkpointing
+from fdnlearn.fitting.solution import Solution
 from fdnlearn.fitting.threads import one_torch_thread
 from fdnlearn.model import Network
+from fdnlearn.options import Iterative
 from fdnlearn.rir.target import Target
 
 LINES = 16
@@ -49,7 +52,9 @@ def solve(
     See `fdnlearn.fitting.gradient.solve` for the parameters and `fdnlearn.fitting.baselines.search.search` for what an
     iteration and a budget are. `lines`, `restarts` and `delays` of `config` do not apply.
     """
-    problem = problem_for(target, replace(config, lines=LINES))
+    method = config.method
+    assert isinstance(method, Iterative)
+    problem = problem_for(target, replace(config, model=replace(config.model, lines=LINES)))
     with one_torch_thread(problem.device), torch.no_grad():
         low, high = _range(target)
         initial = low + (high - low) * np.random.default_rng(config.seed).random((POPULATION, low.size))
@@ -73,7 +78,14 @@ def solve(
         def network(genes: FloatArray) -> FDN:
             return problem.to_fdn(classic.network(genes[None], torch.float64))
 
-        outcome = search(begin, config, callback, checkpointing, checkpoint.fingerprint(target, config))
+        outcome = search(
+            begin,
+            method.iterations,
+            config.budget_s,
+            callback,
+            checkpointing,
+            checkpoint.fingerprint(target, config),
+        )
         best = outcome.found[0]
         assert best.point is not None
         return problem.solution(

@@ -9,9 +9,11 @@ import numpy as np
 import torch
 
 from fdnlearn.base.types import FloatArray, IntArray
+from fdnlearn.config import FitConfig
 from fdnlearn.fitting.baselines import genes
 from fdnlearn.fitting.baselines.search import Optimiser, require
-from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, Solution
+from fdnlearn.fitting.progress import Callback, Checkpointing
+from fdnlearn.fitting.solution import Solution
 from fdnlearn.rir.target import Target
 
 

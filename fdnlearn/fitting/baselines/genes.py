@@ -12,14 +12,18 @@ import torch
 from torch import Tensor
 
 from fdnlearn.base.types import FloatArray, IntArray
+from fdnlearn.config import FitConfig
 from fdnlearn.fdn import FDN
 from fdnlearn.fitting import checkpoint
 from fdnlearn.fitting.baselines.search import DIVERGED, Found, Optimiser, Outcome, Phase, search
 from fdnlearn.fitting.columns import join, split, widths
-from fdnlearn.fitting.problem import AIMS, Free, Problem, problem_for
-from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, Solution
+from fdnlearn.fitting.problem import Free, Problem, problem_for
+from fdnlearn.fitting.progress import Callback, Checkpointing
 from fdnlearn.fitting.rounding import UNADAPTED, roundings
+from fdnlearn.fitting.solution import Solution
 from fdnlearn.fitting.threads import one_torch_thread
+from fdnlearn.options import FromStarts
+from fdnlearn.registry import MODELS
 from fdnlearn.rir.target import Target
 
 #: Spread of the groups that all starts have in common.
@@ -119,15 +123,21 @@ def fit(
     See `fdnlearn.fitting.gradient.solve` for the parameters and `fdnlearn.fitting.baselines.search.search` for what an
     iteration and a budget are.
     """
-    problem = problem_for(target, config)
+    problem, method = problem_for(target, config), config.method
+    assert isinstance(method, FromStarts)
     with one_torch_thread(problem.device), torch.no_grad():
-        starts = problem.draw(max(1, config.restarts), config.seed)
+        starts = problem.draw(max(1, method.restarts), config.seed)
         if strategy.more_starts > 0:
             more = problem.draw(strategy.more_starts, _seed(config, 1))
             starts = {name: torch.cat([starts[name], more[name]]) for name in starts}
         network = _NetworkSearch(problem, strategy, starts, Genes.around(starts))
         outcome = search(
-            network.phase, config, callback, checkpointing, checkpoint.fingerprint(target, config)
+            network.phase,
+            method.iterations,
+            config.budget_s,
+            callback,
+            checkpointing,
+            checkpoint.fingerprint(target, config),
         )
         return network.result(outcome)
 
@@ -247,5 +257,5 @@ def evaluate(
 def rows_at_once(problem: Problem) -> int:
     """How many candidates memory allows in one call."""
     outputs: int = problem.target.samples.shape[0]
-    held = AIMS[problem.config.model].held
+    held = MODELS[problem.config.model.name].held
     return max(1, _BATCH_BYTES // (16 * outputs * problem.n_fft * held))

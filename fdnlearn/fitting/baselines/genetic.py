@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 
 from fdnlearn.base.types import FloatArray, IntArray
+from fdnlearn.config import FitConfig
 from fdnlearn.fitting.baselines import genes
 from fdnlearn.fitting.baselines.search import Optimiser, require
-from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, Solution
+from fdnlearn.fitting.progress import Callback, Checkpointing
+from fdnlearn.fitting.solution import Solution
+from fdnlearn.options import Homogeneous
+from fdnlearn.registry import MODELS
 from fdnlearn.rir.target import Target
 
 #: Genes lie within this many units of the starts' mean, or where the starts are; a unit is the spread of the starts.
@@ -93,8 +97,8 @@ class GeneticStrategy:
 
     @property
     def more_starts(self) -> int:
-        """The rest of the population, if the gradient fit has its usual starts."""
-        return self.population - FitConfig.restarts
+        """The rest of the population, if the starts are as many as the homogeneous model usually has."""
+        return self.population - MODELS[Homogeneous.name].restarts
 
     def _optimiser(self, initial: FloatArray, seed: int) -> Genetic:
         return Genetic(

@@ -23,7 +23,8 @@ from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import FDN
 from fdnlearn.fitting import checkpoint
-from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, Progress, Status
+from fdnlearn.fitting.progress import Callback, Checkpointing, Progress
+from fdnlearn.fitting.solution import Status
 
 #: What a candidate costs whose loss is not finite: worse than any network, yet harmless in sums and sorts.
 DIVERGED = 1e6
@@ -108,7 +109,8 @@ class _Journal:
 
 def search(
     begin: Callable[[int, Found | None], Phase | None],
-    config: FitConfig,
+    iterations: int,
+    budget_s: float | None,
     callback: Callback | None,
     checkpointing: Checkpointing | None,
     owner: str,
@@ -120,9 +122,10 @@ def search(
     begin : callable
         ``begin(index, found)`` makes the phase of that index from what the phase before it has found; None after
         the last.
-    config : FitConfig
-        For `iterations`, the generations of all phases together, and `budget_s`. The generation that would end
-        after the budget by more than half its own length is not begun.
+    iterations : int
+        Generations of all phases together.
+    budget_s : float or None
+        The generation that would end after it by more than half its own length is not begun.
     callback : callable, optional
         Called after every generation; returning True ends the search.
     checkpointing : Checkpointing, optional
@@ -152,10 +155,10 @@ def search(
         if generation < told:
             over = len(journal.turns) >= len(found) and journal.turns[len(found) - 1] == generation
         else:
-            over = generation >= max(1, int(phase.share * config.iterations))
-            if config.budget_s is not None and found[-1].point is not None:
+            over = generation >= max(1, int(phase.share * iterations))
+            if budget_s is not None and found[-1].point is not None:
                 spent_s = before_s + time.perf_counter() - started
-                late = spent_s + longest_s / 2 > phase.share * config.budget_s
+                late = spent_s + longest_s / 2 > phase.share * budget_s
                 over, out_of_time = over or late, out_of_time or late
         if over:
             coming = begin(len(found), found[-1])
@@ -197,7 +200,7 @@ def search(
         journal.seconds = before_s + time.perf_counter() - started
         done = Progress(
             iteration=generation,
-            total_iterations=config.iterations,
+            total_iterations=iterations,
             stage=phase.name,
             seconds=journal.seconds,
             loss=float(losses[lead]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Container
 
+from fdnlearn.registry import METHODS
 from fdnlearn.runs.many.engine import Resources
 from fdnlearn.runs.many.memory import Allowance, size_class
 from fdnlearn.runs.many.task import Job, Outcome, Room
@@ -17,7 +18,7 @@ def rooms_together(job: Job, resources: Resources, *, gpu: bool) -> int:
     """As many as were asked for; else one on a CPU, whose cores are kept busy by other processes."""
     if resources.together is not None:
         return resources.together
-    return _ON_A_GPU if job.config.method == "gradient" and gpu else 1
+    return _ON_A_GPU if METHODS[job.config.method.name].side_by_side and gpu else 1
 
 
 def with_company(

@@ -6,10 +6,11 @@ import functools
 import math
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from fdnlearn.base.errors import UsageError
-from fdnlearn.registry import AUTO
+from fdnlearn.options import AUTO, Banded, Gradient
 from fdnlearn.runs.many.task import FAILED, Job, Outcome, Room
 
 #: A process with its libraries, before it has read anything.
@@ -37,10 +38,13 @@ def fit_bytes(room: Room, job: Job) -> float:
     outputs = channels if job.channel_of(room) == "all" else 1
     # A quarter more than the recording, and the next length that transforms well.
     samples = 1.4 * seconds * config.sample_rate_hz
-    lines = config.lines if config.lines != AUTO else _AUTO_LINES
-    rows = max(stage.rows for stage in plan(config))
-    per_bin = 4 * (2 * lines * (1 + outputs) + (6 * lines if config.model == "banded" else 0))
-    per_sample = 4 * 8 * outputs + (4 * 8 * 12 * outputs if config.model == "banded" else 0)
+    lines = config.model.lines if config.model.lines != AUTO else _AUTO_LINES
+    # What another method evaluates at a time is about what the gradient fit would have.
+    gradient = config if isinstance(config.method, Gradient) else replace(config, method=Gradient())
+    rows = max(stage.rows for stage in plan(gradient))
+    banded = isinstance(config.model, Banded)
+    per_bin = 4 * (2 * lines * (1 + outputs) + (6 * lines if banded else 0))
+    per_sample = 4 * 8 * outputs + (4 * 8 * 12 * outputs if banded else 0)
     return BASE_BYTES + rows * samples * (per_bin / 2 + per_sample) + 6 * bytes_read
 
 

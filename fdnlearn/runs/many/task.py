@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from fdnlearn.fitting.result import FitConfig
+    from fdnlearn.config import FitConfig
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from fdnlearn.base.types import FloatArray
 
 if TYPE_CHECKING:
-    from fdnlearn.fitting.result import Solution
+    from fdnlearn.fitting.solution import Solution
 
 
 #: Points that are kept of a fit's history, and points of a median curve.

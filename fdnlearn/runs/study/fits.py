@@ -22,7 +22,8 @@ from fdnlearn.runs.study.plan import Plan
 from fdnlearn.runs.study.rooms import Room
 
 if TYPE_CHECKING:
-    from fdnlearn.fitting.result import Progress, Solution
+    from fdnlearn.fitting.progress import Progress
+    from fdnlearn.fitting.solution import Solution
     from fdnlearn.rir.target import Target
 
 
