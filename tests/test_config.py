@@ -99,7 +99,7 @@ def test_in_python_a_wrong_combination_cannot_be_written() -> None:
             wrong()
     with pytest.raises(UsageError, match="is not fitted by classic"):
         FitConfig(model=Banded(), method=Classic())
-    with pytest.raises(UsageError, match="take FitConfig.for_model for names"):
+    with pytest.raises(UsageError, match=r"take FitConfig\.for_model for names"):
         FitConfig(model="banded")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="magic is no setting of a fit"):
         FitConfig.for_model("banded", magic=1)
