@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.fitting import FitConfig, Solution, solve, solve_many
-from fdnlearn.fitting.descent import Descent, advance, column_rates
+from fdnlearn.fitting.descent import AdamState, advance, column_rates
 from fdnlearn.fitting.problem import Problem, problem_for
 from fdnlearn.rir import Recording, Target, prepare_target
 from fdnlearn.runs import outputs
@@ -81,7 +81,7 @@ def agreement(options: argparse.Namespace) -> None:
 def first_losses(problem: Problem, start: dict[str, Tensor]) -> list[float]:
     """Of five steps."""
     free = {name: x.to(problem.device) for name, x in start.items()}
-    descent, rates = Descent.start(free), 0.1 * column_rates(problem, free)
+    descent, rates = AdamState.start(free), 0.1 * column_rates(problem, free)
     return [advance(descent, problem, free, None, rates)[0][0] for _ in range(5)]
 
 

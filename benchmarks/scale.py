@@ -186,7 +186,7 @@ def one_size(model: str, rate: int, length: float, lines: int) -> None:
 
 def _descent(model: str, rate: int, length: float, lines: int) -> Callable[[], float]:
     from fdnlearn.fitting import FitConfig
-    from fdnlearn.fitting.descent import Descent, advance, column_rates
+    from fdnlearn.fitting.descent import AdamState, advance, column_rates
     from fdnlearn.fitting.problem import problem_for
     from fdnlearn.rir import Recording, prepare_target
 
@@ -197,7 +197,7 @@ def _descent(model: str, rate: int, length: float, lines: int) -> Callable[[], f
     target = prepare_target(Recording("noise", "", rate, h[None], "synthetic"), sample_rate_hz=rate)
     problem = problem_for(target, FitConfig.for_model(model, lines=lines, sample_rate_hz=rate))
     free = problem.draw(1, 0)
-    descent, rates = Descent.start(free), 0.01 * column_rates(problem, free)
+    descent, rates = AdamState.start(free), 0.01 * column_rates(problem, free)
     return lambda: advance(descent, problem, free, None, rates)[0][0]
 
 

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.fitting import FitConfig
-from fdnlearn.fitting.descent import Descent, advance, column_rates, split
+from fdnlearn.fitting.descent import AdamState, advance, column_rates, split
 from fdnlearn.fitting.problem import Problem, problem_for
 from fdnlearn.losses.objective import objective_for
 from fdnlearn.model import HomogeneousModel
@@ -59,7 +59,7 @@ def own_problem(lines: int, sample_rate_hz: int) -> Problem:
 
 def own_step(problem: Problem, free: Mapping[str, Tensor]) -> Step:
     """What a fit does in one iteration."""
-    descent = Descent.start(free)
+    descent = AdamState.start(free)
     rates = LEARNING_RATE * column_rates(problem, free)
     return lambda: advance(descent, problem, free, None, rates)[0][0]
 
@@ -127,7 +127,7 @@ def compare(
     # The kernels of this project use all cores themselves; torch's pool would only spin beside them.
     sides: dict[str, tuple[Step, int]] = {"fdnlearn": (own_step(problem, free), 1)}
     if modules is not None:
-        copy = split(Descent.start(free).values, free)
+        copy = split(AdamState.start(free).values, free)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             sides["flamo"] = (flamo_step(problem, copy, *modules), threads)

@@ -34,8 +34,8 @@ class MethodDefinition:
     ----------
     options : type
         What may be asked of it; its ``name`` is the method's.
-    solve : str
-        Reference: ``solve(target, config, callback, checkpointing) -> Solution``.
+    solver : str
+        Reference: what makes a `fdnlearn.fitting.loop.Solver` of a problem, or of those of several rooms.
     own_fitness : str
         What it minimises where that is not the model's loss.
     side_by_side : bool
@@ -43,7 +43,7 @@ class MethodDefinition:
     """
 
     options: type[MethodOptions]
-    solve: str
+    solver: str
     own_fitness: str = ""
     side_by_side: bool = False
 
@@ -103,13 +103,13 @@ class ModelDefinition:
 METHODS: dict[str, MethodDefinition] = {
     one.options.name: one
     for one in (
-        MethodDefinition(Gradient, "fdnlearn.fitting.gradient:solve", side_by_side=True),
-        MethodDefinition(Genetic, "fdnlearn.fitting.baselines.genetic:solve"),
-        MethodDefinition(Cmaes, "fdnlearn.fitting.baselines.cmaes:solve"),
-        MethodDefinition(Analytic, "fdnlearn.fitting.baselines.analytic:solve"),
+        MethodDefinition(Gradient, "fdnlearn.fitting.gradient:GradientFit", side_by_side=True),
+        MethodDefinition(Genetic, "fdnlearn.fitting.baselines.genetic:solver"),
+        MethodDefinition(Cmaes, "fdnlearn.fitting.baselines.cmaes:solver"),
+        MethodDefinition(Analytic, "fdnlearn.fitting.baselines.analytic:Design"),
         MethodDefinition(
             Classic,
-            "fdnlearn.fitting.baselines.classic:solve",
+            "fdnlearn.fitting.baselines.classic:ClassicSearch",
             own_fitness="envelope difference as fitness, as published",
         ),
     )

@@ -91,7 +91,7 @@ def _decay(
 def bytes_of_a_step(problems: Sequence[Problem], starts: int) -> int:
     """Most that a step of so many starts of every room holds on a device."""
     kernel = Kernel("cuda", cuda.response, cuda.impulse_response)
-    crowd = ProblemBatch(
+    batch = ProblemBatch(
         tuple(
             dataclasses.replace(p, device=META, kernel=kernel, objective=on_device(p.objective, META))
             for p in problems
@@ -109,7 +109,7 @@ def bytes_of_a_step(problems: Sequence[Problem], starts: int) -> int:
         stack.enter_context(mock.patch("fdnlearn.losses.octave_decay.energy_decay_loss", _decay))
         held = stack.enter_context(Held())
         values = torch.empty(starts * len(problems), join(like).shape[1], device=META).requires_grad_()
-        loss, _ = crowd.loss(split(values, like), None)
+        loss, _ = batch.loss(split(values, like), None)
         torch.autograd.grad(loss.sum(), values)
     return held.peak
 

@@ -22,8 +22,8 @@ from fdnlearn.acoustics import room_parameters
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import dumps_fdn, loads_fdn
-from fdnlearn.fitting import Checkpointing, FitConfig, Progress, Solution, Status, solve
-from fdnlearn.fitting.baselines import analytic, classic, genes, search
+from fdnlearn.fitting import Checkpointing, FitConfig, Progress, Solution, Status, loop, solve
+from fdnlearn.fitting.baselines import analytic, classic, genes
 from fdnlearn.fitting.baselines.cmaes import CmaEsStrategy
 from fdnlearn.fitting.baselines.genetic import Genetic, GeneticStrategy
 from fdnlearn.fitting.baselines.orthogonal_designs import orthogonal_matrix
@@ -139,7 +139,7 @@ def test_the_budget_ends_the_fit_with_its_delays_rounded(
     method: str, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter(range(10**9))
-    monkeypatch.setattr(search, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     result = solve(target, config(method, iterations=10**6, budget_s=100.0))
     assert result.status is Status.BUDGET
     assert 80 <= result.seconds <= 105

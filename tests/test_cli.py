@@ -188,5 +188,5 @@ class TestTheRest:
             assert all(callable(registry.load(reference)) for reference in references)
             assert registry.attribute(model.weights)
             assert set(model.methods) <= set(registry.METHODS)
-        assert all(callable(registry.load(method.solve)) for method in registry.METHODS.values())
+        assert all(callable(registry.load(method.solver)) for method in registry.METHODS.values())
         assert callable(fitting.solve)

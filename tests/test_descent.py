@@ -14,7 +14,7 @@ from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.fitting import FitConfig, Status, solve
 from fdnlearn.fitting.columns import split
 from fdnlearn.fitting.descent import (
-    Descent,
+    AdamState,
     _move,
     _move_on_cpu,
     _move_on_gpu,
@@ -45,7 +45,7 @@ def test_a_plan_narrows_down_and_ends_as_asked(iterations: int, restarts: int, d
 
 def test_groups_survive_being_laid_side_by_side(target: Target) -> None:
     free = problem_for(target, BRIEF).draw(3, seed=0)
-    again = split(Descent.start(free).values, free)
+    again = split(AdamState.start(free).values, free)
     assert all(torch.equal(again[name], free[name]) for name in free)
 
 
@@ -58,7 +58,7 @@ def test_a_diverged_start_stays_put_and_does_not_end_the_others(target: Target) 
     problem = problem_for(target, BRIEF)
     free = problem.draw(3, seed=0)
     free["output"][1] = float("nan")
-    descent = Descent.start(free)
+    descent = AdamState.start(free)
     before = descent.values.clone()
     rates = 0.05 * column_rates(problem, free)
     losses = [advance(descent, problem, free, None, rates)[0][0] for _ in range(8)]
@@ -101,7 +101,7 @@ def test_a_fit_survives_a_diverged_start(target: Target, monkeypatch: pytest.Mon
     check_valid(result, lines=4)
 
 
-MOVES: dict[str, Callable[[Descent, torch.Tensor, torch.Tensor, torch.Tensor], None]] = {
+MOVES: dict[str, Callable[[AdamState, torch.Tensor, torch.Tensor, torch.Tensor], None]] = {
     "cpu": _move_on_cpu,
     "gpu": _move_on_gpu,
 }
@@ -112,7 +112,7 @@ def test_the_fused_step_is_that_of_stock_operations(where: str) -> None:
     """Over several steps, one row of which diverges on the way; the GPU's in Triton's interpreter if there is none."""
     device = torch.device("cuda" if where == "gpu" and torch.cuda.is_available() else "cpu")
     generator = torch.Generator().manual_seed(4)
-    fused, stock = (Descent.start({"a": torch.ones(3, 5, device=device)}) for _ in range(2))
+    fused, stock = (AdamState.start({"a": torch.ones(3, 5, device=device)}) for _ in range(2))
     rates = torch.linspace(0.0, 0.1, 5, device=device)
     for step in range(1, 9):
         gradient = torch.randn(3, 5, generator=generator).to(device)

@@ -21,7 +21,7 @@ from fdnlearn.examples import example_path
 from fdnlearn.fdn import FDN, dumps_fdn
 from fdnlearn.fitting import FitConfig, Progress, Status, solve
 from fdnlearn.fitting.columns import split
-from fdnlearn.fitting.descent import Descent, advance, column_rates, cosine
+from fdnlearn.fitting.descent import AdamState, advance, column_rates, cosine
 from fdnlearn.fitting.problem import Free, problem_for
 from fdnlearn.fitting.stages import plan
 from fdnlearn.losses.objective import objective_for
@@ -200,7 +200,7 @@ def test_the_decay_of_a_known_network_is_recovered_from_delays_three_samples_off
         return error
 
     before = error_db(start)
-    descent, iterations = Descent.start(start), 200
+    descent, iterations = AdamState.start(start), 200
     rates = column_rates(problem, start)
     for iteration in range(iterations):
         advance(descent, problem, start, None, 0.01 * cosine(iteration / iterations) * rates)

@@ -18,7 +18,7 @@ from torch_networks import Tensors, cast, relative_error, tensors
 from fdnlearn.base.types import FloatArray
 from fdnlearn.fitting import FitConfig
 from fdnlearn.fitting.batch import ProblemBatch
-from fdnlearn.fitting.descent import Descent, advance, column_rates
+from fdnlearn.fitting.descent import AdamState, advance, column_rates
 from fdnlearn.fitting.problem import problem_for, resolve_device
 from fdnlearn.losses import echo_density, energy_decay
 from fdnlearn.ops import launching
@@ -209,13 +209,13 @@ def test_rooms_side_by_side_have_the_losses_they_have_alone(
     config = config.with_settings(kernel="cuda", device=DEVICE.type)
     problems = [problem_for(target, config) for target in targets]
     longest = max(problem.n_fft for problem in problems)
-    crowd = ProblemBatch(tuple(replace(problem, n_fft=longest) for problem in problems))
-    free = crowd.draw(2, 0)
+    batch = ProblemBatch(tuple(replace(problem, n_fft=longest) for problem in problems))
+    free = batch.draw(2, 0)
     for tensor in free.values():
         tensor.requires_grad_()
-    loss, _ = crowd.loss(free, None)
+    loss, _ = batch.loss(free, None)
     loss.sum().backward()
-    for room, problem in enumerate(crowd.problems):
+    for room, problem in enumerate(batch.problems):
         alone = {name: tensor.requires_grad_() for name, tensor in problem.draw(2, 0).items()}
         expected, _ = problem.loss(alone, None)
         expected.sum().backward()
@@ -236,7 +236,7 @@ def test_a_descent_goes_the_same_way(target: Target) -> None:
     for kernel in ("reference", "cuda"):
         problem = problem_for(target, BRIEF.with_settings(kernel=kernel, device=DEVICE.type))
         free = {name: x.double() for name, x in problem.draw(1, 0).items()}
-        descent, rates = Descent.start(free), 0.1 * column_rates(problem, free)
+        descent, rates = AdamState.start(free), 0.1 * column_rates(problem, free)
         losses.append([advance(descent, problem, free, None, rates)[0][0] for _ in range(5)])
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)
     assert min(losses[1]) < 0.8 * losses[1][0]

@@ -14,7 +14,7 @@ from fdnlearn.fitting.problem import Free, Loss, Problem
 from fdnlearn.model import Maps, Model
 from fdnlearn.model.tiling import filled_up
 
-#: How much the lengths of responses may differ within a crowd: the shorter ones are computed as long as the longest.
+#: How much the lengths of responses may differ within a batch: the shorter ones are computed as long as the longest.
 _LENGTH_RATIO = 1.25
 
 
@@ -59,8 +59,14 @@ class ProblemBatch:
 
     @cached_property
     def _together(self) -> tuple[Maps, Loss]:
-        """What makes networks of all rooms, and what compares them."""
+        """What makes networks of all rooms, and what compares them.
+
+        Of one room these are its own: stacked, its loss would be padded to the longest of one, which takes longer and
+        gives other last bits.
+        """
         first, *others = self.problems
+        if not others:
+            return first.model, first.objective
         return (
             first.model.stack([other.model for other in others], self.device),
             first.objective.stack([other.objective for other in others]),
@@ -78,8 +84,6 @@ class ProblemBatch:
 
     def loss(self, free: Free, delays_samples: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss (B,) and its terms; fixed `delays_samples` (B, N) replace the learned ones."""
-        if self.rooms == 1 and self._n_fft == self.problems[0].n_fft:
-            return self.problems[0].loss(free, delays_samples)
         maps, objective = self._together
         network = maps.network(free, delays_samples)
         return objective(network.impulse_response(self._n_fft, self.problems[0].kernel).squeeze(2))

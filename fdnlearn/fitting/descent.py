@@ -17,7 +17,7 @@ from fdnlearn.options import Gradient
 
 
 @dataclass
-class Descent:
+class AdamState:
     """State of a stage, all of it in a handful of tensors so that it can be written down and taken up again.
 
     Attributes
@@ -40,7 +40,7 @@ class Descent:
     step: int = 0
 
     @classmethod
-    def start(cls, free: Mapping[str, Tensor]) -> Descent:
+    def start(cls, free: Mapping[str, Tensor]) -> AdamState:
         """Begin at `free`, moments at zero."""
         values = join(free)
         return cls(
@@ -51,9 +51,9 @@ class Descent:
             best_loss=torch.full((values.shape[0],), math.inf, dtype=torch.float64),
         )
 
-    def rows(self, index: Tensor) -> Descent:
+    def rows(self, index: Tensor) -> AdamState:
         """A copy of some of the rows."""
-        return Descent(
+        return AdamState(
             self.values[index],
             self.first[index],
             self.second[index],
@@ -69,7 +69,7 @@ def cosine(progress: float, floor: float = 0.0) -> float:
 
 
 def advance(
-    descent: Descent,
+    descent: AdamState,
     problem: Problem | ProblemBatch,
     like: Mapping[str, Tensor],
     delays_samples: Tensor | None,
@@ -107,7 +107,7 @@ def _on_cpu(*rows: Tensor) -> Sequence[Tensor]:
     return torch.stack([row.double() for row in rows]).cpu().unbind()
 
 
-def _move_on_cpu(descent: Descent, loss: Tensor, gradient: Tensor, rates: Tensor) -> None:
+def _move_on_cpu(descent: AdamState, loss: Tensor, gradient: Tensor, rates: Tensor) -> None:
     d = descent
     adam.step(
         d.values.numpy(), d.first.numpy(), d.second.numpy(), d.best_values.numpy(), d.best_loss.numpy(),
@@ -115,7 +115,7 @@ def _move_on_cpu(descent: Descent, loss: Tensor, gradient: Tensor, rates: Tensor
     )  # fmt: skip
 
 
-def _move_on_gpu(descent: Descent, loss: Tensor, gradient: Tensor, rates: Tensor) -> None:
+def _move_on_gpu(descent: AdamState, loss: Tensor, gradient: Tensor, rates: Tensor) -> None:
     from fdnlearn.ops.adam import cuda as cuda_adam
 
     d = descent
@@ -126,14 +126,14 @@ def _move_on_gpu(descent: Descent, loss: Tensor, gradient: Tensor, rates: Tensor
 
 
 #: Device type -> what takes the step there.
-_MOVES: Mapping[str, Callable[[Descent, Tensor, Tensor, Tensor], None]] = {
+_MOVES: Mapping[str, Callable[[AdamState, Tensor, Tensor, Tensor], None]] = {
     "cpu": _move_on_cpu,
     "cuda": _move_on_gpu,
 }
 
 
 @torch.no_grad()
-def _move(descent: Descent, loss: Tensor, gradient: Tensor, rates: Tensor) -> None:
+def _move(descent: AdamState, loss: Tensor, gradient: Tensor, rates: Tensor) -> None:
     """`adam.step` in stock operations, for other devices."""
     d = descent
     better = loss < d.best_loss
@@ -149,7 +149,7 @@ def _move(descent: Descent, loss: Tensor, gradient: Tensor, rates: Tensor) -> No
 
 
 def column_rates(problem: Problem | ProblemBatch, like: Mapping[str, Tensor]) -> Tensor:
-    """Relative learning rate of every column of `Descent.values`."""
+    """Relative learning rate of every column of `AdamState.values`."""
     method = problem.config.method
     frozen = {"delay"} if isinstance(method, Gradient) and not method.learn_delays else set()
     rates = [0.0 if name in frozen else problem.model.rates[name] for name in like]

@@ -72,6 +72,12 @@ class Problem:
     device: torch.device
     n_fft: int
 
+    def with_lines(self, lines: int) -> Problem:
+        """The same with another number of lines."""
+        asked = replace(self.config, model=replace(self.config.model, lines=lines))
+        model: Model = load(MODELS[asked.model.name].build)(self.target, asked.model)
+        return replace(self, config=asked, model=model)
+
     def responses(self, free: Mapping[str, Tensor], delays_samples: Tensor | None) -> Tensor:
         """Impulse responses (B, channels, n_fft) of a batch of networks."""
         network = self.model.network(free, delays_samples)

@@ -8,14 +8,11 @@ from typing import Any
 import numpy as np
 
 from fdnlearn.base.types import FloatArray, IntArray
-from fdnlearn.config import FitConfig
-from fdnlearn.fitting.baselines import genes
+from fdnlearn.fitting.baselines.genes import NetworkSearch
 from fdnlearn.fitting.baselines.search import Optimiser, require
-from fdnlearn.fitting.progress import Callback, Checkpointing
-from fdnlearn.fitting.solution import Solution
+from fdnlearn.fitting.problem import Problem
 from fdnlearn.options import Homogeneous
 from fdnlearn.registry import MODELS
-from fdnlearn.rir.target import Target
 
 #: Genes lie within this many units of the starts' mean, or where the starts are; a unit is the spread of the starts.
 _REACH = 4.0
@@ -123,12 +120,13 @@ class GeneticStrategy:
         return self._optimiser(initial, seed)
 
 
-def solve(
-    target: Target,
-    config: FitConfig,
-    callback: Callback | None = None,
-    checkpointing: Checkpointing | None = None,
-) -> Solution:
-    """Fit a network to `target` by a genetic algorithm; see `fdnlearn.fitting.baselines.genes.fit`."""
+def solver(problem: Problem) -> NetworkSearch:
+    """The fit by a genetic algorithm.
+
+    Raises
+    ------
+    UsageError
+        If pymoo is not installed.
+    """
     require("pymoo", "genetic")
-    return genes.fit(target, config, GeneticStrategy(), callback, checkpointing)
+    return NetworkSearch(problem, GeneticStrategy())

@@ -14,10 +14,9 @@ from targets import target_of
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.types import FloatArray
-from fdnlearn.fitting import FitConfig, Solution, Status, course, gradient, solve
+from fdnlearn.fitting import FitConfig, Solution, Status, gradient, solve, solve_many, solving
 from fdnlearn.fitting.batch import ProblemBatch, groups_of
-from fdnlearn.fitting.descent import Descent
-from fdnlearn.fitting.gradient import solve_many
+from fdnlearn.fitting.descent import AdamState
 from fdnlearn.fitting.problem import Loss, Problem, problem_for
 from fdnlearn.fitting.stages import plan
 from fdnlearn.losses.banded import banded_objective_for
@@ -110,18 +109,18 @@ def test_what_does_not_fit_side_by_side_is_refused(targets: list[Target]) -> Non
         (BRIEF_BANDED, "pairs", True),
     ],
 )
-def test_a_crowd_draws_and_rates_every_room_as_alone(
+def test_a_batch_draws_and_rates_every_room_as_alone(
     config: FitConfig, rooms: str, whole: bool, request: pytest.FixtureRequest
 ) -> None:
     problems = [problem_for(target, config) for target in request.getfixturevalue(rooms)]
     # The same length of response: what folds back depends on it.
     n_fft = max(problem.n_fft for problem in problems)
-    crowd = ProblemBatch(tuple(problems))
-    free = crowd.draw(3, seed=5)
+    batch = ProblemBatch(tuple(problems))
+    free = batch.draw(3, seed=5)
     delays = problems[0].model.delays(free["delay"]).round() if whole else None
     for tensor in free.values():
         tensor.requires_grad_()
-    loss, _ = crowd.loss(free, delays)
+    loss, _ = batch.loss(free, delays)
     loss.sum().backward()
     for room, problem in enumerate(problems):
         alone = {name: t.requires_grad_() for name, t in problem.draw(3, seed=5).items()}
@@ -182,7 +181,7 @@ def equally_long(targets: list[Target], monkeypatch: pytest.MonkeyPatch) -> list
             problem_for(target, config), n_fft=4000 if isinstance(config.model, Banded) else 3000
         )
 
-    monkeypatch.setattr(gradient, "problem_for", as_long)
+    monkeypatch.setattr(solving, "problem_for", as_long)
     return targets
 
 
@@ -225,7 +224,7 @@ def test_a_room_that_cannot_be_fitted_costs_the_others_nothing(
             raise FdnlearnError("room.wav", "has too few bands", "use another")
         return problem_for(target, config)
 
-    monkeypatch.setattr(gradient, "problem_for", refused)
+    monkeypatch.setattr(solving, "problem_for", refused)
     first, second, third = solve_many(targets, BRIEF)
     assert isinstance(second, FdnlearnError)
     assert isinstance(first, Solution)
@@ -238,10 +237,10 @@ def scripted(monkeypatch: pytest.MonkeyPatch, falls: dict[int, float]) -> None:
     `falls` is by the identity of a room's target. Which step a room leaves a stage after is then known: the losses of a
     real fit decide it by their last bits, which differ from processor to processor.
     """
-    real = course.advance
+    real = gradient.advance
 
     def advance(
-        descent: Descent, problem: ProblemBatch, *arguments: Any
+        descent: AdamState, problem: ProblemBatch, *arguments: Any
     ) -> list[tuple[float, dict[str, float]]]:
         step = descent.step
         found = real(descent, problem, *arguments)
@@ -250,7 +249,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, falls: dict[int, float]) -> None:
             for one, (_, terms) in zip(problem.problems, found, strict=True)
         ]
 
-    monkeypatch.setattr(course, "advance", advance)
+    monkeypatch.setattr(gradient, "advance", advance)
 
 
 def test_every_room_leaves_a_stage_when_it_has_stalled(
@@ -321,7 +320,7 @@ def test_rooms_together_take_as_many_steps_as_the_one_that_asks_for_most(
     def asked(config: FitConfig, target: Target) -> FitConfig:
         return config.with_settings(iterations=wanted[id(target)])
 
-    monkeypatch.setattr(gradient, "settled", asked)
+    monkeypatch.setattr(solving, "settled", asked)
     config = BRIEF_BANDED.with_settings(iterations=AUTO)
     assert len(groups_of({i: problem_for(target, config) for i, target in enumerate(pairs)})) == 1
     for result in solve_many(pairs, config):
