@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import least_squares
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 #: The decay is followed from here (the direct sound's step is none of its slopes) down to this, in dB.
 FROM_DB, TO_DB = -3.0, -50.0
@@ -57,7 +57,10 @@ class TwoSlopes:
         )
 
 
-def two_slopes(curve: FloatArray, sample_rate_hz: float, range_db: float) -> TwoSlopes | None:
+@shapes_checked
+def two_slopes(
+    curve: Float64[FloatArray, " samples"], sample_rate_hz: float, range_db: float
+) -> TwoSlopes | None:
     """Fit two exponentials to a decay curve (n,), noise taken out, down to `range_db` below its start.
 
     Returns

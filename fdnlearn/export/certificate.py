@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fdnlearn.base.files import write_text
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.base.version import __version__
 from fdnlearn.export.network import Network
 from fdnlearn.fdn import dumps_fdn
@@ -29,7 +29,10 @@ LONGEST_S = 4.0
 HASH_STEPS = 1 << 20
 
 
-def expected_response(network: Network, longest_s: float = LONGEST_S) -> FloatArray:
+@shapes_checked
+def expected_response(
+    network: Network, longest_s: float = LONGEST_S
+) -> Float64[FloatArray, "outputs inputs samples"]:
     """The response every export is held to: double precision, shape (O, I, samples), at most `longest_s` long."""
     length_s = min(tail_length_s(network.realisation), longest_s)
     rate = network.sample_rate_hz
@@ -40,7 +43,8 @@ def expected_response(network: Network, longest_s: float = LONGEST_S) -> FloatAr
     return np.stack(columns, axis=1)
 
 
-def response_hash(response: FloatArray) -> str:
+@shapes_checked
+def response_hash(response: Float64[FloatArray, "outputs inputs samples"]) -> str:
     """SHA-256 of a response rounded to ``peak / 2^20``: int32, little endian, paths (o, k) in row-major order.
 
     Rounding keeps it the same on machines whose last bits differ.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.export.certificate import expected_response
 from fdnlearn.export.exporting import Export
 from fdnlearn.export.hosts import HostJob, HostMissing
@@ -79,7 +79,11 @@ def check(exported: Export, *, longest_s: float = LONGEST_S) -> Check:
     return Check(target.name, target.host, error_db(heard, expected), tolerance)
 
 
-def error_db(heard: FloatArray, expected: FloatArray) -> float:
+@shapes_checked
+def error_db(
+    heard: Float64[FloatArray, "outputs inputs samples"],
+    expected: Float64[FloatArray, "outputs inputs samples"],
+) -> float:
     """Largest difference between two responses re the peak of the expected one, dB; -400 where they are equal."""
     peak = float(np.max(np.abs(expected), initial=0.0)) or 1.0
     difference = float(np.max(np.abs(heard - expected), initial=0.0))

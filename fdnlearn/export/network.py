@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from fdnlearn.base.types import FloatArray, IntArray
+from fdnlearn.base.types import Float64, FloatArray, IntArray, shapes_checked
 from fdnlearn.fdn import FDN, Realisation, realise
 
 
@@ -32,6 +32,7 @@ class Run:
     gains: tuple[float, ...]
 
 
+@shapes_checked
 @dataclass(frozen=True, eq=False)
 class Network:
     """A network at one sample rate: N lines, I inputs, O outputs. Sections are rows ``b0 b1 b2 a1 a2``.
@@ -58,11 +59,11 @@ class Network:
     name: str
     fdn: FDN
     realisation: Realisation
-    feedback: FloatArray
-    output_gains: FloatArray
-    line_sections: FloatArray
-    tone: FloatArray
-    lowpass: FloatArray
+    feedback: Float64[FloatArray, "lines lines"]
+    output_gains: Float64[FloatArray, "outputs lines"]
+    line_sections: Float64[FloatArray, "lines sections 5"]
+    tone: Float64[FloatArray, "tone_sections 5"]
+    lowpass: Float64[FloatArray, "lowpass_sections 5"]
     taps: tuple[Tap, ...]
 
     @property

@@ -6,13 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import AudioArray, Float, FloatArray, shapes_checked
 from fdnlearn.fdn import FDN, Realisation, realise
 from fdnlearn.render import loops
 from fdnlearn.render.history import History
 from fdnlearn.render.vectors import LANES, ROWS
-
-AudioArray = npt.NDArray[np.floating]
 
 #: Samples between two sweeps for denormal numbers, counted from the start so that blocks do not matter.
 SWEEP_SAMPLES = 8192
@@ -82,7 +80,8 @@ class BlockRenderer:
         self._history = History(self.inputs, longest)
         self._time = 0
 
-    def process(self, block: npt.ArrayLike) -> AudioArray:
+    @shapes_checked
+    def process(self, block: npt.ArrayLike) -> Float[AudioArray, "outputs samples"]:
         """Render the next block.
 
         Parameters

@@ -8,15 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import AudioArray, Float, FloatArray, shapes_checked
 from fdnlearn.fdn import FDN, Realisation, realise
-from fdnlearn.render.blocks import AudioArray, BlockRenderer
+from fdnlearn.render.blocks import BlockRenderer
 
 #: A response ends when it has fallen by this much, or after this long.
 TAIL_DB = 100.0
 MAX_TAIL_S = 30.0
 
 
+@shapes_checked
 def render(
     fdn: FDN,
     x: npt.ArrayLike,
@@ -26,7 +27,7 @@ def render(
     size: float = 1.0,
     tail_s: float | None = None,
     dtype: npt.DTypeLike = np.float64,
-) -> AudioArray:
+) -> Float[AudioArray, "outputs samples"]:
     """Run audio through a network.
 
     Parameters
@@ -64,6 +65,7 @@ def render(
     return np.concatenate((renderer.process(audio), _silence(renderer, tail)), axis=1)
 
 
+@shapes_checked
 def impulse_response(
     fdn: FDN,
     sample_rate_hz: int | None = None,
@@ -73,7 +75,7 @@ def impulse_response(
     decay: float = 1.0,
     size: float = 1.0,
     dtype: npt.DTypeLike = np.float64,
-) -> AudioArray:
+) -> Float[AudioArray, "outputs samples"]:
     """Impulse response from one input to all outputs.
 
     Parameters

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 #: An impulse response is shorter than this; a longer file is music, or a header that lies.
 LONGEST_S = 180.0
@@ -22,6 +22,7 @@ _NOT_AUDIO = "give a WAV, FLAC, AIFF or SOFA file"
 _UNKNOWN_SIZES = (0, 0x7FFFFFFF, 0xFFFFFFFF)
 
 
+@shapes_checked
 @dataclass(frozen=True)
 class Recording:
     """A file's samples and what identifies it.
@@ -42,7 +43,7 @@ class Recording:
     name: str
     sha256: str
     sample_rate_hz: int
-    samples: FloatArray
+    samples: Float64[FloatArray, "channels samples"]
     encoding: str
 
 

@@ -6,7 +6,7 @@ from math import gcd
 
 import numpy as np
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 #: Attenuation of everything beyond the lower of the two Nyquist frequencies.
 STOP_BAND_DB = 150.0
@@ -22,7 +22,10 @@ def factors(source_hz: int, wanted_hz: int) -> tuple[int, int]:
     return wanted_hz // common, source_hz // common
 
 
-def resample(samples: FloatArray, source_hz: int, wanted_hz: int) -> FloatArray:
+@shapes_checked
+def resample(
+    samples: Float64[FloatArray, "*channels samples"], source_hz: int, wanted_hz: int
+) -> Float64[FloatArray, "*channels resampled"]:
     """Convert the rate along the last axis without delay.
 
     Polyphase filter with a Kaiser-windowed linear-phase low-pass: 150 dB stop band, pass band to 95 % of the

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fdnlearn.acoustics.echo_density import WINDOW_S, echo_density
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 #: Where a response counts as mixed: its normalised echo density; one itself is lost in the scatter.
 _MIXED = 0.9
@@ -30,6 +30,7 @@ class Step:
     detail: str
 
 
+@shapes_checked
 @dataclass(frozen=True)
 class Target:
     """A prepared room impulse response.
@@ -78,10 +79,10 @@ class Target:
     name: str
     sha256: str
     sample_rate_hz: int
-    samples: FloatArray
+    samples: Float64[FloatArray, "channels total_samples"]
     length_samples: int
-    energy_decay: FloatArray
-    noise_power: FloatArray
+    energy_decay: Float64[FloatArray, "channels length_samples"]
+    noise_power: Float64[FloatArray, " channels"]
     range_db: float
     reverberation_time_s: float
     gain: float

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.export.network import Network
 
 #: No host takes longer for the response of a room.
@@ -107,7 +107,8 @@ def impulse_file(job: HostJob, extra_samples: int = 0, *, at: int = 0) -> Path:
     return path
 
 
-def recorded(path: Path, job: HostJob, *, start: int = 0) -> FloatArray:
+@shapes_checked
+def recorded(path: Path, job: HostJob, *, start: int = 0) -> Float64[FloatArray, "outputs samples"]:
     """The response in an audio file that a host wrote, shape (O, samples), zeros where the file is too short."""
     import soundfile
 
@@ -117,12 +118,16 @@ def recorded(path: Path, job: HostJob, *, start: int = 0) -> FloatArray:
     return shaped(samples.T[:, start:], job)
 
 
-def raw_doubles(path: Path, job: HostJob) -> FloatArray:
+@shapes_checked
+def raw_doubles(path: Path, job: HostJob) -> Float64[FloatArray, "outputs samples"]:
     """The response in a file of plain doubles, frame by frame."""
     return shaped(np.fromfile(path, dtype=np.float64).reshape(-1, job.network.outputs).T, job)
 
 
-def shaped(samples: FloatArray, job: HostJob) -> FloatArray:
+@shapes_checked
+def shaped(
+    samples: Float64[FloatArray, "channels rendered"], job: HostJob
+) -> Float64[FloatArray, "outputs samples"]:
     """Cut or fill to the length asked for.
 
     Raises

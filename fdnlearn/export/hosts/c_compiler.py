@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.export.hosts import HostJob, find, raw_doubles, run
 
 #: Warnings are errors.
@@ -47,7 +47,10 @@ int main(void)
 """
 
 
-def render(job: HostJob, sample: str = "float", flags: tuple[str, ...] = ()) -> FloatArray:
+@shapes_checked
+def render(
+    job: HostJob, sample: str = "float", flags: tuple[str, ...] = ()
+) -> Float64[FloatArray, "outputs samples"]:
     """Compile a program around the header and run it.
 
     Parameters

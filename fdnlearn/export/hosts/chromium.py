@@ -10,7 +10,7 @@ from queue import Empty, Queue
 import numpy as np
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.export.hosts import TIMEOUT_S, HostJob, find, shaped
 
 PAGE = """\
@@ -41,7 +41,8 @@ try {
 """
 
 
-def render(job: HostJob) -> FloatArray:
+@shapes_checked
+def render(job: HostJob) -> Float64[FloatArray, "outputs samples"]:
     """Serve the module to a browser on this machine and wait for its answer."""
     browser = find("chromium", "apt-get install chromium", "chromium-browser", "google-chrome")
     network = job.network

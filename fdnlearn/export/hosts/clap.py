@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.export.hosts import HostJob, HostMissing, find, run
 from fdnlearn.export.hosts.stereo_plugin import driven_channels, heard, source
 from fdnlearn.export.player import find_player
@@ -34,7 +34,8 @@ def compile_host(folder: Path, *objects: Path) -> Path:
     return folder / "clap_host"
 
 
-def render(job: HostJob) -> FloatArray:
+@shapes_checked
+def render(job: HostJob) -> Float64[FloatArray, "outputs samples"]:
     """Load the state and process an impulse."""
     plugin = find_player("clap").path
     host = compile_host(job.scratch)

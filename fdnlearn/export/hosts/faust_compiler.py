@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.export.hosts import HostJob, find, raw_doubles, run
 
 _BLOCK = 256
@@ -41,7 +41,8 @@ int main()
 """
 
 
-def render(job: HostJob) -> FloatArray:
+@shapes_checked
+def render(job: HostJob) -> Float64[FloatArray, "outputs samples"]:
     """Translate, compile, run."""
     faust = find("faust", "apt-get install faust")
     compiler = find("g++", "install a C++ compiler", "clang++", "c++")

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.export.hosts import HostJob, HostMissing, find, run
 from fdnlearn.export.hosts.stereo_plugin import driven_channels, heard, source
 from fdnlearn.export.lv2 import preset_uri
@@ -39,7 +39,8 @@ def compile_host(folder: Path) -> Path:
     return folder / "lv2_host"
 
 
-def render(job: HostJob) -> FloatArray:
+@shapes_checked
+def render(job: HostJob) -> Float64[FloatArray, "outputs samples"]:
     """Restore the preset out of its bundle and process an impulse."""
     plugin = find_player("lv2").path
     host = compile_host(job.scratch)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.export.hosts import HostJob, shaped
 
 
@@ -16,7 +16,8 @@ def driven_channels(job: HostJob) -> int:
     return 3 if job.network.inputs == 1 else 1 << job.input_index
 
 
-def heard(path: Path, job: HostJob) -> FloatArray:
+@shapes_checked
+def heard(path: Path, job: HostJob) -> Float64[FloatArray, "outputs samples"]:
     """The network's outputs in a file of stereo float frames; a network of one output is heard in both channels."""
     frames = np.fromfile(path, dtype="<f4").reshape(-1, 2).T.astype(np.float64)
     return shaped(frames[: job.network.outputs], job)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.export.hosts import HostJob, HostMissing, run
 from fdnlearn.export.hosts.stereo_plugin import driven_channels, heard
 from fdnlearn.export.player import find_player
@@ -25,7 +25,8 @@ np.ascontiguousarray(y.T.astype("<f4")).tofile("response.raw")
 """
 
 
-def render(job: HostJob) -> FloatArray:
+@shapes_checked
+def render(job: HostJob) -> Float64[FloatArray, "outputs samples"]:
     """Load the preset and process an impulse."""
     plugin = find_player("vst3").path
     if importlib.util.find_spec("pedalboard") is None:
