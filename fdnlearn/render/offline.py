@@ -62,7 +62,7 @@ def render(
         raise FdnlearnError("audio", "holds NaN or infinite samples", "repair the recording")
     rate = renderer.realisation.sample_rate_hz
     tail = _samples(tail_length_s(renderer.realisation) if tail_s is None else tail_s, rate, "tail_s")
-    return np.concatenate((renderer.process(audio), _silence(renderer, tail)), axis=1)
+    return np.concatenate((renderer.process(audio), process_silence(renderer, tail)), axis=1)
 
 
 @shapes_checked
@@ -106,9 +106,7 @@ def impulse_response(
     samples = _samples(
         tail_length_s(renderer.realisation) if length_s is None else length_s, rate, "length_s"
     )
-    impulse = np.zeros((renderer.inputs, min(1, samples)))
-    impulse[input_index] = 1.0
-    return np.concatenate((renderer.process(impulse), _silence(renderer, samples - impulse.shape[1])), axis=1)
+    return process_impulse(renderer, input_index, samples)
 
 
 def tail_length_s(network: FDN | Realisation) -> float:
@@ -141,8 +139,21 @@ def _samples(seconds: float, rate: int, name: str) -> int:
     return round(seconds * rate)
 
 
-def _silence(renderer: BlockRenderer, samples: int) -> AudioArray:
-    """Render `samples` of silence without allocating the silence."""
+@shapes_checked
+def process_impulse(
+    renderer: BlockRenderer, input_index: int, samples: int
+) -> Float[AudioArray, "outputs samples"]:
+    """The next `samples` of a network that hears an impulse now, and nothing after it."""
+    impulse = np.zeros((renderer.inputs, min(1, samples)))
+    impulse[input_index] = 1.0
+    return np.concatenate(
+        (renderer.process(impulse), process_silence(renderer, samples - impulse.shape[1])), axis=1
+    )
+
+
+@shapes_checked
+def process_silence(renderer: BlockRenderer, samples: int) -> Float[AudioArray, "outputs samples"]:
+    """The next `samples` of a network that hears nothing; the silence itself is not allocated."""
     out = np.empty((renderer.outputs, samples), dtype=renderer.dtype)
     quiet = np.zeros((renderer.inputs, min(samples, 8192)))
     for start in range(0, samples, 8192):

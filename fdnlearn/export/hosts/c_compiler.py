@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.export.hosts import HostJob, find, raw_doubles, run
+from fdnlearn.export.text import filled
 
 #: Warnings are errors.
 STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
@@ -73,10 +74,7 @@ def render(
         "SAMPLES": job.samples,
         "INPUT": job.input_index,
     }
-    text = PROGRAM
-    for key, value in values.items():
-        text = text.replace(f"@{key}@", str(value))
-    (job.scratch / "main.c").write_text(text, encoding="utf-8")
+    (job.scratch / "main.c").write_text(filled(PROGRAM, values), encoding="utf-8")
     define = f"-DFDN_SAMPLE={sample}"
     run([compiler, *STRICT, define, *flags, "-I", header.parent, "main.c", "-o", "main"], job.scratch)
     run([job.scratch / "main"], job.scratch)
