@@ -100,17 +100,17 @@ def coherence(
 ) -> Float64[FloatArray, "pairs bands"]:
     """Coefficients (pairs, bands) of a response (channels, n)."""
     late = np.zeros((h.shape[0], part.taper.size))
-    heard = h[:, part.start : part.stop]
-    late[:, : heard.shape[1]] = heard
+    present = h[:, part.start : part.stop]
+    late[:, : present.shape[1]] = present
     spectrum = scipy.fft.rfft(late * part.taper, part.n_fft)
     energy = np.square(np.abs(spectrum)) @ part.power.T
-    found = [
+    coefficients = [
         np.real(spectrum[a] * spectrum[b].conj())
         @ part.power.T
         / np.sqrt(np.maximum(energy[a] * energy[b], 1e-300))
         for a, b in part.pairs
     ]
-    return np.stack(found)
+    return np.stack(coefficients)
 
 
 @shapes_checked

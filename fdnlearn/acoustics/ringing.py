@@ -123,8 +123,8 @@ def late_lines(window_s: tuple[float, float], sample_rate_hz: float) -> LateLine
 def prominence_db(h: Float64[FloatArray, " samples"], lines: LateLines) -> Float64[FloatArray, " bins"]:
     """Level of every line above the mean power of the third of an octave around it, (lines,), of a response (n,)."""
     part = np.zeros(lines.stop - lines.start)
-    heard = h[lines.start : lines.stop]
-    part[: heard.size] = heard
+    present = h[lines.start : lines.stop]
+    part[: present.size] = present
     power = np.abs(scipy.fft.rfft(part * lines.taper, lines.n_fft)) ** 2
     total = np.concatenate([[0.0], np.cumsum(power)])
     mean = (total[lines.high] - total[lines.low]) / (lines.high - lines.low)
@@ -149,7 +149,7 @@ def ringing(
     windows: tuple[tuple[float, float], ...],
 ) -> tuple[Line, ...]:
     """Lines of a fit's response (n,) that stand out where those of its target (n,) do not, the strongest first."""
-    found = []
+    ringing_lines = []
     for window in windows:
         lines = late_lines(window, sample_rate_hz)
         level = prominence_db(fit, lines)
@@ -157,5 +157,5 @@ def ringing(
         edges = np.flatnonzero(np.diff(np.concatenate([[0], out.astype(np.int8), [0]])))
         for first, last in edges.reshape(-1, 2):
             at = first + int(np.argmax(level[first:last]))
-            found.append(Line(float(lines.hz[at]), float(level[at]), window))
-    return tuple(sorted(found, key=lambda line: -line.prominence_db))
+            ringing_lines.append(Line(float(lines.hz[at]), float(level[at]), window))
+    return tuple(sorted(ringing_lines, key=lambda line: -line.prominence_db))

@@ -93,7 +93,9 @@ def two_slopes(
     low = (-60.0, math.log(straight_s / 30.0), math.log(_RATIOS[0]), _LEVELS_DB[0])
     high = (20.0, math.log(straight_s * 3.0), math.log(_RATIOS[1]), _LEVELS_DB[1])
     starts = ((offset, math.log(straight_s / 1.3), math.log(2.0), slow_db) for slow_db in (-20.0, -5.0))
-    best = min((least_squares(miss, x, bounds=(low, high)) for x in starts), key=lambda found: found.cost)
+    best = min(
+        (least_squares(miss, x, bounds=(low, high)) for x in starts), key=lambda solution: solution.cost
+    )
     _, log_time, log_ratio, slow_db = best.x
     return TwoSlopes(
         times_s=(math.exp(log_time), math.exp(log_time + log_ratio)),

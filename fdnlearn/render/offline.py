@@ -53,11 +53,7 @@ def render(
         If channels do not match, samples are not finite or `fdnlearn.fdn.realise` refuses.
     """
     renderer = BlockRenderer(fdn, sample_rate_hz, decay=decay, size=size, dtype=dtype)
-    audio = np.atleast_2d(np.asarray(x))
-    if audio.ndim != 2 or audio.shape[0] != renderer.inputs:
-        raise FdnlearnError(
-            "audio", f"has shape {np.shape(x)}", f"give (channels, samples) with {renderer.inputs} channel(s)"
-        )
+    audio = renderer.as_channels(x)
     if not np.all(np.isfinite(audio)):
         raise FdnlearnError("audio", "holds NaN or infinite samples", "repair the recording")
     rate = renderer.realisation.sample_rate_hz

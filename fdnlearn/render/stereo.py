@@ -75,14 +75,14 @@ def side_gains(
     # Directions in the order of how much they correlate with M; at least half of them are free to choose from.
     _, _, directions = np.linalg.svd(crossed)
     free = directions[min(len(crossed), middle.size // 2) :]
-    tried = rng.standard_normal((_CANDIDATES, len(free))) @ free
-    level = np.einsum("ci,bij,cj->cb", tried, gram, tried) / np.maximum(energy, 1e-300)
-    tried /= np.exp(np.log(level).mean(axis=1) / 2.0)[:, None]
-    best: FloatArray = tried[np.argmin(np.log(level).std(axis=1))]
+    candidates = rng.standard_normal((_CANDIDATES, len(free))) @ free
+    level = np.einsum("ci,bij,cj->cb", candidates, gram, candidates) / np.maximum(energy, 1e-300)
+    candidates /= np.exp(np.log(level).mean(axis=1) / 2.0)[:, None]
+    best: FloatArray = candidates[np.argmin(np.log(level).std(axis=1))]
     return best
 
 
-def told(mono: FDN, stereo: FDN) -> dict[str, Any]:
+def widening_effect(mono: FDN, stereo: FDN) -> dict[str, Any]:
     """What widening does: shift of DRR and C80 of each channel against M, and correlation of the channels per octave.
 
     Returns

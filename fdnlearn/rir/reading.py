@@ -159,15 +159,15 @@ def _missing_bytes(path: Path) -> int:
     with path.open("rb") as file:
         head = file.read(12)
         if head[:4] in (b"RIFF", b"RIFX") and head[8:] == b"WAVE":
-            order, wanted = ("little" if head[:4] == b"RIFF" else "big"), b"data"
+            order, sound_chunk = ("little" if head[:4] == b"RIFF" else "big"), b"data"
         elif head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
-            order, wanted = "big", b"SSND"
+            order, sound_chunk = "big", b"SSND"
         else:
             return 0
         while len(chunk := file.read(8)) == 8:
             length = int.from_bytes(chunk[4:], order)  # type: ignore[arg-type]
             start = file.tell()
-            if chunk[:4] == wanted:
+            if chunk[:4] == sound_chunk:
                 return 0 if length in _UNKNOWN_SIZES else max(0, start + length - size)
             file.seek(start + length + length % 2)
     return 0

@@ -3,7 +3,7 @@
 What `peq-1` and `geq-1` share with the output equaliser of the banded model: a low shelf, peaks and a high shelf of
 the cookbook, as many as there are knots. A section's response scales with its gain in dB if its bandwidth is defined
 at half its gain in dB, as here (J.-M. Jot, "Proportional parametric equalizers", AES 139, 2015), so that one
-constant matrix turns wanted levels at the knots into gains of the sections.
+constant matrix turns target levels at the knots into gains of the sections.
 
 Arithmetic is written for numbers, arrays and tensors alike: what trains is what runs.
 """
@@ -43,7 +43,7 @@ class Equaliser:
         Keys of `COOKBOOK`, one a section.
     centres_hz, q : tuple of float
     commands : ndarray, shape (S, S)
-        Wanted levels at the knots (dB) to gains of the sections (dB).
+        Target levels at the knots (dB) to gains of the sections (dB).
     sample_rate_hz : float
     """
 
@@ -73,22 +73,22 @@ class Equaliser:
 
 
 @functools.lru_cache(maxsize=64)
-def _commands(what: Equaliser, xp: ModuleType, device: Any) -> Any:
-    return xp.asarray(what.commands.T, device=device)
+def _commands(eq: Equaliser, xp: ModuleType, device: Any) -> Any:
+    return xp.asarray(eq.commands.T, device=device)
 
 
 @functools.lru_cache(maxsize=64)
-def _runs(what: Equaliser, xp: ModuleType, device: Any) -> tuple[tuple[str, slice, Any, Any], ...]:
+def _runs(eq: Equaliser, xp: ModuleType, device: Any) -> tuple[tuple[str, slice, Any, Any], ...]:
     """Neighbouring sections of one type, their ``cos w0`` and ``alpha`` as an array on a device: each run in one go."""
-    w = 2.0 * np.pi * np.array(what.centres_hz) / what.sample_rate_hz
-    cosines, alphas = np.cos(w), np.sin(w) / (2.0 * np.array(what.q))
-    found, first = [], 0
-    for kind, group in itertools.groupby(what.types):
+    w = 2.0 * np.pi * np.array(eq.centres_hz) / eq.sample_rate_hz
+    cosines, alphas = np.cos(w), np.sin(w) / (2.0 * np.array(eq.q))
+    runs, first = [], 0
+    for kind, group in itertools.groupby(eq.types):
         run = slice(first, first + len(list(group)))
         constants = (xp.asarray(values[run], device=device) for values in (cosines, alphas))
-        found.append((kind, run, *constants))
+        runs.append((kind, run, *constants))
         first = run.stop
-    return tuple(found)
+    return tuple(runs)
 
 
 @functools.lru_cache(maxsize=64)
@@ -126,13 +126,13 @@ def reach(frequencies_hz: Float64[FloatArray, " knots"], sample_rate_hz: float) 
 
 @shapes_checked
 def interaction(
-    what: Equaliser,
+    eq: Equaliser,
     gains_db: Float64[FloatArray, "*batch sections"],
     frequencies_hz: Float64[FloatArray, " bins"],
 ) -> Float64[FloatArray, "*batch bins sections"]:
     """Level in dB at the frequencies per dB of gain of each section, shape (..., F, S); `gains_db` is (..., S)."""
-    sos = what.sections(np, gains_db)
-    level = 20.0 * np.log10(np.abs(response(sos, frequencies_hz, what.sample_rate_hz)))
+    sos = eq.sections(np, gains_db)
+    level = 20.0 * np.log10(np.abs(response(sos, frequencies_hz, eq.sample_rate_hz)))
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(gains_db[..., None] != 0.0, level / gains_db[..., None], 0.0)
     return np.swapaxes(share, -1, -2)

@@ -32,7 +32,7 @@ def check(frequencies_hz: Float64[FloatArray, " knots"]) -> str | None:
 
 
 @shapes_checked
-def wanted(
+def uncapped(
     xp: ModuleType,
     frequencies_hz: Float64[FloatArray, " knots"],
     times_s: Float64[Any, "*batch lines knots"],
@@ -62,8 +62,8 @@ def sections(
     delays_samples: Float64[Any, "*batch lines"],
     sample_rate_hz: float,
 ) -> tuple[Float64[Any, "*batch lines"], Float64[Any, "*batch lines sections 6"]]:
-    """Gains (..., N), capped, and sections (..., N, S, 6), of what is `wanted`."""
-    eq, gains, gains_db = wanted(xp, frequencies_hz, times_s, delays_samples, sample_rate_hz)
+    """Gains (..., N), capped, and sections (..., N, S, 6), of what is `uncapped`."""
+    eq, gains, gains_db = uncapped(xp, frequencies_hz, times_s, delays_samples, sample_rate_hz)
     return capped(xp, gains, eq.sections(xp, gains_db), sample_rate_hz)
 
 
