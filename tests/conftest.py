@@ -15,7 +15,12 @@ import numpy as np
 import pytest
 import torch
 
+# Read when the types are first imported: this process checks shapes, those that it starts are a user's.
+os.environ["FDNLEARN_CHECK_SHAPES"] = "1"
+
 from fdnlearn.base.types import FloatArray
+
+del os.environ["FDNLEARN_CHECK_SHAPES"]
 
 # Read when Triton is imported: without a GPU the kernels for it run in its interpreter.
 if not torch.cuda.is_available():

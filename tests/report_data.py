@@ -10,7 +10,7 @@ import numpy as np
 
 from fdnlearn.fdn import FDN
 from fdnlearn.report import ReportData
-from fdnlearn.rir.target import Step, Target
+from fdnlearn.rir.target import PreparationStep, Target
 
 RATE_HZ = 8000
 UNITS = {"t20_s": 0.5, "t30_s": 0.5, "edt_s": 0.45, "c50_db": 3.0, "c80_db": 6.0, "d50_percent": 66.0}
@@ -76,7 +76,10 @@ def make_target(
         onset_s=0.1,
         direct_s=0.101,
         source_sample_rate_hz=48000,
-        steps=(Step("resample", "48 kHz to 8 kHz"), Step("onset", "direct sound at 101 ms")),
+        steps=(
+            PreparationStep("resample", "48 kHz to 8 kHz"),
+            PreparationStep("onset", "direct sound at 101 ms"),
+        ),
         warnings=("The recording is clipped.",),
     )
 

@@ -38,25 +38,24 @@ EARLY = {
         {"kind": "fir", "output": 0, "input": 0, "coefficients": [0.1, 0.2, -0.3]},
     ]
 }
+
+
+def two_groups(family: str) -> dict[str, object]:
+    """Two reverberation times, for every other line."""
+    return {
+        "absorption": {
+            "kind": "reverberation_time",
+            "family": family,
+            "frequencies_hz": [1000.0],
+            "times_s": [[0.3], [0.35]],
+            "line_groups": [0, 1, 0, 1, 0, 1],
+        }
+    }
+
+
 #: Absorption of the family that `one_pole` adds.
-FILTERED = {
-    "absorption": {
-        "kind": "reverberation_time",
-        "family": "one-pole",
-        "frequencies_hz": [1000.0],
-        "times_s": [[0.3], [0.35]],
-        "line_groups": [0, 1, 0, 1, 0, 1],
-    }
-}
-BANDS = {
-    "absorption": {
-        "kind": "reverberation_time",
-        "family": "flat-1",
-        "frequencies_hz": [1000.0],
-        "times_s": [[0.3], [0.35]],
-        "line_groups": [0, 1, 0, 1, 0, 1],
-    }
-}
+FILTERED = two_groups("one-pole")
+BANDS = two_groups("flat-1")
 
 
 @pytest.fixture

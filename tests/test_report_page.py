@@ -27,7 +27,7 @@ from report_data import (
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.report import render_report, write_report
 from fdnlearn.report.audio import MAX_BYTES, level_matched_clips
-from fdnlearn.rir.target import Step
+from fdnlearn.rir.target import PreparationStep
 
 VOID_ELEMENTS = {"meta", "br", "link", "img", "input", "hr"}
 
@@ -140,7 +140,11 @@ def test_equal_data_give_equal_bytes(page_text: str) -> None:
 
 def test_strings_of_the_user_are_escaped() -> None:
     target = dataclasses.replace(
-        make_target(), name=HOSTILE, warnings=(HOSTILE,), steps=(Step(HOSTILE, HOSTILE),), sha256=HOSTILE
+        make_target(),
+        name=HOSTILE,
+        warnings=(HOSTILE,),
+        steps=(PreparationStep(HOSTILE, HOSTILE),),
+        sha256=HOSTILE,
     )
     metrics = make_metrics()
     metrics["measurable"]["broadband"]["t30"] = {"counts": False, "reason": HOSTILE}

@@ -11,7 +11,7 @@ from fdnlearn.acoustics.bands import Octave, filter_octaves, octaves
 from fdnlearn.acoustics.energy_decay import EnergyDecay, Noise, energy_decay
 from fdnlearn.acoustics.noise_floor import LN_60_DB
 from fdnlearn.acoustics.onset import find_direct, find_onset
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 #: The quantities, by the keys they have everywhere.
 QUANTITIES = ("t20_s", "t30_s", "edt_s", "c50_db", "c80_db", "d50_percent", "ts_ms", "drr_db")
@@ -99,7 +99,10 @@ class RoomParameters:
     direct_s: float
 
 
-def room_parameters(h: FloatArray, sample_rate_hz: float, noise: Noise = "auto") -> RoomParameters:
+@shapes_checked
+def room_parameters(
+    h: Float64[FloatArray, " samples"], sample_rate_hz: float, noise: Noise = "auto"
+) -> RoomParameters:
     """Measure a response.
 
     Everything starts at the -20 dB onset: it is cut off first, once, on the broadband response, and the
@@ -131,7 +134,10 @@ def room_parameters(h: FloatArray, sample_rate_hz: float, noise: Noise = "auto")
     return RoomParameters(broadband, octave, onset / sample_rate_hz, (onset + direct) / sample_rate_hz)
 
 
-def decay_time(level_db: FloatArray, sample_rate_hz: float, upper_db: float, lower_db: float) -> float | None:
+@shapes_checked
+def decay_time(
+    level_db: Float64[FloatArray, " samples"], sample_rate_hz: float, upper_db: float, lower_db: float
+) -> float | None:
     """Reverberation time by linear regression over part of a decay.
 
     Parameters

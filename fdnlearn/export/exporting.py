@@ -15,7 +15,7 @@ from fdnlearn import registry
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.base.files import writing
 from fdnlearn.export.certificate import certificate, write_certificate
-from fdnlearn.export.network import Network, describe
+from fdnlearn.export.network import ExportNetwork, describe
 from fdnlearn.export.target import ExportTarget
 from fdnlearn.export.text import identifier
 from fdnlearn.fdn import FDN
@@ -31,14 +31,14 @@ class Export:
     Attributes
     ----------
     target : ExportTarget
-    network : Network
+    network : ExportNetwork
     files : tuple of Path
         The main one first.
     certificate : Path
     """
 
     target: ExportTarget
-    network: Network
+    network: ExportNetwork
     files: tuple[Path, ...]
     certificate: Path
 
@@ -130,7 +130,7 @@ def _check_delays(fdn: FDN, rate: int) -> None:
             )
 
 
-def _write(target: ExportTarget, network: Network, folder: Path) -> Export:
+def _write(target: ExportTarget, network: ExportNetwork, folder: Path) -> Export:
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     staging = folder / f".{secrets.token_hex(6)}.partial"
     proof = f"{network.name}.{target.name}.cert.json"

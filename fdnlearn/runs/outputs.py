@@ -22,7 +22,7 @@ from fdnlearn.fdn import save_fdn
 from fdnlearn.fitting import Status
 from fdnlearn.model.learned import learned_response
 from fdnlearn.render import impulse_response
-from fdnlearn.render.stereo import told, widened
+from fdnlearn.render.stereo import widened, widening_effect
 from fdnlearn.report import ReportData, write_report
 from fdnlearn.rir.metrics import compare
 
@@ -132,7 +132,7 @@ def evaluate(
         },
         **comparison,
         "before_snapping": unsnapped,
-        "stereo": told(result.fdn, fdn) if stereo else None,
+        "stereo": widening_effect(result.fdn, fdn) if stereo else None,
         "loss": result.loss if math.isfinite(result.loss) else None,
         "seconds": round(result.seconds, 3),
         "iterations": result.iterations,
