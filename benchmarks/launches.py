@@ -48,13 +48,13 @@ class Counting(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def step(crowd: ProblemBatch) -> Counter[str]:
+def step(batch: ProblemBatch) -> Counter[str]:
     """The operations of one step of two starts of every room, the second: the first also lays the targets together."""
-    free = crowd.draw(2, 0)
-    descent, rates = Descent.start(free), column_rates(crowd, free)
-    crowd.loss(free, None)
+    free = batch.draw(2, 0)
+    descent, rates = Descent.start(free), column_rates(batch, free)
+    batch.loss(free, None)
     with Counting() as counting:
-        advance(descent, crowd, free, None, rates, crowd.rooms)
+        advance(descent, batch, free, None, rates, batch.rooms)
     return counting.found
 
 
