@@ -21,6 +21,7 @@ from types import ModuleType
 import numba
 import numpy as np
 import torch
+from history import add_option, append
 from torch import Tensor
 
 from fdnlearn.fitting import FitConfig
@@ -120,8 +121,8 @@ def timed(step: Step, threads: int) -> tuple[float, list[float]]:
 
 def compare(
     lines: int, sample_rate_hz: int, modules: tuple[ModuleType, ModuleType] | None, threads: int
-) -> None:
-    """Print one row of the table."""
+) -> float:
+    """Print one row of the table; the milliseconds of our step."""
     problem = own_problem(lines, sample_rate_hz)
     free = problem.draw(1, seed=0)
     # The kernels of this project use all cores themselves; torch's pool would only spin beside them.
@@ -150,6 +151,7 @@ def compare(
         spread = f"{min(ratios):.1f}-{max(ratios):.1f}"
         row.append(f"{statistics.median(ratios):>8.1f} {spread:>12} {theirs / ours:>8.1f}")
     print(" ".join(row), flush=True)
+    return statistics.median(times["fdnlearn"])
 
 
 def find_flamo() -> tuple[ModuleType, ModuleType] | None:
@@ -170,6 +172,7 @@ def main() -> None:
     parser.add_argument("--lines", type=int, nargs="+", default=[6, 16, 32])
     parser.add_argument("--rates", type=int, nargs="+", default=[16000, 48000])
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of both sides")
+    add_option(parser)
     options = parser.parse_args()
     numba.set_num_threads(options.threads)
     modules = find_flamo()
@@ -181,7 +184,10 @@ def main() -> None:
     print(head + (f" {'flamo/ms':>12} {'ratio':>8} {'from-to':>12} {'of best':>8}" if modules else ""))
     for sample_rate_hz in options.rates:
         for lines in options.lines:
-            compare(lines, sample_rate_hz, modules, options.threads)
+            step_ms = compare(lines, sample_rate_hz, modules, options.threads)
+            if options.record:
+                case = f"step N={lines} {sample_rate_hz / 1000:g} kHz {options.threads} threads"
+                append(case, step_ms, "ms")
 
 
 if __name__ == "__main__":

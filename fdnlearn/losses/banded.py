@@ -14,7 +14,7 @@ from fdnlearn.losses import coherence, echo_density, energy_relief, octave_decay
 from fdnlearn.losses.kinds import of_one_kind
 from fdnlearn.rir.target import Target
 
-#: Weight of each term; see docs/decisions.md for how they were found.
+#: Weight of each term; see docs/tuning.md for how they were found.
 WEIGHTS: Mapping[str, float] = {
     "edc": 0.5,
     "edc_db": 1.0,

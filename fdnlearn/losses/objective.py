@@ -13,7 +13,7 @@ from fdnlearn.losses import echo_density, energy_decay
 from fdnlearn.losses.kinds import of_one_kind
 from fdnlearn.rir.target import Target
 
-#: Weight of each term in the loss; see docs/decisions.md for how they were found.
+#: Weight of each term in the loss; see docs/tuning.md for how they were found.
 WEIGHTS: Mapping[str, float] = {"edc": 0.5, "edc_db": 1.0, "attributes": 0.2, "edp": 15.0}
 
 _DECAY_HOP_S = 0.0005

@@ -1,7 +1,7 @@
 """An equaliser whose response in dB is, nearly, a linear function of its gains in dB.
 
-What `peq-1` and `geq-1` share with the output equaliser of the banded model: a low shelf, peaks and a high shelf of
-the cookbook, as many as there are knots. A section's response scales with its gain in dB if its bandwidth is defined
+What `peq-1` shares with the output equaliser of the banded model: a low shelf, peaks and a high shelf of the
+cookbook, as many as there are knots. A section's response scales with its gain in dB if its bandwidth is defined
 at half its gain in dB, as here (J.-M. Jot, "Proportional parametric equalizers", AES 139, 2015), so that one
 constant matrix turns target levels at the knots into gains of the sections.
 

@@ -100,7 +100,7 @@ def _eigen(matrix: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 @dataclass(frozen=True)
 class CmaEsStrategy:
-    """Settings of the CMA-ES fit; docs/decisions.md says how they were found."""
+    """Settings of the CMA-ES fit; docs/tuning.md says how they were found."""
 
     sigma: float = 0.3
     population: int | None = None

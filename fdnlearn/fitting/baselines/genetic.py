@@ -84,7 +84,7 @@ class Genetic:
 
 @dataclass(frozen=True)
 class GeneticStrategy:
-    """Settings of the genetic fit; docs/decisions.md says how they were found."""
+    """Settings of the genetic fit; docs/tuning.md says how they were found."""
 
     population: int = 70
     crossover_eta: float = 15.0
