@@ -20,8 +20,10 @@ from test_batch_sources import write_sofa
 from fdnlearn import registry
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.cli.batch import describe
+from fdnlearn.fdn import load_fdn
+from fdnlearn.fitting import FitConfig
 from fdnlearn.runs import fit_recording
-from fdnlearn.runs.many import BatchResult, Room, Standing, run_batch
+from fdnlearn.runs.many import BatchResult, Job, Room, Standing, run_batch
 from fdnlearn.runs.many.folder import BatchFolder
 from fdnlearn.runs.many.one import fit_room
 from fdnlearn.runs.many.summary import COLUMNS
@@ -76,6 +78,14 @@ def test_the_table_says_what_the_rooms_say(tmp_path: Path, batch: Go) -> None:
     columnar = parquet.read_table(tmp_path / "out" / "summary.parquet").to_pylist()
     assert [list(row) for row in columnar] == [list(COLUMNS)] * 3
     assert [f"{row['t30_error']}" for row in columnar] == [row["t30_error"] for row in rows]
+
+
+def test_the_table_holds_the_number_of_lines_that_was_settled(tmp_path: Path, batch: Go) -> None:
+    config = FitConfig.for_model("banded", iterations=2, restarts=1, sample_rate_hz=8000)
+    assert config.lines == registry.AUTO
+    batch(make_rooms(tmp_path / "rooms", 1), job=Job(config))
+    (row,) = table(tmp_path / "out" / "summary.csv")
+    assert int(row["lines"]) == load_fdn(tmp_path / "out" / "rooms" / "r000" / "fdn.json").lines > 0
 
 
 def test_the_overview_is_one_page_that_fetches_nothing(tmp_path: Path, batch: Go) -> None:
@@ -250,9 +260,7 @@ def test_what_two_fits_of_a_room_find_is_kept_once(tmp_path: Path) -> None:
         place.open(TINY.settings(), force=False)
         assert fit_room(room, TINY, place.path).status == "finished"
         before = contents(place.rooms)
-        with place.publishing(room) as staging:
-            (staging / "fdn.json").write_text("a later one")
-            assert not place.publish(staging, room)
+        assert not place.publish(room, lambda folder: (folder / "fdn.json").write_text("a later one"))
     assert contents(place.rooms) == before
 
 

@@ -96,8 +96,8 @@ def fit_recording(
     """
     if resume and force:
         raise UsageError("--resume and --force", "contradict each other", "choose one of them")
-    results = ResultFolder(Path(folder))
-    results.admit(resume=resume, force=force)
+    results = ResultFolder(Path(folder), resume=resume, force=force)
+    results.admit()
 
     # What takes seconds to import comes after everything that can refuse in milliseconds.
     from fdnlearn.rir import load_target
@@ -105,23 +105,18 @@ def fit_recording(
     if stereo and channel == "all":
         raise UsageError("--stereo and --channel all", "contradict each other", "choose one of them")
     target = load_target(path, sample_rate_hz=config.sample_rate_hz, channel=channel)
-    results.open(keep_checkpoint=resume)
+    with results.held():
+        from fdnlearn.fitting import Checkpointing, Status, solve
+        from fdnlearn.runs import outputs
 
-    from fdnlearn.fitting import Checkpointing, Status, solve
-    from fdnlearn.runs import outputs
-
-    try:
         keeping = Checkpointing(results.checkpoint, every_s=checkpoint_every_s, resume=resume)
         with writing(results.path):
             result = solve(target, config, callback=callback, checkpointing=keeping)
         done = outputs.evaluate(result, channel=channel, stereo=stereo)
         with results.publishing() as staging:
             outputs.write(staging, done)
-    except BaseException:
-        results.close()
-        raise
-    if result.status is not Status.INTERRUPTED:
-        results.finish()
+        if result.status is not Status.INTERRUPTED:
+            results.finish()
     return RecordingFit(
         folder=results.path,
         target=target,

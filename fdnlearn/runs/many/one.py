@@ -117,9 +117,7 @@ def _publish(room: Room, job: Job, place: BatchFolder, target: Target, result: S
     from fdnlearn.runs import outputs
 
     done = outputs.evaluate(result, channel=job.channel_of(room), stereo=job.stereo)
-    with place.publishing(room) as staging:
-        outputs.write(staging, done, report=job.report)
-        return place.publish(staging, room)
+    return place.publish(room, lambda folder: outputs.write(folder, done, report=job.report))
 
 
 def target_of(room: Room, job: Job) -> Target:

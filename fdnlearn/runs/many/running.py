@@ -135,24 +135,21 @@ def run_batch(
     rooms = find_rooms(inputs, apart=place.path)
     with place.held():
         place.open(job.settings(), force=force)
-        try:
-            run = _Run(place, job, callback, len(rooms))
-            run.fit(
-                [room for room in rooms if not run.skip(room)],
-                load(ENGINES[engine]),
-                resources or Resources(),
-            )
-            from fdnlearn.runs.many.summary import summarise
+        run = _Run(place, job, callback, len(rooms))
+        run.fit(
+            [room for room in rooms if not run.skip(room)],
+            load(ENGINES[engine]),
+            resources or Resources(),
+        )
+        from fdnlearn.runs.many.summary import summarise
 
-            standing = run.standing()
-            if not standing.fitted and not standing.skipped and standing.failed == standing.total:
-                first = run.failures[0].problem
-                raise FdnlearnError(
-                    str(place.path), f"no room could be fitted (the first: {first})", "see failures.csv"
-                )
-            summary = summarise(place, rooms, run.failures, job)
-        finally:
-            place.close()
+        standing = run.standing()
+        if not standing.fitted and not standing.skipped and standing.failed == standing.total:
+            first = run.failures[0].problem
+            raise FdnlearnError(
+                str(place.path), f"no room could be fitted (the first: {first})", "see failures.csv"
+            )
+        summary = summarise(place, rooms, run.failures, job)
     seconds = time.perf_counter() - started
     return BatchResult(place.path, standing, seconds, run.repeated, summary, tuple(run.failures))
 

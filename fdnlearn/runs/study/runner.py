@@ -11,7 +11,7 @@ from fdnlearn.base.errors import UsageError
 from fdnlearn.runs.study.cells import FAILED, Cell, CellFolder, Place
 from fdnlearn.runs.study.fits import fit_cell, warm_up
 from fdnlearn.runs.study.plan import Plan
-from fdnlearn.runs.study.rooms import Room, load_rooms
+from fdnlearn.runs.study.rooms import Room
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,12 @@ class Run:
 
 
 def run_cells(
-    plan: Plan, folder: CellFolder, callback: Callback | None = None, *, clear: bool = False
+    plan: Plan,
+    rooms: tuple[Room, ...],
+    folder: CellFolder,
+    callback: Callback | None = None,
+    *,
+    clear: bool = False,
 ) -> Run:
     """Fit every cell that `folder` does not hold yet.
 
@@ -62,8 +67,10 @@ def run_cells(
     Parameters
     ----------
     plan : Plan
+    rooms : tuple of Room
+        The plan's recordings, as `load_rooms` gives them.
     folder : CellFolder
-        Made if need be, once there is a recording that can be used.
+        One that is held.
     callback : callable, optional
     clear : bool
         Remove the cells that are there.
@@ -75,11 +82,10 @@ def run_cells(
     Raises
     ------
     UsageError
-        If a recording is named twice, there are fewer threads, or a method needs what is not installed.
+        If there are fewer threads, or a method needs what is not installed.
     FdnlearnError
-        If no recording can be used, the folder holds cells with other settings, or a cell cannot be written.
+        If the folder holds cells with other settings, or a cell cannot be written.
     """
-    rooms = load_rooms(plan.recordings, plan.sample_rate_hz)
     places = [
         (room, method, Place(room.key, method.spec, seed))
         for room in rooms
