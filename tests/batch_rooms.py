@@ -12,9 +12,10 @@ from tempfile import TemporaryDirectory
 from command_line import decay, environment, record
 
 from fdnlearn.fitting import FitConfig
-from fdnlearn.runs.many import Job, Room
+from fdnlearn.runs.many import BatchRoom
 from fdnlearn.runs.many.engine import Outcomes, Resources
 from fdnlearn.runs.many.one import fit_room, thread_limits
+from fdnlearn.runs.pipeline import Job
 
 
 def options_of(config: FitConfig) -> tuple[str | int, ...]:
@@ -68,7 +69,7 @@ def single_fits(rooms: Path, config: FitConfig) -> dict[str, bytes]:
 
 
 def outcomes(
-    rooms: Sequence[Room], job: Job, folder: Path, resources: Resources, stopping: Callable[[], bool]
+    rooms: Sequence[BatchRoom], job: Job, folder: Path, resources: Resources, stopping: Callable[[], bool]
 ) -> Outcomes:
     """An engine without processes."""
     for room in rooms:

@@ -23,10 +23,11 @@ from fdnlearn.cli.batch import describe
 from fdnlearn.fdn import load_fdn
 from fdnlearn.fitting import FitConfig
 from fdnlearn.runs import fit_recording
-from fdnlearn.runs.many import BatchResult, Job, Room, Standing, run_batch
+from fdnlearn.runs.many import BatchProgress, BatchResult, BatchRoom, run_batch
 from fdnlearn.runs.many.folder import BatchFolder
 from fdnlearn.runs.many.one import fit_room
 from fdnlearn.runs.many.summary import COLUMNS
+from fdnlearn.runs.pipeline import Job
 
 
 @pytest.fixture(autouse=True)
@@ -254,7 +255,7 @@ def test_a_stopped_batch_sums_up_and_goes_on(tmp_path: Path, batch: Go) -> None:
 
 def test_what_two_fits_of_a_room_find_is_kept_once(tmp_path: Path) -> None:
     rooms = make_rooms(tmp_path / "rooms", 1)
-    room = Room("r000", str(rooms / "r000.wav"))
+    room = BatchRoom("r000", str(rooms / "r000.wav"))
     place = BatchFolder(tmp_path / "out")
     with place.held():
         place.open(TINY.settings(), force=False)
@@ -281,6 +282,6 @@ def test_options_of_a_cluster_need_one(tmp_path: Path) -> None:
 
 
 def test_pace_and_time_left_are_told_in_one_line() -> None:
-    assert describe(Standing(100, 10, 30, 2, 0.5)) == "0.5 rooms/s, 0:01:56 left, 2 failed"
-    assert describe(Standing(100, 0, 0, 0, None)) == "rooms"
-    assert describe(Standing(1_000_000, 0, 10, 0, 3.1)) == "3.1 rooms/s, 89:36:17 left"
+    assert describe(BatchProgress(100, 10, 30, 2, 0.5)) == "0.5 rooms/s, 0:01:56 left, 2 failed"
+    assert describe(BatchProgress(100, 0, 0, 0, None)) == "rooms"
+    assert describe(BatchProgress(1_000_000, 0, 10, 0, 3.1)) == "3.1 rooms/s, 89:36:17 left"

@@ -82,7 +82,7 @@ fit_recording(
             try:
                 wait_until(lambda: (out / CHECKPOINT).exists() or process.poll() is not None, "a checkpoint")
                 with monkeypatch.context() as patch:
-                    patch.setattr("fdnlearn.rir.load_target", None)
+                    patch.setattr("fdnlearn.rir.read_recording", None)
                     for more in ((), ("--force",), ("--resume",)):
                         second = run("fit", room, "-o", out, *QUICK, *more)
                         assert second.code == 1
@@ -115,7 +115,7 @@ fit_recording(
             config,
             callback=lambda progress: progress.iteration >= share * progress.total_iterations,
         )
-        assert stopped.result.status is Status.INTERRUPTED
+        assert stopped.evaluation.solution.status is Status.INTERRUPTED
         assert set(contents(tmp_path)) == {*RESULTS, CHECKPOINT}
         assert run("fit", room, "-o", tmp_path, "--resume", *QUICK).code == 0
         assert contents(tmp_path)["fdn.json"] == contents(fitted)["fdn.json"]

@@ -24,8 +24,9 @@ from fdnlearn.base.store import Store
 from fdnlearn.fdn import loads_fdn
 from fdnlearn.fitting import FitConfig, Solution, solve
 from fdnlearn.rir.target import Target
+from fdnlearn.runs.ends import FINISHED
 from fdnlearn.runs.study import Plan, compare_methods, parse_methods
-from fdnlearn.runs.study.cells import FINISHED, Cell, Place
+from fdnlearn.runs.study.cells import Cell, Place
 from fdnlearn.runs.study.quantities import COMPARED
 
 METHODS = "gradient,analytic"

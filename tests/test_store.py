@@ -66,8 +66,7 @@ def publish(store: Store, text: str, missing: str | None = None) -> None:
 
 
 def publish_results(folder: ResultFolder) -> None:
-    with folder.publishing() as staged:
-        write_all(staged, "new", RESULTS)
+    folder.publish(lambda staged: write_all(staged, "new", RESULTS))
 
 
 def fill_up(store: Store) -> None:
@@ -254,9 +253,11 @@ import os, signal, sys
 from pathlib import Path
 from fdnlearn.runs.folder import ResultFolder
 folder = ResultFolder(Path(sys.argv[1]), force=True)
-with folder.held(), folder.publishing() as staged:
+def write(staged):
     (staged / "ir.wav").write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
+with folder.held():
+    folder.publish(write)
 """
         killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment(), check=False)
         assert killed.returncode == -signal.SIGKILL

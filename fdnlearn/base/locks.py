@@ -28,11 +28,11 @@ def exclusive(path: Path, *, wait: bool, folder: bool = False, about: Path | Non
     Parameters
     ----------
     path : Path
-        What is locked; made if need be, and left. Who holds the lock may remove it.
+        What is locked; made if need be, its parents with it, and left. Who holds the lock may remove it.
     wait : bool
         Whether to wait for whoever holds it.
     folder : bool
-        Whether `path` is a folder, made with its parents, instead of a file.
+        Whether `path` is a folder instead of a file.
     about : Path, optional
         What a failure is about; `path` by default.
 
@@ -75,7 +75,7 @@ def _lock(path: Path, *, wait: bool, folder: bool) -> tuple[int | None, bool]:
     for attempt in range(_TRIES):
         try:
             handle = _open(path, folder=folder)
-        except FileNotFoundError:  # a parent has been removed since it was made
+        except (FileNotFoundError, FileExistsError):  # somebody removes, between two looks, what is made here
             if attempt + 1 < _TRIES:
                 continue
             raise
@@ -98,8 +98,7 @@ def _lock(path: Path, *, wait: bool, folder: bool) -> tuple[int | None, bool]:
 
 def _open(path: Path, *, folder: bool) -> int | None:
     """A handle on `path`, which is made; None where the system has no locks."""
-    if folder:
-        path.mkdir(parents=True, exist_ok=True)
+    (path if folder else path.parent).mkdir(parents=True, exist_ok=True)
     if os.name == "nt":
         return None
     how = os.O_RDONLY if folder else os.O_RDWR | os.O_CREAT

@@ -101,8 +101,6 @@ class Store:
         """
         made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         try:
-            with writing(self.path):
-                self.path.mkdir(parents=True, exist_ok=True)
             lock = self._lock or self._staging
             with exclusive(lock, wait=wait, folder=self._lock is None, about=self.path) as ours:
                 if not ours:

@@ -14,7 +14,7 @@ from fdnlearn.cli.common import Number, config_option, every_command, print_json
 from fdnlearn.cli.fit_options import fit_options
 
 if TYPE_CHECKING:
-    from fdnlearn.runs.many import BatchResult, Standing
+    from fdnlearn.runs.many import BatchProgress, BatchResult
 
 _DEFAULT_FOLDER = "fdnlearn-batch"
 _EPILOG = """RIR is a recording, a folder of them, a quoted pattern ("rooms/**/*.wav"), a SOFA file (one room for each
@@ -101,8 +101,9 @@ def command(
     from fdnlearn.base.errors import UsageError
     from fdnlearn.cli.interrupt import Interruptible
     from fdnlearn.fitting import FitConfig
-    from fdnlearn.runs.many import Job, run_batch
+    from fdnlearn.runs.many import run_batch
     from fdnlearn.runs.many.engine import Resources
+    from fdnlearn.runs.pipeline import Job
 
     for name, given in (("--address", address), ("--gpus", gpus or None)):
         if given is not None and engine == "local":
@@ -111,7 +112,7 @@ def command(
     memory = None if max_memory_gb is None else max_memory_gb * 1e9
     with Interruptible() as interruptible, _progress() as show:
 
-        def callback(standing: Standing) -> bool:
+        def callback(standing: BatchProgress) -> bool:
             interruptible.begun()
             show(standing)
             return interruptible.requested
@@ -182,7 +183,7 @@ def _print_summary(done: BatchResult) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[Standing], None]]:
+def _progress() -> Iterator[Callable[[BatchProgress], None]]:
     """A bar with pace and time left on a terminal, silence anywhere else."""
     if not sys.stderr.isatty():
         yield lambda standing: None
@@ -194,13 +195,13 @@ def _progress() -> Iterator[Callable[[Standing], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=None)
 
-        def show(standing: Standing) -> None:
+        def show(standing: BatchProgress) -> None:
             bar.update(task, description=describe(standing), completed=standing.done, total=standing.total)
 
         yield show
 
 
-def describe(standing: Standing) -> str:
+def describe(standing: BatchProgress) -> str:
     """Pace, time left and failures in one short line."""
     failed = f", {standing.failed} failed" if standing.failed else ""
     if standing.rooms_per_s is None or standing.left_s is None:

@@ -23,7 +23,7 @@ from fdnlearn.cli.common import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from fdnlearn.runs.study.runner import Step
+    from fdnlearn.runs.study.runner import StudyProgress
 
 #: Methods side by side in 80 characters.
 _COLUMNS = 5
@@ -94,7 +94,7 @@ def command(
     plan = Plan.for_model(model, tuple(Path(path) for path in recordings), methods, **settings)
     with Interruptible() as interruptible, _progress() as show:
 
-        def callback(step: Step) -> bool:
+        def callback(step: StudyProgress) -> bool:
             interruptible.begun()
             show(step)
             return interruptible.requested
@@ -166,7 +166,7 @@ def _medians(summary: Mapping[str, Any], specs: Sequence[str]) -> Table:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[Step], None]]:
+def _progress() -> Iterator[Callable[[StudyProgress], None]]:
     """A bar over the fits on a terminal, silence anywhere else."""
     if not sys.stderr.isatty():
         yield lambda step: None
@@ -179,7 +179,7 @@ def _progress() -> Iterator[Callable[[Step], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("preparing", total=None)
 
-        def show(step: Step) -> None:
+        def show(step: StudyProgress) -> None:
             bar.update(task, description=escape(step.doing), completed=step.done, total=step.cells)
 
         yield show

@@ -55,13 +55,14 @@ def command(
             stereo=stereo,
             resume=resume,
             force=force,
+            on_prepared=lambda target: warn(rir, *target.warnings),
             callback=stopping(interruptible, show),
         )
     if as_json:
-        print_json({**done.metrics, "folder": str(done.folder)})
+        print_json({**done.evaluation.metrics, "folder": str(done.folder)})
     else:
         _print_summary(done)
-    warn(rir, *done.warnings)
+    warn(rir, *done.evaluation.warnings)
     if interruptible.requested:
         raise click.exceptions.Exit(130)
 
@@ -71,13 +72,14 @@ def _print_summary(done: RecordingFit) -> None:
 
     from fdnlearn.report import metrics_table
 
-    Console().print(metrics_table(done.metrics))
+    evaluation, solution = done.evaluation, done.evaluation.solution
+    Console().print(metrics_table(evaluation.metrics))
     click.echo(
-        f"{done.fdn.lines} lines, {done.result.iterations} iterations in {done.result.seconds:.1f} s "
-        f"({done.result.status.value}, loss {done.result.loss:.4g})"
+        f"{evaluation.fdn.lines} lines, {solution.iterations} iterations in {solution.seconds:.1f} s "
+        f"({solution.status.value}, loss {solution.loss:.4g})"
     )
-    if done.metrics["stereo"]:
-        left, right = done.metrics["stereo"]["drr_shift_db"]
+    if evaluation.metrics["stereo"]:
+        left, right = evaluation.metrics["stereo"]["drr_shift_db"]
         click.echo(f"stereo   DRR of the channels shifts by {left or 0.0:+.1f} and {right or 0.0:+.1f} dB")
     click.echo(f"network  {done.folder / 'fdn.json'}")
     click.echo(f"report   {done.folder / 'report.html'}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -79,9 +79,13 @@ class ResultFolder:
                     self.checkpoint.unlink(missing_ok=True)
             yield
 
-    @contextmanager
-    def publishing(self) -> Iterator[Path]:
-        """Give a folder to write the results into, and move them into place once all are written.
+    def publish(self, write: Callable[[Path], object]) -> None:
+        """Write the results and move them into place once all are written.
+
+        Parameters
+        ----------
+        write : callable
+            Writes `RESULTS` into the folder that it is given.
 
         Raises
         ------
@@ -90,7 +94,7 @@ class ResultFolder:
             then untouched.
         """
         with self._store.staged() as staged:
-            yield staged
+            write(staged)
             if not self._force and self._store.fingerprint(RESULTS) != self._there:
                 raise FdnlearnError(
                     str(self.path),

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from fdnlearn.runs.many.task import Job, Outcome, Room
+from fdnlearn.runs.ends import FAILED
+from fdnlearn.runs.many.task import BatchRoom, RoomOutcome
+from fdnlearn.runs.pipeline import Job
 
 #: Times that a room is begun whose process is killed under it, before it counts as failed.
 ATTEMPTS = 3
 
 
-Outcomes = Generator[Outcome | None, None, None]
+Outcomes = Generator[RoomOutcome | None, None, None]
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Engine(Protocol):
 
     def __call__(
         self,
-        rooms: Sequence[Room],
+        rooms: Sequence[BatchRoom],
         job: Job,
         folder: Path,
         resources: Resources,
@@ -65,9 +67,9 @@ class Engine(Protocol):
         """
 
 
-def lost(room: Room) -> Outcome:
+def lost(room: BatchRoom) -> RoomOutcome:
     """The outcome of a room whose process has been killed each time."""
-    from fdnlearn.runs.many.task import FAILED
-
-    told = f"its process was killed {ATTEMPTS} times (out of memory?); give a --max-memory or fewer --workers"
-    return Outcome(room, FAILED, f"{room.source}: {told}")
+    problem = (
+        f"its process was killed {ATTEMPTS} times (out of memory?); give a --max-memory or fewer --workers"
+    )
+    return RoomOutcome(room, FAILED, f"{room.source}: {problem}")

@@ -13,7 +13,7 @@ from typing import Any
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.files import replacing, write_text, writing
 from fdnlearn.base.store import Store
-from fdnlearn.runs.many.task import Outcome, Room
+from fdnlearn.runs.many.task import BatchRoom, RoomOutcome
 
 FORMAT, VERSION = "fdnlearn.batch", 1
 
@@ -103,7 +103,7 @@ class BatchFolder:
             )
         return settings
 
-    def finished(self, room: Room) -> bool:
+    def finished(self, room: BatchRoom) -> bool:
         """Whether the room's results are there and no older than its recording."""
         try:
             done = (self.rooms / room.name / _PROOF).stat().st_mtime_ns
@@ -114,12 +114,12 @@ class BatchFolder:
         except OSError:
             return True
 
-    def publish(self, room: Room, write: Callable[[Path], object]) -> bool:
+    def publish(self, room: BatchRoom, write: Callable[[Path], object]) -> bool:
         """Write a room's results and put them in their place in one step; False if somebody else's have come first.
 
         Parameters
         ----------
-        room : Room
+        room : BatchRoom
         write : callable
             Writes the results into the folder that it is given.
 
@@ -156,7 +156,7 @@ class FailureLog:
         self._path = path
         self._file: Any = None
 
-    def note(self, outcome: Outcome) -> None:
+    def note(self, outcome: RoomOutcome) -> None:
         """Write down a room that has failed.
 
         Raises

@@ -13,8 +13,9 @@ from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.runs.many.engine import ATTEMPTS, Outcomes, Resources, lost
 from fdnlearn.runs.many.groups import rooms_together, with_company
 from fdnlearn.runs.many.memory import Allowance
-from fdnlearn.runs.many.task import Job, Outcome, Room
+from fdnlearn.runs.many.task import BatchRoom, RoomOutcome
 from fdnlearn.runs.many.worker import Worker
+from fdnlearn.runs.pipeline import Job
 
 #: Longest silence of the generator.
 _BEAT_S = 0.2
@@ -27,7 +28,7 @@ _GPU = Path("/dev/nvidiactl")
 
 
 def outcomes(
-    rooms: Sequence[Room],
+    rooms: Sequence[BatchRoom],
     job: Job,
     folder: Path,
     resources: Resources,
@@ -55,7 +56,7 @@ def outcomes(
                 coming = allowance.take(queue)
                 if coming is None:
                     break
-                if isinstance(coming, Outcome):
+                if isinstance(coming, RoomOutcome):
                     yield coming
                     continue
                 # What was under a process that was killed goes alone: one room may be to blame for all.
@@ -110,7 +111,7 @@ class _Pool:
         """Workers that are fitting."""
         return sum(bool(worker.rooms) for worker in self._workers)
 
-    def give(self, rooms: tuple[Room, ...]) -> None:
+    def give(self, rooms: tuple[BatchRoom, ...]) -> None:
         """Let a free worker fit `rooms`; one that has died meanwhile is replaced."""
         for worker in [w for w in self._workers if not w.rooms]:
             if worker.fit(rooms):
@@ -119,7 +120,7 @@ class _Pool:
         self._workers.append(worker := self._make())
         worker.fit(rooms)  # had it died already, `collect` will find out
 
-    def collect(self) -> Iterator[tuple[tuple[Room, ...], tuple[Outcome, ...] | None]]:
+    def collect(self) -> Iterator[tuple[tuple[BatchRoom, ...], tuple[RoomOutcome, ...] | None]]:
         """Outcomes that have come within a beat; None for rooms whose worker was killed."""
         by_connection = {w.outcomes: w for w in self._workers if w.rooms}
         for connection in wait(list(by_connection), timeout=_BEAT_S):

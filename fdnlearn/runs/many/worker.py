@@ -13,7 +13,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from fdnlearn.runs.many.one import fit_rooms, thread_limits
-from fdnlearn.runs.many.task import Job, Outcome, Room
+from fdnlearn.runs.many.task import BatchRoom, RoomOutcome
+from fdnlearn.runs.pipeline import Job
 
 
 def serve(orders: Connection, lifeline: Connection, job: Job, folder: Path) -> None:
@@ -25,7 +26,7 @@ def serve(orders: Connection, lifeline: Connection, job: Job, folder: Path) -> N
     warnings.simplefilter("ignore")  # what a user should know is in metrics.json
     while True:
         try:
-            rooms: tuple[Room, ...] = orders.recv()
+            rooms: tuple[BatchRoom, ...] = orders.recv()
             orders.send(fit_rooms(rooms, job, folder))
         except (EOFError, OSError):
             return
@@ -64,7 +65,7 @@ class Worker:
 
     Attributes
     ----------
-    rooms : tuple of Room
+    rooms : tuple of BatchRoom
         What it is fitting, side by side.
     outcomes : Connection
         Readable when an outcome has come or the process has ended.
@@ -82,14 +83,14 @@ class Worker:
             self._process.start()
         theirs.close()
         their_line.close()
-        self.rooms: tuple[Room, ...] = ()
+        self.rooms: tuple[BatchRoom, ...] = ()
 
     @property
     def pid(self) -> int:
         """Of the process."""
         return self._process.pid or 0
 
-    def fit(self, rooms: tuple[Room, ...]) -> bool:
+    def fit(self, rooms: tuple[BatchRoom, ...]) -> bool:
         """Hand over rooms; False if the process has died."""
         self.rooms = rooms
         try:
@@ -98,10 +99,10 @@ class Worker:
             return False
         return True
 
-    def collect(self) -> tuple[Outcome, ...] | None:
+    def collect(self) -> tuple[RoomOutcome, ...] | None:
         """The outcomes that have come, or None if the process has died instead."""
         try:
-            outcomes: tuple[Outcome, ...] = self.outcomes.recv()
+            outcomes: tuple[RoomOutcome, ...] = self.outcomes.recv()
         except (EOFError, OSError):
             return None
         self.rooms = ()

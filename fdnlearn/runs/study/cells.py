@@ -15,12 +15,12 @@ from typing import Any
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.files import write_text, writing
 from fdnlearn.base.store import Store
+from fdnlearn.runs.ends import FINISHED
 
 FORMAT = "fdnlearn.comparison-cell"
 VERSION = 1
 #: What is made from cells, and made anew from more of them.
 SUMMARY, REPORT = "summary.json", "report.html"
-FINISHED, FAILED = "finished", "failed"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Cell:
     ----------
     place : Place
     status : str
-        `FINISHED` or `FAILED`.
+        `ends.FINISHED` or `ends.FAILED`.
     settings : mapping
         Everything that decided it; cells of a comparison with other settings are not mixed with these.
     body : mapping

@@ -13,11 +13,11 @@ from fdnlearn.runs.study.cells import REPORT, SUMMARY, CellFolder
 from fdnlearn.runs.study.plan import Plan
 
 if TYPE_CHECKING:
-    from fdnlearn.runs.study.runner import Callback
+    from fdnlearn.runs.study.runner import StudyCallback
 
 
 @dataclass(frozen=True)
-class Comparison:
+class StudyResult:
     """What a comparison has found.
 
     Attributes
@@ -43,8 +43,8 @@ def compare_methods(
     *,
     resume: bool = False,
     force: bool = False,
-    callback: Callback | None = None,
-) -> Comparison:
+    callback: StudyCallback | None = None,
+) -> StudyResult:
     """Fit every room by every method with every seed, and say what can be said about the methods.
 
     Every finished fit is safe at once: a run that is stopped or killed loses only the one under way.
@@ -59,11 +59,11 @@ def compare_methods(
     force : bool
         Remove the cells that `folder` holds.
     callback : callable, optional
-        Receives a `Step`; returns True to stop.
+        Receives a `StudyProgress`; returns True to stop.
 
     Returns
     -------
-    Comparison
+    StudyResult
 
     Raises
     ------
@@ -89,7 +89,7 @@ def compare_methods(
         run = run_cells(plan, rooms, cells, callback, clear=force)
         summary = summarise(run)
         cells.publish(SUMMARY, json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-        done = Comparison(cells.path, summary)
+        done = StudyResult(cells.path, summary)
         if done.complete and not summary["cells"]["finished"]:
             reason = run.cells[0].body["reason"]
             raise FdnlearnError(
