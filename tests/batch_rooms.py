@@ -11,10 +11,11 @@ from tempfile import TemporaryDirectory
 
 from command_line import decay, environment, record
 
+from fdnlearn.base.processes import thread_limits
 from fdnlearn.fitting import FitConfig
 from fdnlearn.runs.many import BatchRoom
 from fdnlearn.runs.many.engine import Outcomes, Resources
-from fdnlearn.runs.many.one import fit_room, thread_limits
+from fdnlearn.runs.many.one import fit_room
 from fdnlearn.runs.pipeline import Job
 
 

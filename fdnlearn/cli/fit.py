@@ -9,8 +9,10 @@ import click
 
 from fdnlearn.cli.common import config_option, every_command, print_json, warn
 from fdnlearn.cli.fit_options import fit_options
+from fdnlearn.cli.progress import Shown, progress_bar
 
 if TYPE_CHECKING:
+    from fdnlearn.fitting import Progress
     from fdnlearn.runs import RecordingFit
 
 _EPILOG = """DIR receives fdn.json (the network), ir.wav (what it renders), target.wav (the prepared
@@ -38,7 +40,6 @@ def command(
 ) -> None:
     """Fit a Feedback Delay Network to RIR, a measured room impulse response (WAV, FLAC, AIFF or SOFA)."""
     from fdnlearn.cli.interrupt import Interruptible, stopping
-    from fdnlearn.cli.progress import progress_bar
     from fdnlearn.fitting import FitConfig
     from fdnlearn.runs import fit_recording
 
@@ -56,7 +57,7 @@ def command(
             resume=resume,
             force=force,
             on_prepared=lambda target: warn(rir, *target.warnings),
-            callback=stopping(interruptible, show),
+            callback=stopping(interruptible, lambda progress: show(_shown(progress))),
         )
     if as_json:
         print_json({**done.evaluation.metrics, "folder": str(done.folder)})
@@ -65,6 +66,11 @@ def command(
     warn(rir, *done.evaluation.warnings)
     if interruptible.requested:
         raise click.exceptions.Exit(130)
+
+
+def _shown(progress: Progress) -> Shown:
+    note = f"loss {progress.best_loss:.4g}"
+    return Shown(progress.stage, progress.iteration, progress.total_iterations, note)
 
 
 def _print_summary(done: RecordingFit) -> None:

@@ -61,14 +61,9 @@ def run(pipe: Connection, stop: Event) -> None:
     Sends ``(kind, dict)``: ``"room"`` once, ``"progress"`` often, then ``"done"`` or ``"failed"``. Between the last
     iteration and ``"done"`` comes ``"writing"``.
     """
-    import signal
-    import warnings
-
     from fdnlearn.base.errors import FdnlearnError
     from fdnlearn_audition.messages import clean, told
 
-    warnings.simplefilter("ignore")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server's Ctrl-C is the server's
     for module in _NEEDED:
         importlib.import_module(module)
     try:

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
+from fdnlearn.base.processes import thread_limits
 from fdnlearn.runs.ends import FAILED
 from fdnlearn.runs.many.engine import ATTEMPTS, Outcomes, Resources, lost
 from fdnlearn.runs.many.groups import rooms_together, with_company
 from fdnlearn.runs.many.memory import BASE_BYTES, Allowance, fit_bytes
-from fdnlearn.runs.many.one import fit_rooms, thread_limits
+from fdnlearn.runs.many.one import fit_rooms
 from fdnlearn.runs.many.task import BatchRoom, RoomOutcome
 from fdnlearn.runs.pipeline import Job
 

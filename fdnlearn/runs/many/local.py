@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 
 from fdnlearn.base.errors import FdnlearnError
+from fdnlearn.base.processes import cores
 from fdnlearn.runs.many.engine import ATTEMPTS, Outcomes, Resources, lost
 from fdnlearn.runs.many.groups import rooms_together, with_company
 from fdnlearn.runs.many.memory import Allowance
@@ -92,11 +92,6 @@ def outcomes(
 def _gpu_in_sight(job: Job) -> bool:
     """Whether fits are likely to run on a GPU, without loading what would know for certain."""
     return job.config.device == "cuda" or (job.config.device == "auto" and _GPU.exists())
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Pool:

@@ -21,16 +21,6 @@ if TYPE_CHECKING:
 
 #: What a disk says when it says no to everybody.
 _EVERYBODYS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
-_THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-
-
-def thread_limits(count: int) -> dict[str, str]:
-    """Environment of a process that is to run its kernels on so many threads; libraries read it as they are loaded.
-
-    One thread a process is what keeps all cores busy: the stretches of a fit that run on one thread anyway then overlap
-    with the kernels of other rooms.
-    """
-    return dict.fromkeys(_THREADS, str(count))
 
 
 def fit_room(room: BatchRoom, job: Job, folder: Path) -> RoomOutcome:
