@@ -27,7 +27,7 @@ from fdnlearn.fitting.problem import problem_for
 from fdnlearn.fitting.stages import plan
 from fdnlearn.rir import Target
 from fdnlearn.runs.many import BatchRoom, RoomOutcome
-from fdnlearn.runs.many.engine import ATTEMPTS, Resources
+from fdnlearn.runs.many.engine import ATTEMPTS, BatchOrder, Resources
 from fdnlearn.runs.many.folder import BatchFolder
 from fdnlearn.runs.many.local import outcomes
 from fdnlearn.runs.many.memory import BASE_BYTES, fit_bytes
@@ -134,6 +134,11 @@ def test_a_disk_that_takes_no_more_ends_the_batch(rooms: Path, tmp_path: Path) -
     assert not published(tmp_path / "out")
 
 
+def order(rooms: Sequence[BatchRoom], folder: Path, resources: Resources) -> BatchOrder:
+    """Fits that nobody stops."""
+    return BatchOrder(rooms, TINY, folder, resources, lambda: False)
+
+
 class Doomed:
     """A worker whose process dies under certain rooms."""
 
@@ -169,7 +174,7 @@ def test_a_room_that_kills_its_process_each_time_fails_alone(
     monkeypatch.setattr("fdnlearn.runs.many.local.Worker", Doomed)
     Doomed.made = 0
     rooms = [BatchRoom(f"r{number:03d}", "a.wav") for number in range(5)]
-    found = [o for o in outcomes(rooms, TINY, tmp_path, Resources(workers=1), lambda: False) if o is not None]
+    found = [o for o in outcomes(order(rooms, tmp_path, Resources(workers=1))) if o is not None]
     assert sorted((o.room.name, o.status) for o in found) == [
         (room.name, "failed" if room.name == "r001" else "finished") for room in rooms
     ]
@@ -226,7 +231,7 @@ class TestSideBySide:
         ]
         coming = [coming[index] for index in (0, 3, 1, 4, 2, 5)]
         resources = Resources(workers=1, together=2)
-        found = [o for o in outcomes(coming, TINY, tmp_path, resources, lambda: False) if o is not None]
+        found = [o for o in outcomes(order(coming, tmp_path, resources)) if o is not None]
         assert {o.room.name for o in found} == {room.name for room in coming}
         assert [[name[:3] for name in group] for group in groups] == [
             ["0.3"] * 2,
@@ -241,7 +246,7 @@ class TestSideBySide:
         monkeypatch.setattr("fdnlearn.runs.many.local.Worker", Doomed)
         rooms = [BatchRoom(f"r{number:03d}", "a.wav") for number in range(6)]
         resources = Resources(workers=1, together=4)
-        found = [o for o in outcomes(rooms, TINY, tmp_path, resources, lambda: False) if o is not None]
+        found = [o for o in outcomes(order(rooms, tmp_path, resources)) if o is not None]
         assert sorted((o.room.name, o.status) for o in found) == [
             (room.name, "failed" if room.name == "r001" else "finished") for room in rooms
         ]
@@ -265,7 +270,7 @@ class TestSideBySide:
         monkeypatch.setattr("fdnlearn.runs.many.local.cores", lambda: 16)
         monkeypatch.setattr("fdnlearn.runs.many.local.Worker", Noting)
         rooms = [BatchRoom(f"r{number:03d}", "a.wav") for number in range(200)]
-        found = [o for o in outcomes(rooms, TINY, tmp_path, Resources(), lambda: False) if o is not None]
+        found = [o for o in outcomes(order(rooms, tmp_path, Resources())) if o is not None]
         assert {o.room.name for o in found} == {room.name for room in rooms}
         assert sizes == [32] * 6 + [8]
         assert Noting.made == 4
@@ -307,7 +312,7 @@ def test_where_every_process_dies_the_batch_ends(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(Doomed, "deadly", frozenset(f"r{number:03d}" for number in range(50)))
     rooms = [BatchRoom(f"r{number:03d}", "a.wav") for number in range(50)]
     with pytest.raises(FdnlearnError, match=r"were killed under [56] rooms in a row"):
-        list(outcomes(rooms, TINY, tmp_path, Resources(workers=2), lambda: False))
+        list(outcomes(order(rooms, tmp_path, Resources(workers=2))))
 
 
 class TestMemory:
@@ -336,18 +341,14 @@ class TestMemory:
         short = [BatchRoom(path.stem, str(path)) for path in sorted(rooms.iterdir())]
         limit = 2 * BASE_BYTES + 1.5 * (fit_bytes(short[0], TINY) - BASE_BYTES)
         resources = Resources(workers=2, max_memory_bytes=limit)
-        found = [
-            o for o in outcomes([long, *short], TINY, tmp_path, resources, lambda: False) if o is not None
-        ]
+        found = [o for o in outcomes(order([long, *short], tmp_path, resources)) if o is not None]
         assert (found[0].room.name, found[0].status) == ("long", "failed")
         assert "raise --max-memory" in found[0].problem
         assert {o.room.name for o in found[1:]} == {room.name for room in short}
         assert all(o.status == "finished" for o in found[1:])
 
     def test_a_limit_below_one_process_is_wrong_usage(self, tmp_path: Path) -> None:
-        coming = outcomes(
-            [BatchRoom("r", "a.wav")], TINY, tmp_path, Resources(max_memory_bytes=1e8), lambda: False
-        )
+        coming = outcomes(order([BatchRoom("r", "a.wav")], tmp_path, Resources(max_memory_bytes=1e8)))
         with pytest.raises(UsageError, match=r"--max-memory 0\.1: one fit needs"):
             next(coming)
 

@@ -15,7 +15,7 @@ from command_line import environment, launch, run
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.runs.many import BatchRoom, RoomOutcome
 from fdnlearn.runs.many import cluster as engine
-from fdnlearn.runs.many.engine import Resources
+from fdnlearn.runs.many.engine import BatchOrder, Resources
 from fdnlearn.runs.pipeline import Job
 
 ROOMS = 64
@@ -75,8 +75,9 @@ def test_what_is_no_address_is_wrong_usage(tmp_path: Path, address: str) -> None
 
 def test_without_ray_the_remedy_is_its_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
+    order = BatchOrder([BatchRoom("r", "a.wav")], TINY, tmp_path, Resources(), lambda: False)
     with pytest.raises(UsageError, match=r'pip install "fdnlearn\[ray\]"'):
-        next(engine.outcomes([BatchRoom("r", "a.wav")], TINY, tmp_path, Resources(), lambda: False))
+        next(engine.outcomes(order))
 
 
 class FakeRay:
@@ -147,8 +148,8 @@ class TestTasks:
     def go(self, monkeypatch: pytest.MonkeyPatch, ray: FakeRay, resources: Resources) -> list[RoomOutcome]:
         monkeypatch.setattr(engine, "_library", lambda: ray)
         rooms = [BatchRoom(f"r{number}", "a.wav") for number in range(9)]
-        coming = engine.outcomes(rooms, Job(TINY.config), Path("out"), resources, lambda: False)
-        return [outcome for outcome in coming if outcome is not None]
+        order = BatchOrder(rooms, Job(TINY.config), Path("out"), resources, lambda: False)
+        return [outcome for outcome in engine.outcomes(order) if outcome is not None]
 
     def test_few_are_ahead_and_one_that_is_lost_fails_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ray = FakeRay({"CPU": 2.0})

@@ -8,7 +8,7 @@ import click
 
 from fdnlearn import registry
 from fdnlearn.cli.common import (
-    Number,
+    NumberType,
     config_option,
     count_option,
     every_command,
@@ -49,7 +49,7 @@ command again goes on where the last one was stopped. Ctrl-C finishes the fits u
     "--max-memory",
     "max_memory_gb",
     "GB",
-    Number(0, 1e6, above=True),
+    NumberType(0, 1e6, above=True),
     "Of all fits together; a room that needs more fails.",
 )
 @click.option(
@@ -58,7 +58,12 @@ command again goes on where the last one was stopped. Ctrl-C finishes the fits u
     help="Of a running Ray cluster, or auto.  [default: one on this machine]",
 )
 @number_option(
-    "--gpus", "gpus", "X", Number(0, 64), "Share of a GPU that Ray gives each fit.  [default: 0]", default=0.0
+    "--gpus",
+    "gpus",
+    "X",
+    NumberType(0, 64),
+    "Share of a GPU that Ray gives each fit.  [default: 0]",
+    default=0.0,
 )
 @click.option("--report", is_flag=True, help="Also write every room's report.html.")
 @fit_options

@@ -23,7 +23,7 @@ DEFAULTS_FILE = "fdnlearn.defaults_file"
 MIN_RATE_HZ, MAX_RATE_HZ = 4000, 768_000
 
 
-class Number(click.ParamType):  # type: ignore[type-arg]
+class NumberType(click.ParamType):  # type: ignore[type-arg]
     """A finite number between two bounds; `above` excludes the lower one.
 
     click's own range lets NaN pass.
@@ -47,7 +47,7 @@ class Number(click.ParamType):  # type: ignore[type-arg]
         return number
 
 
-class Channel(click.ParamType):  # type: ignore[type-arg]
+class ChannelType(click.ParamType):  # type: ignore[type-arg]
     """A channel number from 0, or ``all``."""
 
     name = "channel"
@@ -66,7 +66,7 @@ class Channel(click.ParamType):  # type: ignore[type-arg]
 
 
 def number_option(
-    flag: str, name: str, metavar: str, bounds: Number, help_text: str, **settings: Any
+    flag: str, name: str, metavar: str, bounds: NumberType, help_text: str, **settings: Any
 ) -> Callable[[Command], Command]:
     """Add ``FLAG METAVAR``, a number within bounds, with the `settings` of `click.option` that differ."""
     return click.option(flag, name, metavar=metavar, type=bounds, help=help_text, **settings)
@@ -107,7 +107,7 @@ def sample_rate_option(help_text: str, **settings: Any) -> Callable[[Command], C
 
 def budget_option(help_text: str, **settings: Any) -> Callable[[Command], Command]:
     """Add ``--budget SECONDS``, with the `settings` of `click.option` that differ."""
-    bounds = Number(0, 1e9, above=True)
+    bounds = NumberType(0, 1e9, above=True)
     return number_option("--budget", "budget_s", "SECONDS", bounds, help_text, **settings)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from fdnlearn import registry
-from fdnlearn.cli.common import Channel, Command, budget_option, lines_option, sample_rate_option
+from fdnlearn.cli.common import ChannelType, Command, budget_option, lines_option, sample_rate_option
 
 _OPTIONS: tuple[Any, ...] = (
     click.option(
@@ -30,7 +30,7 @@ _OPTIONS: tuple[Any, ...] = (
     click.option(
         "--channel",
         metavar="K|all",
-        type=Channel(),
+        type=ChannelType(),
         help="Channel of the recording, from 0.  [default: the first]",
     ),
     click.option(

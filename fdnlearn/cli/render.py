@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from fdnlearn.cli.common import (
-    Number,
+    NumberType,
     every_command,
     number_option,
     print_json,
@@ -13,7 +13,7 @@ from fdnlearn.cli.common import (
     warn,
 )
 
-_LEVEL_DB, _FACTOR = Number(-200, 60), Number(0.01, 100)
+_LEVEL_DB, _FACTOR = NumberType(-200, 60), NumberType(0.01, 100)
 
 
 @click.command("render", short_help="Play a recording through a network.")

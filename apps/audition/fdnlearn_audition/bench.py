@@ -16,7 +16,7 @@ from typing import Any
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.processes import WorkerProcess
-from fdnlearn_audition.limits import Limits
+from fdnlearn_audition.limits import VisitorLimits
 from fdnlearn_audition.messages import Refused, told
 
 #: Address space of a helper: a file that unfolds into more is refused by the system, not paid for.
@@ -28,10 +28,10 @@ class Bench:
 
     Parameters
     ----------
-    limits : Limits
+    limits : VisitorLimits
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: VisitorLimits) -> None:
         self._limits = limits
         self._free: queue.LifoQueue[WorkerProcess | None] = queue.LifoQueue()
         self._all: set[WorkerProcess] = set()

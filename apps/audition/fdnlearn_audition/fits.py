@@ -9,7 +9,7 @@ from typing import Any
 
 from fdnlearn.base.processes import SPAWN, WorkerProcess
 from fdnlearn_audition.fit_process import FitRequest, run
-from fdnlearn_audition.limits import Limits
+from fdnlearn_audition.limits import VisitorLimits
 from fdnlearn_audition.messages import Refused
 
 #: States from which a fit does not move any more.
@@ -138,10 +138,10 @@ class Fits:
 
     Parameters
     ----------
-    limits : Limits
+    limits : VisitorLimits
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: VisitorLimits) -> None:
         self._limits = limits
         self._waiting: deque[Fit] = deque()
         self._running: set[Fit] = set()

@@ -13,7 +13,8 @@ from fdnlearn.runs.pipeline import Job
 
 #: Times that a room is begun whose process is killed under it, before it counts as failed.
 ATTEMPTS = 3
-
+#: Longest silence of an engine.
+BEAT_S = 0.2
 
 Outcomes = Generator[RoomOutcome | None, None, None]
 
@@ -46,24 +47,38 @@ class Resources:
     together: int | None = None
 
 
+@dataclass(frozen=True)
+class BatchOrder:
+    """What an engine is to do.
+
+    Attributes
+    ----------
+    rooms : sequence of BatchRoom
+    job : Job
+    folder : Path
+        Of the batch.
+    resources : Resources
+    stopping : callable
+        Once it returns True no room is begun; those under way are finished.
+    """
+
+    rooms: Sequence[BatchRoom]
+    job: Job
+    folder: Path
+    resources: Resources
+    stopping: Callable[[], bool]
+
+
 class Engine(Protocol):
     """Fits rooms, several at a time.
 
     An engine is a module that offers ``outcomes`` with this signature, named in `registry.ENGINES`.
     """
 
-    def __call__(
-        self,
-        rooms: Sequence[BatchRoom],
-        job: Job,
-        folder: Path,
-        resources: Resources,
-        stopping: Callable[[], bool],
-    ) -> Outcomes:
-        """Yield the outcome of every room, and None several times a second.
+    def __call__(self, order: BatchOrder) -> Outcomes:
+        """Yield the outcome of every room, and None several times a second (`BEAT_S`).
 
-        Once `stopping` returns True no room is begun; those under way are finished. A caller that closes the generator
-        ends those too.
+        A caller that closes the generator ends the fits that are under way.
         """
 
 

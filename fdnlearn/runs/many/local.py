@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import wait
 from pathlib import Path
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.processes import cores
-from fdnlearn.runs.many.engine import ATTEMPTS, Outcomes, Resources, lost
+from fdnlearn.runs.many.engine import ATTEMPTS, BEAT_S, BatchOrder, Outcomes, lost
 from fdnlearn.runs.many.groups import rooms_together, with_company
 from fdnlearn.runs.many.memory import Allowance
 from fdnlearn.runs.many.task import BatchRoom, RoomOutcome
 from fdnlearn.runs.many.worker import Worker
 from fdnlearn.runs.pipeline import Job
 
-#: Longest silence of the generator.
-_BEAT_S = 0.2
 #: Rooms in a row that may be lost to killed processes: then something is wrong with all of them.
 _LOST_IN_A_ROW = 5
 #: Processes on a GPU unless told otherwise: while one measures and writes, others fit. Each holds a group in memory.
@@ -27,13 +25,7 @@ _SHARE_A_GPU = 4
 _GPU = Path("/dev/nvidiactl")
 
 
-def outcomes(
-    rooms: Sequence[BatchRoom],
-    job: Job,
-    folder: Path,
-    resources: Resources,
-    stopping: Callable[[], bool],
-) -> Outcomes:
+def outcomes(order: BatchOrder) -> Outcomes:
     """Fit rooms in worker processes; see `fdnlearn.runs.many.engine.Engine`.
 
     Raises
@@ -41,13 +33,14 @@ def outcomes(
     FdnlearnError
         If no worker process can be kept alive.
     """
+    job, resources, stopping = order.job, order.resources, order.stopping
+    queue = deque(order.rooms)
     gpu = _gpu_in_sight(job)
     together = rooms_together(job, resources, gpu=gpu)
     usual = min(cores(), _SHARE_A_GPU) if gpu else cores()
-    wanted = max(1, min(resources.workers or usual, math.ceil(len(rooms) / together)))
-    allowance = Allowance(job, resources.max_memory_bytes, wanted)
-    pool = _Pool(lambda: Worker(job, folder, resources.threads))
-    queue = deque(rooms)
+    workers = max(1, min(resources.workers or usual, math.ceil(len(queue) / together)))
+    allowance = Allowance(job, resources.max_memory_bytes, workers)
+    pool = _Pool(lambda: Worker(job, order.folder, resources.threads))
     begun: Counter[str] = Counter()
     lost_in_a_row = 0
     try:
@@ -118,7 +111,7 @@ class _Pool:
     def collect(self) -> Iterator[tuple[tuple[BatchRoom, ...], tuple[RoomOutcome, ...] | None]]:
         """Outcomes that have come within a beat; None for rooms whose worker was killed."""
         by_connection = {w.outcomes: w for w in self._workers if w.rooms}
-        for connection in wait(list(by_connection), timeout=_BEAT_S):
+        for connection in wait(list(by_connection), timeout=BEAT_S):
             worker = by_connection[connection]  # type: ignore[index]
             rooms = worker.rooms
             outcomes = worker.collect()

@@ -18,7 +18,7 @@ from fdnlearn.runs.many.task import BatchRoom
 
 COLUMNS = ("path", "name", "channel", "measurement")
 
-Row = Mapping[str, Any]
+ManifestRow = Mapping[str, Any]
 
 
 def rooms_of(manifest: Path) -> Iterator[BatchRoom]:
@@ -35,7 +35,7 @@ def rooms_of(manifest: Path) -> Iterator[BatchRoom]:
         yield _room(manifest, number, row)
 
 
-def _room(manifest: Path, number: int, row: Row) -> BatchRoom:
+def _room(manifest: Path, number: int, row: ManifestRow) -> BatchRoom:
     text = _text(row.get("path"))
     name = _text(row.get("name"))
     where = f"{manifest}, row {number}"
@@ -77,7 +77,7 @@ def _channel(text: str) -> int | Literal["all"] | None:
     return "all" if text == "all" else _index(text)
 
 
-def _csv(manifest: Path) -> Iterator[Row]:
+def _csv(manifest: Path) -> Iterator[ManifestRow]:
     try:
         with manifest.open(encoding="utf-8-sig", newline="") as file:
             table = csv.DictReader(file)
@@ -89,7 +89,7 @@ def _csv(manifest: Path) -> Iterator[Row]:
         raise _unreadable(manifest, f"no CSV in UTF-8: {error}") from None
 
 
-def _parquet(manifest: Path) -> Iterator[Row]:
+def _parquet(manifest: Path) -> Iterator[ManifestRow]:
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
@@ -121,4 +121,4 @@ def _unreadable(manifest: Path, reason: str) -> FdnlearnError:
 
 
 #: Suffix -> what reads the rows.
-READERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {".csv": _csv, ".parquet": _parquet}
+READERS: Mapping[str, Callable[[Path], Iterator[ManifestRow]]] = {".csv": _csv, ".parquet": _parquet}

@@ -43,7 +43,7 @@ def fit_rooms(rooms: Sequence[BatchRoom], job: Job, folder: Path) -> tuple[RoomO
     from fdnlearn.fitting import solve_many
 
     place = BatchFolder(folder)
-    found: dict[BatchRoom, RoomOutcome] = {}
+    outcomes: dict[BatchRoom, RoomOutcome] = {}
     targets: dict[BatchRoom, Target] = {}
 
     def prepare(room: BatchRoom) -> bool:
@@ -53,17 +53,17 @@ def fit_rooms(rooms: Sequence[BatchRoom], job: Job, folder: Path) -> tuple[RoomO
     for room in rooms:
         outcome = _done_already(room, place) or _outcome(room, functools.partial(prepare, room))
         if room not in targets:
-            found[room] = outcome
+            outcomes[room] = outcome
     try:
         results = solve_many(list(targets.values()), job.config)
     except Exception:
         results = None
     if results is None:
-        left = [room for room in rooms if room not in found]
+        left = [room for room in rooms if room not in outcomes]
         middle = len(left) // 2
         for half in (left[:middle], left[middle:]):
-            found |= dict(zip(half, fit_rooms(half, job, folder), strict=True))
-        return tuple(found[room] for room in rooms)
+            outcomes |= dict(zip(half, fit_rooms(half, job, folder), strict=True))
+        return tuple(outcomes[room] for room in rooms)
 
     def finish(room: BatchRoom, result: Solution | FdnlearnError) -> bool:
         if isinstance(result, FdnlearnError):
@@ -71,8 +71,8 @@ def fit_rooms(rooms: Sequence[BatchRoom], job: Job, folder: Path) -> tuple[RoomO
         return _publish(room, job, place, result)
 
     for room, result in zip(targets, results, strict=True):
-        found[room] = _outcome(room, functools.partial(finish, room, result))
-    return tuple(found[room] for room in rooms)
+        outcomes[room] = _outcome(room, functools.partial(finish, room, result))
+    return tuple(outcomes[room] for room in rooms)
 
 
 def _done_already(room: BatchRoom, place: BatchFolder) -> RoomOutcome | None:
@@ -91,8 +91,8 @@ def _outcome(room: BatchRoom, work: Callable[[], bool]) -> RoomOutcome:
         refused = isinstance(cause, OSError) and cause.errno in _EVERYBODYS
         # What is wrong with an option is wrong for every room.
         usage = isinstance(error, UsageError) and error.subject.startswith("--")
-        told = (error.subject, error.problem, error.remedy) if refused or usage else None
-        return RoomOutcome(room, FAILED, str(error), everybodys=told, usage=usage)
+        shared = (error.subject, error.problem, error.remedy) if refused or usage else None
+        return RoomOutcome(room, FAILED, str(error), everybodys=shared, usage=usage)
     except MemoryError:
         return RoomOutcome(
             room, FAILED, f"{room.source}: not enough memory; give fewer --workers or a --max-memory"

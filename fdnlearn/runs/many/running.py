@@ -12,7 +12,7 @@ from typing import Any
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.registry import ENGINES, load
 from fdnlearn.runs.ends import FAILED, FINISHED
-from fdnlearn.runs.many.engine import Engine, Resources
+from fdnlearn.runs.many.engine import BatchOrder, Engine, Resources
 from fdnlearn.runs.many.folder import BatchFolder
 from fdnlearn.runs.many.sources import find_rooms
 from fdnlearn.runs.many.task import REPEATED, BatchRoom, RoomOutcome
@@ -191,7 +191,8 @@ class _Run:
         if not rooms:
             return
         with self._place.noting_failures() as log:
-            coming = engine(rooms, self._job, self._place.path, resources, lambda: self._stopping)
+            order = BatchOrder(rooms, self._job, self._place.path, resources, lambda: self._stopping)
+            coming = engine(order)
             try:
                 for outcome in coming:
                     if outcome is not None:
