@@ -26,7 +26,7 @@ from fdnlearn.runs.study import VARIANTS, Plan, compare_methods, parse_methods
 from fdnlearn.runs.study.page import format_effort
 from fdnlearn.runs.study.pairs import FEWEST_ROOMS
 from fdnlearn.runs.study.quantities import COMPARED
-from fdnlearn.runs.study.runner import Step
+from fdnlearn.runs.study.runner import StudyProgress
 
 OPENAIR, YORK = "openairlib.net", "openairlib.net, AudioLab, University of York"
 
@@ -62,7 +62,7 @@ def run(split: str, budget_s: float, rooms: Sequence[Path], options: argparse.Na
     """Finish one comparison; progress goes to stderr, a line for each fit."""
     last = ""
 
-    def show(step: Step) -> bool:
+    def show(step: StudyProgress) -> bool:
         nonlocal last
         if step.doing != last:
             last = step.doing

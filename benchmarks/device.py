@@ -25,7 +25,7 @@ from fdnlearn.fitting import FitConfig, Solution, solve, solve_many
 from fdnlearn.fitting.descent import AdamState, advance, column_rates
 from fdnlearn.fitting.problem import Problem, problem_for
 from fdnlearn.rir import Recording, Target, prepare_target
-from fdnlearn.runs import outputs
+from fdnlearn.runs import Job
 from fdnlearn.runs.study.quantities import COMPARED, errors_of
 
 RATES_HZ = {"homogeneous": 16000, "banded": 48000}
@@ -164,7 +164,7 @@ def median_errors(results: Sequence[object]) -> dict[str, float | None]:
     rows = []
     for result in results:
         assert isinstance(result, Solution)
-        rows.append(errors_of(outputs.evaluate(result).metrics))
+        rows.append(errors_of(Job(result.config).evaluate(result).metrics))
     found: dict[str, float | None] = {}
     for compared in COMPARED:
         known = [row[compared.key] for row in rows if row[compared.key] is not None]

@@ -65,9 +65,10 @@ def fit(room: Path, seed: int) -> dict[str, Any] | None:
         except FdnlearnError as error:
             print(f"failed: {error}", flush=True)
             return None
-        for warning in done.warnings:
+        evaluation = done.evaluation
+        for warning in evaluation.solution.target.warnings + evaluation.warnings:
             print(f"{room.stem}: {warning}", flush=True)
-        return dict(done.metrics)
+        return dict(evaluation.metrics)
 
 
 def counts(metrics: Mapping[str, Any], value_key: str | None) -> bool:

@@ -39,12 +39,13 @@ RATE_HZ = 16000
 SEQUENTIAL = """
 import sys, time
 from pathlib import Path
-from fdnlearn.runs.many import Job, Room
+from fdnlearn.runs.many import BatchRoom
+from fdnlearn.runs.pipeline import Job
 from fdnlearn.runs.many.folder import BatchFolder
 from fdnlearn.runs.many.one import fit_room
 from fdnlearn.fitting import FitConfig
 job = Job(FitConfig.for_model("homogeneous", iterations=int(sys.argv[3])))
-rooms = [Room(path.stem, str(path)) for path in sorted(Path(sys.argv[1]).glob("*.wav"))]
+rooms = [BatchRoom(path.stem, str(path)) for path in sorted(Path(sys.argv[1]).glob("*.wav"))]
 place = BatchFolder(Path(sys.argv[2]))
 with place.held():
     place.open(job.settings(), force=True)

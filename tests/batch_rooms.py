@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from command_line import decay, environment, record
 
+from fdnlearn.base.processes import thread_limits
 from fdnlearn.fitting import FitConfig
-from fdnlearn.runs.many import Job, Room
-from fdnlearn.runs.many.engine import Outcomes, Resources
-from fdnlearn.runs.many.one import fit_room, thread_limits
+from fdnlearn.runs.many.engine import BatchOrder, Outcomes
+from fdnlearn.runs.many.one import fit_room
+from fdnlearn.runs.pipeline import Job
 
 
 def options_of(config: FitConfig) -> tuple[str | int, ...]:
@@ -76,12 +76,10 @@ def single_fits(rooms: Path, config: FitConfig) -> dict[str, bytes]:
         return {path.parent.name: path.read_bytes() for path in Path(scratch).glob("*/fdn.json")}
 
 
-def outcomes(
-    rooms: Sequence[Room], job: Job, folder: Path, resources: Resources, stopping: Callable[[], bool]
-) -> Outcomes:
+def outcomes(order: BatchOrder) -> Outcomes:
     """An engine without processes."""
-    for room in rooms:
-        if stopping():
+    for room in order.rooms:
+        if order.stopping():
             return
-        yield fit_room(room, job, folder)
+        yield fit_room(room, order.job, order.folder)
         yield None

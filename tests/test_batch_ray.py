@@ -13,9 +13,10 @@ from batch_rooms import TINY, TINY_OPTIONS, make_rooms, published, single_fits
 from command_line import environment, launch, run
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
-from fdnlearn.runs.many import Job, Outcome, Room
+from fdnlearn.runs.many import BatchRoom, RoomOutcome
 from fdnlearn.runs.many import cluster as engine
-from fdnlearn.runs.many.engine import Resources
+from fdnlearn.runs.many.engine import BatchOrder, Resources
+from fdnlearn.runs.pipeline import Job
 
 ROOMS = 64
 TESTS = Path(__file__).resolve().parent
@@ -74,8 +75,9 @@ def test_what_is_no_address_is_wrong_usage(tmp_path: Path, address: str) -> None
 
 def test_without_ray_the_remedy_is_its_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
+    order = BatchOrder([BatchRoom("r", "a.wav")], TINY, tmp_path, Resources(), lambda: False)
     with pytest.raises(UsageError, match=r'pip install "fdnlearn\[ray\]"'):
-        next(engine.outcomes([Room("r", "a.wav")], TINY, tmp_path, Resources(), lambda: False))
+        next(engine.outcomes(order))
 
 
 class FakeRay:
@@ -120,7 +122,7 @@ class FakeRay:
             def options(**more: float) -> object:
                 class Handle:
                     @staticmethod
-                    def remote(group: tuple[Room, ...], *rest: object) -> tuple[Room, ...]:
+                    def remote(group: tuple[BatchRoom, ...], *rest: object) -> tuple[BatchRoom, ...]:
                         outer.asked.append({**options, **more})
                         outer.groups.append([room.name for room in group])
                         return group
@@ -133,21 +135,21 @@ class FakeRay:
         self.most_pending = max(self.most_pending, len(handles))
         return handles[:1], handles[1:]
 
-    def get(self, group: tuple[Room, ...]) -> tuple[Outcome, ...]:
+    def get(self, group: tuple[BatchRoom, ...]) -> tuple[RoomOutcome, ...]:
         names = {room.name for room in group}
         if "r1" in names:
             raise self.exceptions.WorkerCrashedError("gone")
         if "r2" in names:
             raise self.exceptions.RayError("no such node\nsecond line")
-        return tuple(Outcome(room, "finished") for room in group)
+        return tuple(RoomOutcome(room, "finished") for room in group)
 
 
 class TestTasks:
-    def go(self, monkeypatch: pytest.MonkeyPatch, ray: FakeRay, resources: Resources) -> list[Outcome]:
+    def go(self, monkeypatch: pytest.MonkeyPatch, ray: FakeRay, resources: Resources) -> list[RoomOutcome]:
         monkeypatch.setattr(engine, "_library", lambda: ray)
-        rooms = [Room(f"r{number}", "a.wav") for number in range(9)]
-        coming = engine.outcomes(rooms, Job(TINY.config), Path("out"), resources, lambda: False)
-        return [outcome for outcome in coming if outcome is not None]
+        rooms = [BatchRoom(f"r{number}", "a.wav") for number in range(9)]
+        order = BatchOrder(rooms, Job(TINY.config), Path("out"), resources, lambda: False)
+        return [outcome for outcome in engine.outcomes(order) if outcome is not None]
 
     def test_few_are_ahead_and_one_that_is_lost_fails_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ray = FakeRay({"CPU": 2.0})

@@ -11,8 +11,11 @@ import pytest
 import soundfile
 from command_line import QUICK, contents, decay, record, run
 
+from fdnlearn import FitConfig, fit_recording
 from fdnlearn.fdn import load_fdn
+from fdnlearn.fitting import Status
 from fdnlearn.render import impulse_response
+from fdnlearn.rir import Recording, read_recording
 from fdnlearn.runs.folder import RESULTS
 
 pytestmark = pytest.mark.usefixtures("short_report")
@@ -83,6 +86,27 @@ class TestFit:
         assert contents(tmp_path / "again")["fdn.json"] == first["fdn.json"]
         assert contents(tmp_path / "again")["ir.wav"] == first["ir.wav"]
         assert contents(tmp_path / "other")["fdn.json"] != first["fdn.json"]
+
+    def test_the_recording_is_read_once_and_its_target_is_shown_before_the_fit(
+        self, room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        calls: list[object] = []
+
+        def reading(path: Path, **more: object) -> Recording:
+            calls.append(path)
+            return read_recording(path)
+
+        monkeypatch.setattr("fdnlearn.rir.read_recording", reading)
+        config = FitConfig(model="homogeneous", lines=4, iterations=6, restarts=2)
+        done = fit_recording(
+            room,
+            tmp_path / "out",
+            config,
+            on_prepared=calls.append,
+            callback=lambda progress: len(calls) > 2,
+        )
+        assert calls == [room, done.evaluation.solution.target]
+        assert done.evaluation.solution.status is Status.COMPLETED
 
     def test_json_is_one_document_and_nothing_else(self, room: Path, tmp_path: Path) -> None:
         outcome = run("fit", room, "-o", tmp_path / "out", "--json", *QUICK)

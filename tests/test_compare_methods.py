@@ -19,8 +19,9 @@ from fdnlearn.fitting.problem import problem_for
 from fdnlearn.losses.objective import WEIGHTS
 from fdnlearn.rir import load_target
 from fdnlearn.rir.target import Target
+from fdnlearn.runs.ends import FAILED, FINISHED
 from fdnlearn.runs.study import VARIANTS, Plan, parse_methods
-from fdnlearn.runs.study.cells import FAILED, FINISHED, Cell, CellFolder, Place, room_key
+from fdnlearn.runs.study.cells import Cell, CellFolder, Place, room_key
 
 
 class TestMethods:

@@ -6,7 +6,9 @@ import errno
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ from fdnlearn.base.types import AudioArray
 from fdnlearn.export import export
 from fdnlearn.export.certificate import LONGEST_S, response_hash
 from fdnlearn.export.network import describe
-from fdnlearn.fdn import dumps_fdn, save_fdn
+from fdnlearn.fdn import FDN, dumps_fdn, save_fdn
 from fdnlearn.render import BlockRenderer, impulse_response, tail_length_s
 from fdnlearn.rir import read_recording
 
@@ -216,6 +218,22 @@ class TestFiles:
         columns = [impulse_response(stereo(), input_index=k) for k in range(2)]
         assert np.array_equal(whole, np.stack(columns, axis=1))
         assert np.array_equal(short, whole[..., : short.shape[2]])
+
+    def test_exports_of_one_name_at_once_do_not_mix(self, tmp_path: Path) -> None:
+        """Each is of its own network: beside the certificate lies what it speaks of."""
+        networks = [mono(), stereo()] * 4
+        barrier = threading.Barrier(len(networks))
+
+        def write(fdn: FDN) -> None:
+            barrier.wait()
+            export(fdn, "csound", tmp_path, name="hall")
+
+        with ThreadPoolExecutor(len(networks)) as threads:
+            list(threads.map(write, networks))
+        proof = json.loads((tmp_path / "hall.csound.cert.json").read_text())
+        for name, digest in proof["files"].items():
+            assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == digest
+        assert {path.name for path in tmp_path.iterdir()} == {*proof["files"], "hall.csound.cert.json"}
 
     def test_an_earlier_export_is_replaced(self, tmp_path: Path) -> None:
         export(mono(), "c99", tmp_path)

@@ -21,7 +21,7 @@ DEBUG = "--debug"
 DEFAULTS_FILE = "fdnlearn.defaults_file"
 
 
-class Number(click.ParamType):  # type: ignore[type-arg]
+class NumberType(click.ParamType):  # type: ignore[type-arg]
     """A finite number between two bounds; `above` excludes the lower one.
 
     click's own range lets NaN pass.
@@ -45,7 +45,7 @@ class Number(click.ParamType):  # type: ignore[type-arg]
         return number
 
 
-class Channel(click.ParamType):  # type: ignore[type-arg]
+class ChannelType(click.ParamType):  # type: ignore[type-arg]
     """A channel number from 0, or ``all``."""
 
     name = "channel"
@@ -61,6 +61,27 @@ class Channel(click.ParamType):  # type: ignore[type-arg]
         if number < 0:
             self.fail(f"{number} is not a channel: they count from 0", param, ctx)
         return number
+
+
+def number_option(
+    flag: str, name: str, metavar: str, bounds: NumberType, help_text: str, **settings: Any
+) -> Callable[[Command], Command]:
+    """Add ``FLAG METAVAR``, a number within bounds, with the `settings` of `click.option` that differ."""
+    return click.option(flag, name, metavar=metavar, type=bounds, help=help_text, **settings)
+
+
+def count_option(
+    flag: str, most: int, help_text: str, *, metavar: str = "K", **settings: Any
+) -> Callable[[Command], Command]:
+    """Add ``FLAG K``, a whole number from 1, with the `settings` of `click.option` that differ."""
+    return click.option(flag, metavar=metavar, type=click.IntRange(1, most), help=help_text, **settings)
+
+
+def folder_option(default: str) -> Callable[[Command], Command]:
+    """Add ``-o DIR``, which the results go to."""
+    return click.option(
+        "-o", "folder", metavar="DIR", default=default, show_default=True, help="Where the results go."
+    )
 
 
 def lines_option(help_text: str, **settings: Any) -> Callable[[Command], Command]:
@@ -82,9 +103,8 @@ def sample_rate_option(help_text: str, **settings: Any) -> Callable[[Command], C
 
 def budget_option(help_text: str, **settings: Any) -> Callable[[Command], Command]:
     """Add ``--budget SECONDS``, with the `settings` of `click.option` that differ."""
-    return click.option(
-        "--budget", "budget_s", metavar="SECONDS", type=Number(0, 1e9, above=True), help=help_text, **settings
-    )
+    bounds = NumberType(0, 1e9, above=True)
+    return number_option("--budget", "budget_s", "SECONDS", bounds, help_text, **settings)
 
 
 def every_command(command: Command) -> Command:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from fdnlearn import registry
-from fdnlearn.cli.common import Channel, Command, Number
+from fdnlearn.cli.common import ChannelType, Command, NumberType
 from fdnlearn.config import FitConfig, every_option
 from fdnlearn.options import AUTO, Option, options_of
 
@@ -41,7 +41,7 @@ _SIGNALS: tuple[Any, ...] = (
     click.option(
         "--channel",
         metavar="K|all",
-        type=Channel(),
+        type=ChannelType(),
         help="Channel of the recording, from 0.  [default: the first]",
     ),
     click.option(
@@ -76,7 +76,7 @@ def _type(about: Option) -> Any:
         return click.Choice(about.choices)
     if about.whole:
         return click.IntRange(int(about.least), int(about.most))
-    return Number(about.least, about.most, above=True)
+    return NumberType(about.least, about.most, above=True)
 
 
 def _said(name: str, of_models: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from fdnlearn import registry
 from fdnlearn.options import MAX_LINES, Homogeneous
-from fdnlearn_audition.limits import Limits
+from fdnlearn_audition.limits import VisitorLimits
 from fdnlearn_audition.messages import Refused
 
 
@@ -25,7 +25,7 @@ class FitOptions:
     stereo: bool = False
 
     @classmethod
-    def read(cls, given: Mapping[str, Any], limits: Limits, channels: int = 1) -> FitOptions:
+    def read(cls, given: Mapping[str, Any], limits: VisitorLimits, channels: int = 1) -> FitOptions:
         """Check what a page or a program has sent.
 
         Raises
@@ -50,7 +50,7 @@ class FitOptions:
             stereo=bool(given.get("stereo", False)),
         )
 
-    def settings(self, limits: Limits) -> dict[str, Any]:
+    def settings(self, limits: VisitorLimits) -> dict[str, Any]:
         """Fields of `fdnlearn.FitConfig` beside the model."""
         chosen = {"method": self.method, "seed": self.seed, "budget_s": limits.fit_s}
         if self.lines is not None:

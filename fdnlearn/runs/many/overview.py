@@ -14,7 +14,8 @@ import numpy as np
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.version import __version__
 from fdnlearn.runs.many.folder import ROOMS, BatchFolder
-from fdnlearn.runs.many.task import Job, Outcome
+from fdnlearn.runs.many.task import RoomOutcome
+from fdnlearn.runs.pipeline import Job
 from fdnlearn.runs.study.quantities import COMPARED
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def render_overview(
     place: BatchFolder,
     summary: Mapping[str, Any],
     errors: Mapping[str, array[float]],
-    failures: Sequence[Outcome],
+    failures: Sequence[RoomOutcome],
     job: Job,
 ) -> str:
     """The page as text, HTML; all strings of the data are escaped.
@@ -51,7 +52,7 @@ def render_overview(
         As `summary.summarise` returns it.
     errors : mapping of str to array
         Every room's error, by quantity.
-    failures : sequence of Outcome
+    failures : sequence of RoomOutcome
     job : Job
     """
     from jinja2 import Environment, StrictUndefined

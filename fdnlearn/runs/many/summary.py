@@ -15,7 +15,8 @@ from typing import Any
 
 from fdnlearn.base.files import replacing, write_text
 from fdnlearn.runs.many.folder import OVERVIEW, SUMMARY, TABLE, BatchFolder
-from fdnlearn.runs.many.task import Job, Outcome, Room
+from fdnlearn.runs.many.task import BatchRoom, RoomOutcome
+from fdnlearn.runs.pipeline import Job
 from fdnlearn.runs.study.quantities import COMPARED, errors_of
 
 #: Rooms that the overview plays.
@@ -41,16 +42,16 @@ RowWriter = Callable[[Row], object]
 
 
 def summarise(
-    place: BatchFolder, rooms: Sequence[Room], failures: Sequence[Outcome], job: Job
+    place: BatchFolder, rooms: Sequence[BatchRoom], failures: Sequence[RoomOutcome], job: Job
 ) -> dict[str, Any]:
     """Write ``summary.csv``, ``summary.parquet`` (where pyarrow is installed) and ``overview.html``.
 
     Parameters
     ----------
     place : BatchFolder
-    rooms : sequence of Room
+    rooms : sequence of BatchRoom
         Those of them that are finished make the table.
-    failures : sequence of Outcome
+    failures : sequence of RoomOutcome
         For the overview.
     job : Job
 
@@ -93,7 +94,7 @@ def summarise(
     return summary
 
 
-def rows(place: BatchFolder, rooms: Sequence[Room]) -> Iterator[Row]:
+def rows(place: BatchFolder, rooms: Sequence[BatchRoom]) -> Iterator[Row]:
     """One row for each finished room, in the order of the rooms."""
     for room in rooms:
         try:
@@ -103,7 +104,7 @@ def rows(place: BatchFolder, rooms: Sequence[Room]) -> Iterator[Row]:
             continue  # not finished, or not by us
 
 
-def row_of(room: Room, metrics: Mapping[str, Any]) -> Row:
+def row_of(room: BatchRoom, metrics: Mapping[str, Any]) -> Row:
     """What the table says about a room."""
     recording, settings = metrics["recording"], metrics["settings"]
     errors = errors_of(metrics)

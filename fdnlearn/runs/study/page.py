@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from fdnlearn.report.audio import Clip
-    from fdnlearn.runs.study.runner import Run
+    from fdnlearn.runs.study.runner import StudyRun
 
 #: Rooms that can be listened to; more would make the page heavy.
 LISTENING_ROOMS = 3
@@ -65,7 +65,7 @@ def render_page(summary: Mapping[str, Any], listening: Sequence[Listening]) -> s
     )
 
 
-def listening_rooms(run: Run) -> tuple[Listening, ...]:
+def listening_rooms(run: StudyRun) -> tuple[Listening, ...]:
     """Audio of a few rooms between the driest and the most reverberant, first seed of every method."""
     import numpy as np
 

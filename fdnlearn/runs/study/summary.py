@@ -17,8 +17,8 @@ from fdnlearn.runs.study.cells import finite_json
 from fdnlearn.runs.study.curves import median_curves
 from fdnlearn.runs.study.pairs import held_against
 from fdnlearn.runs.study.quantities import COMPARED, errors_of
-from fdnlearn.runs.study.rooms import Room
-from fdnlearn.runs.study.runner import Run
+from fdnlearn.runs.study.rooms import StudyRoom
+from fdnlearn.runs.study.runner import StudyRun
 
 FORMAT = "fdnlearn.comparison"
 VERSION = 1
@@ -28,12 +28,12 @@ Errors = dict[str, float | None]
 _EFFORT = ("seconds", "evaluations", "loss")
 
 
-def summarise(run: Run) -> dict[str, Any]:
+def summarise(run: StudyRun) -> dict[str, Any]:
     """Everything that a comparison has found.
 
     Parameters
     ----------
-    run : Run
+    run : StudyRun
 
     Returns
     -------
@@ -85,7 +85,7 @@ def summarise(run: Run) -> dict[str, Any]:
     return plain
 
 
-def _room_errors(run: Run, room: Room, specs: Sequence[str]) -> dict[str, Errors]:
+def _room_errors(run: StudyRun, room: StudyRoom, specs: Sequence[str]) -> dict[str, Errors]:
     """Errors by method. A method that has not been through all its seeds in this room is not there yet."""
     cells = [cell for cell in run.cells if cell.place.room == room.key]
     found = {cell.place: errors_of(cell.body["metrics"]) for cell in cells if cell.finished}
@@ -107,7 +107,9 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return float(np.mean(known)) if len(known) == len(values) else None
 
 
-def _room(run: Run, room: Room, specs: Sequence[str], errors: Mapping[str, Errors]) -> dict[str, Any]:
+def _room(
+    run: StudyRun, room: StudyRoom, specs: Sequence[str], errors: Mapping[str, Errors]
+) -> dict[str, Any]:
     assert room.target is not None
     counting = next(iter(errors.values()), {})
     return {
@@ -120,7 +122,7 @@ def _room(run: Run, room: Room, specs: Sequence[str], errors: Mapping[str, Error
     }
 
 
-def _method(run: Run, spec: str, errors: Mapping[str, Mapping[str, Errors]]) -> dict[str, Any]:
+def _method(run: StudyRun, spec: str, errors: Mapping[str, Mapping[str, Errors]]) -> dict[str, Any]:
     there = [by_method[spec] for by_method in errors.values() if spec in by_method]
     median = {}
     for compared in COMPARED:
@@ -133,7 +135,7 @@ def _method(run: Run, spec: str, errors: Mapping[str, Mapping[str, Errors]]) -> 
     return {"rooms": len(there), "median": median, **_effort(run, spec)}
 
 
-def _effort(run: Run, spec: str, room: str | None = None) -> dict[str, Any]:
+def _effort(run: StudyRun, spec: str, room: str | None = None) -> dict[str, Any]:
     """Finished fits of a method, and the median of what they took and reached."""
     cells = [
         cell
@@ -162,7 +164,7 @@ def _pairs(
     return pairs
 
 
-def _failures(run: Run) -> list[dict[str, Any]]:
+def _failures(run: StudyRun) -> list[dict[str, Any]]:
     """Why cells have failed; one entry for a room that cannot be used at all."""
     rooms = {room.key: room for room in run.rooms}
     failures = [
@@ -182,7 +184,7 @@ def _failures(run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def _convergence(run: Run) -> dict[str, Any]:
+def _convergence(run: StudyRun) -> dict[str, Any]:
     """Median curves of the methods that minimise the common loss."""
     curves = {
         method.spec: [
