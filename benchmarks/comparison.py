@@ -17,11 +17,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fdnlearn.acoustics.grading import format_number
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.registry import METHODS
+from fdnlearn.report.formatting import format_effort, format_number, format_p
 from fdnlearn.runs.study import VARIANTS, Plan, compare_methods, parse_methods
-from fdnlearn.runs.study.page import format_effort, format_p, verdict_sentence
+from fdnlearn.runs.study.page import verdict_sentence
 from fdnlearn.runs.study.pairs import FEWEST_ROOMS
 from fdnlearn.runs.study.quantities import COMPARED
 from fdnlearn.runs.study.runner import Step

@@ -67,7 +67,7 @@ def fit(room: Path, seed: int) -> dict[str, Any] | None:
             return None
         for warning in done.warnings:
             print(f"{room.stem}: {warning}", flush=True)
-        return dict(done.metrics)
+        return done.metrics.to_json()
 
 
 def counts(metrics: Mapping[str, Any], value_key: str | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -223,7 +224,7 @@ def _plain(message: str) -> str:
         ("a valid dictionary", "an object"),
     ):
         message = message.replace(theirs, ours)
-    message = message.removesuffix(" or object to extract fields from")
+    message = re.sub(" or (instance of .*|object to extract fields from)$", "", message)
     return message[:1].lower() + message[1:160]
 
 

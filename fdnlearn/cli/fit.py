@@ -58,7 +58,7 @@ def command(
             callback=stopping(interruptible, show),
         )
     if as_json:
-        print_json({**done.metrics, "folder": str(done.folder)})
+        print_json({**done.metrics.to_json(), "folder": str(done.folder)})
     else:
         _print_summary(done)
     warn(rir, *done.warnings)
@@ -76,8 +76,8 @@ def _print_summary(done: RecordingFit) -> None:
         f"{done.fdn.lines} lines, {done.result.iterations} iterations in {done.result.seconds:.1f} s "
         f"({done.result.status.value}, loss {done.result.loss:.4g})"
     )
-    if done.metrics["stereo"]:
-        left, right = done.metrics["stereo"]["drr_shift_db"]
+    if done.metrics.stereo:
+        left, right = done.metrics.stereo.drr_shift_db
         click.echo(f"stereo   DRR of the channels shifts by {left or 0.0:+.1f} and {right or 0.0:+.1f} dB")
     click.echo(f"network  {done.folder / 'fdn.json'}")
     click.echo(f"report   {done.folder / 'report.html'}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +14,7 @@ from fdnlearn.runs.folder import ResultFolder
 if TYPE_CHECKING:
     from fdnlearn.fdn import FDN
     from fdnlearn.fitting.result import Callback, FitConfig, Solution
+    from fdnlearn.rir.metrics_document import Metrics
     from fdnlearn.rir.target import Target
 
 
@@ -31,7 +31,7 @@ class RecordingFit:
         As the solver returned it.
     fdn : FDN
         The network with its provenance, as in `fdn.json`.
-    metrics : mapping
+    metrics : Metrics
         As in `metrics.json`.
     warnings : tuple of str
         Of the recording, then of the fit.
@@ -41,7 +41,7 @@ class RecordingFit:
     target: Target
     result: Solution
     fdn: FDN
-    metrics: Mapping[str, Any]
+    metrics: Metrics
     warnings: tuple[str, ...]
 
 

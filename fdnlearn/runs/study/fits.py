@@ -116,7 +116,7 @@ def _body(
         "iterations": result.iterations,
         "loss": _common_loss(target, on_target_scale(done.fdn, done.response)),
         "curve": curve,
-        "metrics": done.metrics,
+        "metrics": done.metrics.to_json(),
         "fdn": json.loads(dumps_fdn(done.fdn)),
         "warnings": list(done.warnings),
         "machine": describe_machine(),
