@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from fdnlearn.fitting import Progress, Solution
     from fdnlearn.rir.target import Target
 
+#: What fits are made by.
+PROGRAM = f"fdnlearn {__version__}"
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -105,20 +108,6 @@ def evaluate(
         unsnapped_response = learned_response(solution.unsnapped, kernel="cpu")[:, 0]
         unsnapped = _compare(target, solution.unsnapped, unsnapped_response)
     warnings = _warnings(solution)
-    program = f"fdnlearn {__version__}"
-    provenance = {
-        **solution.fdn.provenance,
-        "program": program,
-        "method": settings["method"],
-        "seed": settings["seed"],
-        "settings": settings,
-        "target": {"name": target.name, "sha256": target.sha256},
-        "status": solution.status.value,
-        "metrics": {
-            "before_snapping": unsnapped.error.broadband.model_dump() if unsnapped else None,
-            "after_snapping": comparison.error.broadband.model_dump(),
-        },
-    }
     fdn = widened(solution.fdn, settings["seed"]) if stereo else solution.fdn
     metrics = Metrics(
         recording=_facts_of(target),
@@ -131,11 +120,11 @@ def evaluate(
         status=solution.status.value,
         settings=json.loads(json.dumps(settings)),
         warnings=(*target.warnings, *warnings),
-        program=program,
+        program=PROGRAM,
     )
     return Evaluation(
         solution=solution,
-        fdn=fdn.model_copy(update={"provenance": provenance}),
+        fdn=fdn.model_copy(update={"provenance": _provenance(solution, settings, comparison, unsnapped)}),
         response=response,
         rendered=np.asarray(impulse_response(fdn), dtype=np.float64) if stereo else response,
         metrics=metrics,
@@ -171,6 +160,28 @@ def on_target_scale(fdn: FDN, response: FloatArray) -> FloatArray:
 
 def _compare(target: Target, fdn: FDN, response: FloatArray) -> FitComparison:
     return compare(target, on_target_scale(fdn, response), target.sample_rate_hz)
+
+
+def _provenance(
+    solution: Solution,
+    settings: Mapping[str, Any],
+    comparison: FitComparison,
+    unsnapped: FitComparison | None,
+) -> dict[str, Any]:
+    """Where the network comes from, as `fdn.json` says it."""
+    return {
+        **solution.fdn.provenance,
+        "program": PROGRAM,
+        "method": settings["method"],
+        "seed": settings["seed"],
+        "settings": dict(settings),
+        "target": {"name": solution.target.name, "sha256": solution.target.sha256},
+        "status": solution.status.value,
+        "metrics": {
+            "before_snapping": unsnapped.error.broadband.model_dump() if unsnapped else None,
+            "after_snapping": comparison.error.broadband.model_dump(),
+        },
+    }
 
 
 def _warnings(solution: Solution) -> tuple[str, ...]:
