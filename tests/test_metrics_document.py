@@ -10,6 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from fdnlearn_audition import results
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -206,3 +207,13 @@ def test_a_damaged_file_is_refused_or_still_holds_metrics(data: st.DataObject) -
     except FdnlearnError as error:
         refusal = str(error)
     assert "\n" not in refusal if refusal else isinstance(metrics, Metrics)
+
+
+def test_the_listening_room_refuses_a_folder_whose_metrics_are_none(fitted: Path, tmp_path: Path) -> None:
+    (tmp_path / "fdn.json").write_bytes((fitted / "fdn.json").read_bytes())
+    assert results.view(str(tmp_path))["verdict"] is None
+    (tmp_path / "metrics.json").write_text("{}")
+    with pytest.raises(FdnlearnError, match=r"^metrics\.json: recording: is missing"):
+        results.view(str(tmp_path))
+    (tmp_path / "metrics.json").write_bytes((fitted / "metrics.json").read_bytes())
+    assert "just-noticeable" in results.view(str(tmp_path))["verdict"]["headline"]
