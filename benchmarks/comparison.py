@@ -19,11 +19,10 @@ from typing import Any
 
 from comparison_figures import write_figures
 
-from fdnlearn.acoustics.grading import format_number
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.registry import METHODS
+from fdnlearn.report.formatting import format_effort, format_number
 from fdnlearn.runs.study import VARIANTS, Plan, compare_methods, parse_methods
-from fdnlearn.runs.study.page import format_effort
 from fdnlearn.runs.study.pairs import FEWEST_ROOMS
 from fdnlearn.runs.study.quantities import COMPARED
 from fdnlearn.runs.study.runner import StudyProgress

@@ -68,7 +68,7 @@ def fit(room: Path, seed: int) -> dict[str, Any] | None:
         evaluation = done.evaluation
         for warning in evaluation.solution.target.warnings + evaluation.warnings:
             print(f"{room.stem}: {warning}", flush=True)
-        return dict(evaluation.metrics)
+        return evaluation.metrics.to_json()
 
 
 def counts(metrics: Mapping[str, Any], value_key: str | None) -> bool:

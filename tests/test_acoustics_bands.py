@@ -59,7 +59,7 @@ def test_each_band_keeps_its_own_reverberation_time() -> None:
             h += noise * 10 ** (-3 * t / rt_s)
         for nominal_hz, band in room_parameters(h, rate, "none").octave.items():
             assert band.t20_s is not None
-            assert band.judgements["t20_s"].counts
+            assert band.measurability["t20_s"].counts
             found[nominal_hz].append(band.t20_s)
     for nominal_hz, rt_s in wanted.items():
         # Slower neighbours reach into a band's skirts late in its decay; T20 reads the early part.

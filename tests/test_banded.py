@@ -13,7 +13,7 @@ import pytest
 import torch
 from brief_fits import BRIEF_BANDED, check_valid
 from fdn_networks import network
-from report_data import make_metrics
+from report_data import make_document, typed
 from targets import target_of
 
 from fdnlearn.base.errors import UsageError
@@ -186,11 +186,11 @@ def test_the_closed_form_design_has_decay_level_and_colour(small: Target) -> Non
     fdn = solve(small, BRIEF.with_settings(method="analytic")).fdn
     found = compare(small, impulse_response(fdn) / (fdn.gain * fdn.polarity), RATE_HZ)
     for hz in (500, 1000, 2000, 4000):
-        error = found.octave[hz].error
-        assert error["t30_percent"] is not None
-        assert error["t30_percent"] < 15
-        assert error["c80_db"] is not None
-        assert error["c80_db"] < 3
+        error = found.error.octave[hz]
+        assert error.t30_percent is not None
+        assert error.t30_percent < 15
+        assert error.c80_db is not None
+        assert error.c80_db < 3
     assert solve(small, BRIEF.with_settings(method="analytic")).fdn == fdn
 
 
@@ -241,7 +241,7 @@ def network_of_a_hall() -> dict[str, object]:
 
 def test_the_report_shows_every_octave(small: Target) -> None:
     times = solve(small, BRIEF.with_settings(iterations=1, restarts=1)).fdn
-    data = ReportData(target=small, fdn=times, fitted=small.samples, metrics=make_metrics())
+    data = ReportData(target=small, fdn=times, fitted=small.samples, metrics=typed(make_document()))
     (view,) = [view for view in channel_figures(data, 0) if view.title == "Energy decay per octave"]
     assert view.svg.count("Hz") >= 5
     plain = dataclasses.replace(data, fdn=network(4))
@@ -253,11 +253,11 @@ def test_a_measured_room_is_met_in_its_octaves(rooms: dict[str, Path]) -> None:
     fdn = solve(target, FitConfig.for_model("banded", iterations=120)).fdn
     heard = impulse_response(fdn) / (fdn.gain * fdn.polarity)
     found = compare(target, heard, fdn.sample_rate_hz)
-    counted = [band for band in found.octave.values() if band.measurable["t30_s"].counts]
-    assert len(counted) >= 5
-    t30 = [band.error["t30_percent"] for band in counted]
+    errors, measurable = found.error.octave, found.measurable.octave
+    t30 = [band.t30_percent for hz, band in errors.items() if measurable[hz].t30.counts]
+    assert len(t30) >= 5
     assert all(error is not None and error < 6 for error in t30), t30
-    c80 = [b.error["c80_db"] for b in found.octave.values() if b.measurable["c80_db"].counts]
+    c80 = [band.c80_db for hz, band in errors.items() if measurable[hz].c80.counts]
     assert sum(error is not None and error < 1 for error in c80) >= len(c80) - 2, c80
     drr = found.broadband.error["drr_db"]
     assert drr is not None
@@ -295,6 +295,6 @@ def test_channels_keep_their_coherence(make_room: Callable[..., FloatArray]) -> 
     fdn = solve(target, config).fdn
     found = compare(target, impulse_response(fdn) / (fdn.gain * fdn.polarity), RATE_HZ).coherence
     assert found is not None
-    assert found["target"]["0-1"][0] > 0.6
-    assert abs(found["target"]["0-1"][-1]) < 0.15
-    assert max(found["error"]["0-1"]) < 0.1, found
+    assert found.target["0-1"][0] > 0.6
+    assert abs(found.target["0-1"][-1]) < 0.15
+    assert max(found.error["0-1"]) < 0.1, found

@@ -13,6 +13,7 @@ from command_line import decay, record, run, start
 from fdnlearn import example_path
 from fdnlearn.fdn import FDN, json_schema, load_fdn, save_fdn
 from fdnlearn.render import impulse_response
+from fdnlearn.rir import metrics_document
 
 pytestmark = pytest.mark.usefixtures("short_report")
 
@@ -161,6 +162,12 @@ class TestTheRest:
         outcome = run("schema", *options)
         assert outcome.code == 0
         assert json.loads(outcome.stdout) == json_schema()
+
+    def test_schema_prints_that_of_the_metrics_too(self) -> None:
+        outcome = run("schema", "metrics", "--json")
+        assert outcome.code == 0
+        assert json.loads(outcome.stdout) == metrics_document.json_schema()
+        assert json.loads(run("schema", "fdn").stdout) == json_schema()
 
     @pytest.mark.parametrize("command", [[], ["fit"], ["analyze"], ["render"], ["schema"]])
     def test_every_command_explains_itself(self, command: list[str]) -> None:

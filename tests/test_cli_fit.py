@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 import soundfile
@@ -16,6 +17,7 @@ from fdnlearn.fdn import load_fdn
 from fdnlearn.fitting import Status
 from fdnlearn.render import impulse_response
 from fdnlearn.rir import Recording, read_recording
+from fdnlearn.rir.metrics_document import json_schema, load_metrics
 from fdnlearn.runs.folder import RESULTS
 
 pytestmark = pytest.mark.usefixtures("short_report")
@@ -50,6 +52,8 @@ class TestFit:
 
     def test_metrics_hold_what_the_documentation_promises(self, fitted: Path, room: Path) -> None:
         metrics = json.loads((fitted / "metrics.json").read_text())
+        jsonschema.validate(metrics, json_schema())
+        assert load_metrics(fitted / "metrics.json").to_json() == metrics
         assert {"target", "fitted", "error", "measurable", "seconds", "iterations", "status"} <= set(metrics)
         assert metrics["status"] == "completed"
         assert metrics["recording"]["name"] == room.name

@@ -213,9 +213,9 @@ def test_a_default_fit_of_a_measured_room_is_hardly_told_from_it(rooms: dict[str
     target = load_target(rooms[room], sample_rate_hz=16000)
     fdn = solve(target, FitConfig.for_model("homogeneous")).fdn
     heard = impulse_response(fdn) / (fdn.gain * fdn.polarity)
-    error = compare(target, heard, fdn.sample_rate_hz).broadband.error
+    error = compare(target, heard, fdn.sample_rate_hz).error.broadband
     for name, bar in {"t30_percent": 2.0, "c80_db": 0.4, "edp_rms": 0.15}.items():
-        value = error[name]
+        value = getattr(error, name)
         assert value is not None
         assert value <= bar, (name, value)
 

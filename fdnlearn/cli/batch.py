@@ -149,7 +149,7 @@ def _document(done: BatchResult) -> dict[str, Any]:
 
 
 def _print_summary(done: BatchResult) -> None:
-    from fdnlearn.acoustics.grading import format_number
+    from fdnlearn.report.formatting import format_number
     from fdnlearn.runs.study.quantities import COMPARED
 
     standing = done.standing

@@ -127,8 +127,7 @@ def _medians(summary: Mapping[str, Any], specs: Sequence[str]) -> Table:
     from rich import box
     from rich.table import Table
 
-    from fdnlearn.acoustics.grading import format_number
-    from fdnlearn.runs.study.page import format_effort
+    from fdnlearn.report.formatting import format_effort, format_number
     from fdnlearn.runs.study.quantities import COMPARED
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))

@@ -60,7 +60,7 @@ def command(
             callback=stopping(interruptible, lambda progress: show(_shown(progress))),
         )
     if as_json:
-        print_json({**done.evaluation.metrics, "folder": str(done.folder)})
+        print_json({**done.evaluation.metrics.to_json(), "folder": str(done.folder)})
     else:
         _print_summary(done)
     warn(rir, *done.evaluation.warnings)
@@ -84,8 +84,8 @@ def _print_summary(done: RecordingFit) -> None:
         f"{evaluation.fdn.lines} lines, {solution.iterations} iterations in {solution.seconds:.1f} s "
         f"({solution.status.value}, loss {solution.loss:.4g})"
     )
-    if evaluation.metrics["stereo"]:
-        left, right = evaluation.metrics["stereo"]["drr_shift_db"]
+    if evaluation.metrics.stereo:
+        left, right = evaluation.metrics.stereo.drr_shift_db
         click.echo(f"stereo   DRR of the channels shifts by {left or 0.0:+.1f} and {right or 0.0:+.1f} dB")
     click.echo(f"network  {done.folder / 'fdn.json'}")
     click.echo(f"report   {done.folder / 'report.html'}")

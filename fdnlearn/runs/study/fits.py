@@ -117,7 +117,7 @@ def _body(name: str, evaluation: Evaluation, seconds: float) -> dict[str, Any]:
         "iterations": solution.iterations,
         "loss": _common_loss(target, on_target_scale(evaluation.fdn, evaluation.response)),
         "curve": curve,
-        "metrics": evaluation.metrics,
+        "metrics": evaluation.metrics.to_json(),
         "fdn": json.loads(dumps_fdn(evaluation.fdn)),
         "warnings": list(evaluation.warnings),
         "machine": describe_machine(),

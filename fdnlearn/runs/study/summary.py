@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from fdnlearn.base.version import __version__
-from fdnlearn.runs.study.cells import finite_json
+from fdnlearn.rir.metrics_document import Metrics, metrics_of
+from fdnlearn.runs.study.cells import Cell, finite_json
 from fdnlearn.runs.study.curves import median_curves
 from fdnlearn.runs.study.pairs import held_against
 from fdnlearn.runs.study.quantities import COMPARED, errors_of
@@ -29,7 +30,7 @@ _EFFORT = ("seconds", "evaluations", "loss")
 
 
 def summarise(run: StudyRun) -> dict[str, Any]:
-    """Everything that a comparison has found.
+    """What a comparison comes to.
 
     Parameters
     ----------
@@ -88,18 +89,22 @@ def summarise(run: StudyRun) -> dict[str, Any]:
 def _room_errors(run: StudyRun, room: StudyRoom, specs: Sequence[str]) -> dict[str, Errors]:
     """Errors by method. A method that has not been through all its seeds in this room is not there yet."""
     cells = [cell for cell in run.cells if cell.place.room == room.key]
-    found = {cell.place: errors_of(cell.body["metrics"]) for cell in cells if cell.finished}
-    if not found:
+    by_place = {cell.place: errors_of(_metrics(cell)) for cell in cells if cell.finished}
+    if not by_place:
         return {}
     # Whether a quantity counts is decided by the recording: any fit of the room tells.
-    counts = {key for key, error in next(iter(found.values())).items() if error is not None}
+    counts = {key for key, error in next(iter(by_place.values())).items() if error is not None}
     missed: Errors = {c.key: math.inf if c.key in counts else None for c in COMPARED}
     by_method: dict[str, Errors] = {}
     for spec in specs:
-        runs = [found.get(cell.place, missed) for cell in cells if cell.place.method == spec]
+        runs = [by_place.get(cell.place, missed) for cell in cells if cell.place.method == spec]
         if len(runs) == run.plan.seeds:
             by_method[spec] = {c.key: _mean([errors[c.key] for errors in runs]) for c in COMPARED}
     return by_method
+
+
+def _metrics(cell: Cell) -> Metrics:
+    return metrics_of(cell.body["metrics"], f"{cell.place.file_name}: metrics")
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -193,13 +198,13 @@ def _convergence(run: StudyRun) -> dict[str, Any]:
         for method in run.plan.methods
         if method.same_loss
     }
-    curves = {spec: found for spec, found in curves.items() if found}
+    curves = {spec: of_fits for spec, of_fits in curves.items() if of_fits}
     return {axis: median_curves(curves, axis) for axis in ("seconds", "evaluations")}
 
 
 def _distinct(machines: Iterable[Any]) -> list[Any]:
-    found: list[Any] = []
+    distinct: list[Any] = []
     for machine in machines:
-        if machine not in found:
-            found.append(machine)
-    return found
+        if machine not in distinct:
+            distinct.append(machine)
+    return distinct
