@@ -17,11 +17,11 @@ from batch_rooms import TINY, TINY_OPTIONS, make_rooms
 from command_line import contents, run
 from test_batch_sources import write_sofa
 
-from fdnlearn import registry
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.cli.batch import describe
 from fdnlearn.fdn import load_fdn
 from fdnlearn.fitting import FitConfig
+from fdnlearn.options import AUTO
 from fdnlearn.runs import fit_recording
 from fdnlearn.runs.many import BatchProgress, BatchResult, BatchRoom, run_batch
 from fdnlearn.runs.many.folder import BatchFolder
@@ -83,7 +83,7 @@ def test_the_table_says_what_the_rooms_say(tmp_path: Path, batch: Go) -> None:
 
 def test_the_table_holds_the_number_of_lines_that_was_settled(tmp_path: Path, batch: Go) -> None:
     config = FitConfig.for_model("banded", iterations=2, restarts=1, sample_rate_hz=8000)
-    assert config.lines == registry.AUTO
+    assert config.model.lines == AUTO
     batch(make_rooms(tmp_path / "rooms", 1), job=Job(config))
     (row,) = table(tmp_path / "out" / "summary.csv")
     assert int(row["lines"]) == load_fdn(tmp_path / "out" / "rooms" / "r000" / "fdn.json").lines > 0
