@@ -17,6 +17,7 @@ from batch_rooms import TINY, TINY_OPTIONS, make_rooms
 from command_line import contents, run
 from test_batch_sources import write_sofa
 
+from fdnlearn import registry
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.cli.batch import describe
 from fdnlearn.fdn import load_fdn
