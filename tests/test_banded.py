@@ -259,7 +259,7 @@ def test_a_measured_room_is_met_in_its_octaves(rooms: dict[str, Path]) -> None:
     assert all(error is not None and error < 6 for error in t30), t30
     c80 = [band.c80_db for hz, band in errors.items() if measurable[hz].c80.counts]
     assert sum(error is not None and error < 1 for error in c80) >= len(c80) - 2, c80
-    drr = found.broadband.error["drr_db"]
+    drr = found.error.broadband.drr_db
     assert drr is not None
     assert drr < 0.5
 
