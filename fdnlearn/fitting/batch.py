@@ -61,15 +61,14 @@ class ProblemBatch:
     def _together(self) -> tuple[Maps, Loss]:
         """What makes networks of all rooms, and what compares them.
 
-        Of one room these are its own: stacked, its loss would be padded to the longest of one, which takes longer and
-        gives other last bits.
+        A loss of one room is not stacked: of the banded model's, parts of different length would be filled up to one,
+        which gives other last bits.
         """
         first, *others = self.problems
-        if not others:
-            return first.model, first.objective
+        objectives = [other.objective for other in others]
         return (
             first.model.stack([other.model for other in others], self.device),
-            first.objective.stack([other.objective for other in others]),
+            first.objective.stack(objectives) if objectives else first.objective,
         )
 
     def among(self, rooms: Sequence[int]) -> ProblemBatch:

@@ -89,15 +89,15 @@ def advance(
     descent.step += 1
     _MOVES.get(values.device.type, _move)(descent, now, gradient, rates)
     losses = now.tolist()
-    told = {name: value.tolist() for name, value in zip(terms, parts, strict=True)}
-    found = []
+    of_rows = {name: value.tolist() for name, value in zip(terms, parts, strict=True)}
+    of_rooms = []
     for room in range(rooms):
         lead = min(
             range(room, len(losses), rooms),
             key=lambda row: losses[row] if math.isfinite(losses[row]) else math.inf,
         )
-        found.append((losses[lead], {name: values[lead] for name, values in told.items()}))
-    return found
+        of_rooms.append((losses[lead], {name: values[lead] for name, values in of_rows.items()}))
+    return of_rooms
 
 
 def _on_cpu(*rows: Tensor) -> Sequence[Tensor]:
@@ -120,9 +120,9 @@ def _move_on_gpu(descent: AdamState, loss: Tensor, gradient: Tensor, rates: Tens
 
     d = descent
     better = loss < d.best_loss
-    told = torch.stack((better, loss.isfinite()), dim=1).double().to(d.values.device)
+    flags = torch.stack((better, loss.isfinite()), dim=1).double().to(d.values.device)
     d.best_loss = torch.where(better, loss, d.best_loss)
-    cuda_adam.step(d.values, d.first, d.second, d.best_values, gradient, told, rates, d.step)
+    cuda_adam.step(d.values, d.first, d.second, d.best_values, gradient, flags, rates, d.step)
 
 
 #: Device type -> what takes the step there.

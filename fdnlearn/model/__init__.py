@@ -10,15 +10,9 @@ from torch import Tensor
 
 from fdnlearn.model.banded import BandedModel
 from fdnlearn.model.homogeneous import HomogeneousModel
+from fdnlearn.model.maps import Maps
 from fdnlearn.model.network import Network
 from fdnlearn.options import ModelOptions
-
-
-class Maps(Protocol):
-    """What makes networks out of free parameters."""
-
-    def network(self, free: Mapping[str, Tensor], delays_samples: Tensor | None) -> Network:
-        """Physical parameters; given `delays_samples`, no delay is learned."""
 
 
 class Model(Protocol):
