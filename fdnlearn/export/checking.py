@@ -80,8 +80,8 @@ def check(exported: Export, *, longest_s: float = LONGEST_S) -> Check:
 
 @shapes_checked
 def error_db(
-    response: Float64[FloatArray, "outputs inputs samples"],
-    expected: Float64[FloatArray, "outputs inputs samples"],
+    response: Float64[FloatArray, "*channels samples"],
+    expected: Float64[FloatArray, "*channels samples"],
 ) -> float:
     """Largest difference between two responses re the peak of the expected one, dB; -400 where they are equal."""
     peak = float(np.max(np.abs(expected), initial=0.0)) or 1.0
