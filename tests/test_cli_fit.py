@@ -101,7 +101,7 @@ class TestFit:
             return read_recording(path)
 
         monkeypatch.setattr("fdnlearn.rir.read_recording", reading)
-        config = FitConfig(model="homogeneous", lines=4, iterations=6, restarts=2)
+        config = FitConfig.for_model("homogeneous", lines=4, iterations=6, restarts=2)
         done = fit_recording(
             room,
             tmp_path / "out",
