@@ -27,7 +27,6 @@ from fdnlearn.model.banded_map import TIME_SPAN, TONE_SPAN_DB
 from fdnlearn.model.banded_start import banded_for, lines_for
 from fdnlearn.model.early import sparse_early
 from fdnlearn.model.learned import learned_response
-from fdnlearn.ops.response import get_kernel
 from fdnlearn.options import Banded
 from fdnlearn.render import impulse_response
 from fdnlearn.report import ReportData
@@ -105,7 +104,7 @@ def test_what_is_learned_is_what_is_handed_over(small: Target, early: str) -> No
     }
     delays = torch.tensor([[211.0, 307.0, 401.0, 509.0]], dtype=torch.float64)
     n_fft = 2 * problem.n_fft
-    own = problem.model.network(free, delays).impulse_response(n_fft, get_kernel("cpu"))[0, 0, 0].numpy()
+    own = problem.model.network(free, delays).impulse_response(n_fft, "cpu")[0, 0, 0].numpy()
     fdn = problem.network_to_fdn(free, delays)
     heard = learned_response(fdn, n_fft)[0, 0] / (fdn.gain * fdn.polarity)
     assert np.abs(own - heard).max() < 2e-4 * np.abs(heard).max()  # the grid that training interpolates on

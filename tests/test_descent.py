@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -13,15 +12,7 @@ from brief_fits import BRIEF, check_valid
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.fitting import FitConfig, Status, solve
 from fdnlearn.fitting.columns import split
-from fdnlearn.fitting.descent import (
-    AdamState,
-    _move,
-    _move_on_cpu,
-    _move_on_gpu,
-    advance,
-    column_rates,
-    cosine,
-)
+from fdnlearn.fitting.descent import AdamState, advance, column_rates, cosine
 from fdnlearn.fitting.problem import Free, Problem, problem_for
 from fdnlearn.fitting.stages import plan
 from fdnlearn.rir import Target
@@ -99,30 +90,3 @@ def test_a_fit_survives_a_diverged_start(target: Target, monkeypatch: pytest.Mon
     assert result.status is Status.COMPLETED
     assert np.isfinite(result.loss)
     check_valid(result, lines=4)
-
-
-MOVES: dict[str, Callable[[AdamState, torch.Tensor, torch.Tensor, torch.Tensor], None]] = {
-    "cpu": _move_on_cpu,
-    "gpu": _move_on_gpu,
-}
-
-
-@pytest.mark.parametrize("where", MOVES)
-def test_the_fused_step_is_that_of_stock_operations(where: str) -> None:
-    """Over several steps, one row of which diverges on the way; the GPU's in Triton's interpreter if there is none."""
-    device = torch.device("cuda" if where == "gpu" and torch.cuda.is_available() else "cpu")
-    generator = torch.Generator().manual_seed(4)
-    fused, stock = (AdamState.start({"a": torch.ones(3, 5, device=device)}) for _ in range(2))
-    rates = torch.linspace(0.0, 0.1, 5, device=device)
-    for step in range(1, 9):
-        gradient = torch.randn(3, 5, generator=generator).to(device)
-        loss = torch.rand(3, generator=generator, dtype=torch.float64)
-        if step == 4:
-            gradient[1, 2], loss[2] = torch.nan, torch.inf
-        for descent, move in ((fused, MOVES[where]), (stock, _move)):
-            descent.step = step
-            move(descent, loss, gradient.clone(), rates)
-        for name in ("values", "first", "second", "best_values", "best_loss"):
-            torch.testing.assert_close(getattr(fused, name), getattr(stock, name), rtol=1e-5, atol=1e-7)
-    assert not bool((fused.values == 1).all())
-    assert bool((fused.values[:, 0] == 1).all())

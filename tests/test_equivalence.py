@@ -15,7 +15,7 @@ from fdnlearn.fdn import FAMILIES, FDN
 from fdnlearn.fdn.families import Family
 from fdnlearn.fitting import FitConfig, solve
 from fdnlearn.model.learned import learned_response
-from fdnlearn.ops.response import KERNELS
+from fdnlearn.ops.dispatch import FORMS
 from fdnlearn.render import impulse_response
 
 #: Bars for the difference, dB re the response's peak.
@@ -144,7 +144,7 @@ def test_fractional_delays_are_kept() -> None:
 
 def test_every_kernel_hears_the_same() -> None:
     fdn = network(6, reverberation_time_s=0.3, **BANDS)
-    first, *others = (learned_response(fdn, kernel=name) for name in KERNELS)
+    first, *others = (learned_response(fdn, kernel=name) for name in FORMS["response"])
     for other in others:
         assert difference_db(other, first) <= DOUBLE_DB
     with pytest.raises(UsageError, match="unknown"):

@@ -28,7 +28,6 @@ from fdnlearn.losses.objective import objective_for
 from fdnlearn.model import HomogeneousModel
 from fdnlearn.model.homogeneous import DECAY_SPAN
 from fdnlearn.model.learned import learned_response
-from fdnlearn.ops.response import get_kernel
 from fdnlearn.render import impulse_response
 from fdnlearn.rir import Target, load_target
 from fdnlearn.rir.metrics import compare, edc_rms_db
@@ -176,7 +175,7 @@ def test_the_decay_of_a_known_network_is_recovered_from_delays_three_samples_off
     generator = torch.Generator().manual_seed(seed)
     truth = model.draw(generator, torch.full((1, 1), 0.7), 1)
     network = model.network(truth)
-    response = network.impulse_response(50000, get_kernel("cpu"))[0, 0].double().numpy()
+    response = network.impulse_response(50000, "cpu")[0, 0].double().numpy()
     target = target_of(response[:, :26000], rate_hz)
 
     problem = problem_for(target, FitConfig.for_model("homogeneous"))

@@ -20,10 +20,10 @@ from fdnlearn.fitting.descent import AdamState
 from fdnlearn.fitting.problem import Loss, Problem, problem_for
 from fdnlearn.fitting.stages import plan
 from fdnlearn.losses.banded import banded_objective_for
-from fdnlearn.losses.energy_decay import energy_decay_loss, energy_decay_terms
 from fdnlearn.losses.objective import objective_for
 from fdnlearn.losses.placing import on_device
-from fdnlearn.ops.response import get_kernel
+from fdnlearn.ops.decay import cpu as decay
+from fdnlearn.ops.decay import reference as stock_decay
 from fdnlearn.options import AUTO, Banded
 from fdnlearn.rir import Target
 
@@ -86,9 +86,8 @@ def test_in_stock_operations_they_are_the_same(targets: list[Target]) -> None:
     first, *others = (objective_for(target) for target in targets)
     together = first.stack(others)
     h = torch.randn(2, 3, together.length_samples, generator=torch.Generator().manual_seed(0))
-    fused = energy_decay_loss(h, together.decay, {"edc": 1.0})[1]
-    for name, value in energy_decay_terms(h, together.decay).items():
-        torch.testing.assert_close(fused[name], value, rtol=1e-4, atol=1e-6)
+    fused, stock = (form.distance(h, together.decay, (1.0, 0.0, 0.0))[1] for form in (decay, stock_decay))
+    torch.testing.assert_close(fused, stock, rtol=1e-4, atol=1e-6)
 
 
 def test_what_does_not_fit_side_by_side_is_refused(targets: list[Target]) -> None:
@@ -158,7 +157,7 @@ def test_everything_that_a_step_touches_is_on_the_device(
         dataclasses.replace(
             problem,
             device=device,
-            kernel=get_kernel("reference"),
+            kernel="reference",
             objective=on_device(problem.objective, device),
         )
         for problem in problems

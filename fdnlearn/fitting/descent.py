@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from fdnlearn.fitting.batch import ProblemBatch
 from fdnlearn.fitting.columns import join, split, widths
 from fdnlearn.fitting.problem import Problem
-from fdnlearn.ops.adam import cpu as adam
+from fdnlearn.ops import adam
 from fdnlearn.options import Gradient
 
 
@@ -87,7 +87,8 @@ def advance(
     (gradient,) = torch.autograd.grad(loss.sum(), values)
     now, *parts = _on_cpu(loss.detach(), *terms.values())
     descent.step += 1
-    _MOVES.get(values.device.type, _move)(descent, now, gradient, rates)
+    d = descent
+    adam.step(d.values, d.first, d.second, d.best_values, d.best_loss, gradient, now, rates, d.step)
     losses = now.tolist()
     of_rows = {name: value.tolist() for name, value in zip(terms, parts, strict=True)}
     of_rooms = []
@@ -105,47 +106,6 @@ def _on_cpu(*rows: Tensor) -> Sequence[Tensor]:
     if rows[0].device.type == "cpu":
         return [rows[0].double(), *rows[1:]]
     return torch.stack([row.double() for row in rows]).cpu().unbind()
-
-
-def _move_on_cpu(descent: AdamState, loss: Tensor, gradient: Tensor, rates: Tensor) -> None:
-    d = descent
-    adam.step(
-        d.values.numpy(), d.first.numpy(), d.second.numpy(), d.best_values.numpy(), d.best_loss.numpy(),
-        gradient.contiguous().numpy(), loss.numpy(), rates.numpy(), d.step,
-    )  # fmt: skip
-
-
-def _move_on_gpu(descent: AdamState, loss: Tensor, gradient: Tensor, rates: Tensor) -> None:
-    from fdnlearn.ops.adam import cuda as cuda_adam
-
-    d = descent
-    better = loss < d.best_loss
-    flags = torch.stack((better, loss.isfinite()), dim=1).double().to(d.values.device)
-    d.best_loss = torch.where(better, loss, d.best_loss)
-    cuda_adam.step(d.values, d.first, d.second, d.best_values, gradient, flags, rates, d.step)
-
-
-#: Device type -> what takes the step there.
-_MOVES: Mapping[str, Callable[[AdamState, Tensor, Tensor, Tensor], None]] = {
-    "cpu": _move_on_cpu,
-    "cuda": _move_on_gpu,
-}
-
-
-@torch.no_grad()
-def _move(descent: AdamState, loss: Tensor, gradient: Tensor, rates: Tensor) -> None:
-    """`adam.step` in stock operations, for other devices."""
-    d = descent
-    better = loss < d.best_loss
-    d.best_values = torch.where(better.to(d.values.device)[:, None], d.values, d.best_values)
-    d.best_loss = torch.where(better, loss, d.best_loss)
-    sound = torch.isfinite(gradient.sum(dim=1) + loss.to(gradient))[:, None]
-    gradient = torch.where(sound, gradient, torch.zeros_like(gradient))
-    d.first.lerp_(gradient, 1 - adam.BETA1)
-    d.second.mul_(adam.BETA2).addcmul_(gradient, gradient, value=1 - adam.BETA2)
-    size = rates / (1 - adam.BETA1**d.step)
-    spread = (d.second / (1 - adam.BETA2**d.step)).sqrt_().add_(adam.EPS)
-    d.values -= d.first / spread * size * sound
 
 
 def column_rates(problem: Problem | ProblemBatch, like: Mapping[str, Tensor]) -> Tensor:

@@ -14,12 +14,12 @@ from torch import Tensor
 from fdnlearn.base.errors import UsageError
 from fdnlearn.config import FitConfig
 from fdnlearn.fdn import FDN, PerLineGain
-from fdnlearn.fitting.compilation import ensure_compiled
 from fdnlearn.fitting.progress import Progress
 from fdnlearn.fitting.solution import Solution
 from fdnlearn.losses.placing import on_device
 from fdnlearn.model import Model, Network
-from fdnlearn.ops.response import Kernel, get_kernel, kernel_for
+from fdnlearn.ops.compilation import ensure_compiled
+from fdnlearn.ops.dispatch import form_name, get_form
 from fdnlearn.options import Gradient
 from fdnlearn.registry import MODELS, attribute, load
 from fdnlearn.rir.target import Target
@@ -59,7 +59,8 @@ class Problem:
     config : FitConfig
     model : Model
     objective : Loss
-    kernel : Kernel
+    kernel : str
+        Form of `fdnlearn.ops.response`.
     device : torch.device
     n_fft : int
     """
@@ -68,7 +69,7 @@ class Problem:
     config: FitConfig
     model: Model
     objective: Loss
-    kernel: Kernel
+    kernel: str
     device: torch.device
     n_fft: int
 
@@ -125,7 +126,7 @@ class Problem:
             method=method,
             sample_rate_hz=self.target.sample_rate_hz,
             device=self.device.type,
-            kernel=self.kernel.name,
+            kernel=self.kernel,
         )
         return Solution(target=self.target, config=settled, fdn=fdn, history=history, **rest)
 
@@ -199,5 +200,6 @@ def problem_for(target: Target, config: FitConfig) -> Problem:
     loss: Loss = load(definition.objective)(target, _weights(config))
     needed = max(target.length_samples, math.ceil(target.reverberation_time_s * fs), loss.length_samples)
     n_fft = scipy.fft.next_fast_len(math.ceil(definition.decays * needed) + 64, real=True)
-    kernel = get_kernel(config.kernel) if config.kernel else kernel_for(device.type)
+    kernel = config.kernel or form_name("response", device.type)
+    get_form("response", kernel)  # what is unknown or not installed is refused before the fit begins
     return Problem(target, config, model, on_device(loss, device), kernel, device, n_fft)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from fdnlearn.acoustics.parameters import room_parameters
 from fdnlearn.losses import coherence, echo_density, energy_relief, octave_decay, ringing
 from fdnlearn.losses.kinds import of_one_kind
+from fdnlearn.ops.echo import EchoTarget
+from fdnlearn.ops.echo import distance as echo_density_distance
 from fdnlearn.rir.target import Target
 
 #: Weight of each term; see docs/tuning.md for how they were found.
@@ -24,10 +24,6 @@ WEIGHTS: Mapping[str, float] = {
     "ringing": 0.3,
     "coherence": 2.0,
 }
-
-_DECAY_HOP_S = 0.0005
-_ECHO_HOP_S = 0.001
-_EARLY_EMPHASIS_S = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +43,7 @@ class BandedObjective:
     """
 
     octaves: octave_decay.OctaveTarget
-    echo: echo_density.EchoTarget
+    echo: EchoTarget
     relief: energy_relief.ReliefTarget
     late: tuple[ringing.RingingTarget, ...]
     channels: coherence.CoherenceTarget | None
@@ -61,7 +57,7 @@ class BandedObjective:
 
     @property
     def kind(self) -> Hashable:
-        """Objectives that agree in it can be put side by side."""
+        """Objectives that agree in it can be stacked."""
         how = self.echo.how
         frames = (how.hop, how.window.size, how.invariant, self.relief.hop, len(self.relief.window))
         return (self.octaves.kind, *frames, self.channels is None, tuple(self.weights.items()))
@@ -79,12 +75,12 @@ class BandedObjective:
 
         total, terms = octave_decay.octave_decay_loss(rows, self.octaves, self.weights)
         others: dict[str, Callable[[], Tensor]] = {
-            "edp": lambda: of_rooms(echo_density.echo_density_distance(rows, self.echo)),
+            "edp": lambda: of_rooms(echo_density_distance(rows, self.echo)),
             "relief": lambda: of_rooms(energy_relief.relief_distance(rows, self.relief)),
             "ringing": lambda: ringing.ringing_distance(rows, self.late, self.rooms),
         }
-        if (aim := self.channels) is not None:
-            others["coherence"] = lambda: coherence.coherence_distance(rows, aim)
+        if (likeness := self.channels) is not None:
+            others["coherence"] = lambda: coherence.coherence_distance(rows, likeness)
         for name, distance in others.items():
             if weight := self.weights.get(name, 0.0):
                 terms[name] = distance()
@@ -115,18 +111,11 @@ class BandedObjective:
 def banded_objective_for(target: Target, weights: Mapping[str, float] = WEIGHTS) -> BandedObjective:
     """Prepare the loss for `target`."""
     fs = target.sample_rate_hz
-    measured = [room_parameters(h, fs, "auto") for h in target.samples]
-    decay = octave_decay.octave_target(
-        measured, fs, hop=max(1, round(_DECAY_HOP_S * fs)), early_emphasis_s=_EARLY_EMPHASIS_S
-    )
-    heard = min(target.length_samples, math.ceil(target.reverberation_time_s * fs))
-    echo = echo_density.settings(heard, fs, hop=max(1, round(_ECHO_HOP_S * fs)))
-    usable = torch.from_numpy(target.samples[:, : target.length_samples].astype("float32"))
     return BandedObjective(
-        decay,
-        echo_density.echo_target(echo_density.soft_echo_density(usable, echo), echo),
+        octave_decay.octave_target([room_parameters(h, fs, "auto") for h in target.samples], fs),
+        echo_density.echo_target_of(target),
         energy_relief.relief_target(target),
-        ringing.ringing_aims(target),
+        ringing.ringing_targets(target),
         coherence.coherence_target(target),
         dict(weights),
     )

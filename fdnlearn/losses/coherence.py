@@ -53,33 +53,33 @@ def coherence_target(target: Target) -> CoherenceTarget | None:
     )
 
 
-def stack(aims: Sequence[CoherenceTarget]) -> CoherenceTarget:
-    """Those of several rooms of as many channels and octaves as one."""
-    channels = len(aims[0].windows.channel)
+def stack(targets: Sequence[CoherenceTarget]) -> CoherenceTarget:
+    """Those of several rooms, of as many channels and octaves, as one."""
+    channels = len(targets[0].windows.channel)
     windows = late_windows.stack(
-        [aim.windows for aim in aims], [channels * room for room in range(len(aims))]
+        [target.windows for target in targets], [channels * room for room in range(len(targets))]
     )
     return CoherenceTarget(
         windows,
-        aims[0].pairs,
-        torch.cat(filled_up([aim.power for aim in aims], dim=-2)),
-        torch.cat([aim.goal for aim in aims]),
+        targets[0].pairs,
+        torch.cat(filled_up([target.power for target in targets], dim=-2)),
+        torch.cat([target.goal for target in targets]),
     )
 
 
-def coherence_distance(h: Tensor, aim: CoherenceTarget) -> Tensor:
+def coherence_distance(h: Tensor, target: CoherenceTarget) -> Tensor:
     """Mean squared difference of the coefficients over 0.1, (S, rooms).
 
     Of responses h (S, channels, n), the channels those of all rooms, room by room.
     """
-    spectra = aim.windows.spectra(h)
+    spectra = target.windows.spectra(h)
     # (S, rooms, channels, bins)
     real, imag = (
-        x.reshape(h.shape[0], len(aim.power), -1, x.shape[-1]) for x in (spectra.real, spectra.imag)
+        x.reshape(h.shape[0], len(target.power), -1, x.shape[-1]) for x in (spectra.real, spectra.imag)
     )
-    power = aim.power.to(real)
+    power = target.power.to(real)
     energy = (real.square() + imag.square()) @ power
-    one, two = (list(side) for side in zip(*aim.pairs, strict=True))
+    one, two = (list(side) for side in zip(*target.pairs, strict=True))
     crossed = real[:, :, one] * real[:, :, two] + imag[:, :, one] * imag[:, :, two]
     found = (crossed @ power) / (energy[:, :, one] * energy[:, :, two]).clamp_min(1e-30).sqrt()
-    return 10.0 * (found - aim.goal.to(found)).square().mean((2, 3))
+    return 10.0 * (found - target.goal.to(found)).square().mean((2, 3))

@@ -75,29 +75,34 @@ def relief_target(target: Target) -> ReliefTarget:
     return ReliefTarget(level.float(), weight.float(), filters, window, hop, length)
 
 
-def stack(aims: Sequence[ReliefTarget]) -> ReliefTarget:
-    """The channels of several aims of one rate one after the other, each compared as far as it was."""
-    first = aims[0]
+def stack(targets: Sequence[ReliefTarget]) -> ReliefTarget:
+    """The channels of several targets of one rate one after the other, each compared as far as it was."""
+    first = targets[0]
     return ReliefTarget(
-        torch.cat(filled_up([aim.relief_db for aim in aims], dim=-2)),
-        torch.cat(filled_up([aim.weight for aim in aims], dim=-2)),
+        torch.cat(filled_up([target.relief_db for target in targets], dim=-2)),
+        torch.cat(filled_up([target.weight for target in targets], dim=-2)),
         first.filters,
         first.window,
         first.hop,
-        max(aim.length for aim in aims),
-        torch.cat([torch.full((len(aim.weight), 1), aim.length, device=aim.weight.device) for aim in aims]),
+        max(target.length for target in targets),
+        torch.cat(
+            [
+                torch.full((len(target.weight), 1), target.length, device=target.weight.device)
+                for target in targets
+            ]
+        ),
     )
 
 
-def relief_distance(h: Tensor, aim: ReliefTarget) -> Tensor:
+def relief_distance(h: Tensor, target: ReliefTarget) -> Tensor:
     """Sum of |difference| over the sum of the target's level above the floor, (B, channels), of h (B, channels, n)."""
-    h = h[..., : aim.length]
-    if aim.ends is not None:
-        h = torch.where(torch.arange(h.shape[-1], device=h.device) < aim.ends, h, 0.0)
-    energy = _frames(h, aim.window, aim.hop) @ aim.filters
+    h = h[..., : target.length]
+    if target.ends is not None:
+        h = torch.where(torch.arange(h.shape[-1], device=h.device) < target.ends, h, 0.0)
+    energy = _frames(h, target.window, target.hop) @ target.filters
     relief = energy.flip(-2).cumsum(-2).flip(-2)
     level = 10 * torch.log10(relief + 1e-12)
-    return ((level - aim.relief_db).abs() * aim.weight).sum((-2, -1))
+    return ((level - target.relief_db).abs() * target.weight).sum((-2, -1))
 
 
 def _frames(h: Tensor, window: Tensor, hop: int) -> Tensor:

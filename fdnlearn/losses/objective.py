@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from fdnlearn.losses import echo_density, energy_decay
 from fdnlearn.losses.kinds import of_one_kind
+from fdnlearn.ops.decay import DecayTarget
+from fdnlearn.ops.echo import EchoTarget
+from fdnlearn.ops.echo import distance as echo_density_distance
 from fdnlearn.rir.target import Target
 
 #: Weight of each term in the loss; see docs/tuning.md for how they were found.
 WEIGHTS: Mapping[str, float] = {"edc": 0.5, "edc_db": 1.0, "attributes": 0.2, "edp": 15.0}
-
-_DECAY_HOP_S = 0.0005
-_ECHO_HOP_S = 0.001
-_EARLY_EMPHASIS_S = 0.1
-_DEEPEST_DB = 60.0
-#: The compensated curve is trusted down to this far above the noise knee.
-_KNEE_MARGIN_DB = 3.0
 
 
 @dataclass(frozen=True)
@@ -37,8 +31,8 @@ class Objective:
     rooms : int
     """
 
-    decay: energy_decay.DecayTarget
-    echo: echo_density.EchoTarget
+    decay: DecayTarget
+    echo: EchoTarget
     weights: Mapping[str, float]
     rooms: int = 1
 
@@ -49,7 +43,7 @@ class Objective:
 
     @property
     def kind(self) -> Hashable:
-        """Objectives that agree in it can be put side by side."""
+        """Objectives that agree in it can be stacked."""
         how = self.echo.how
         grid = (self.decay.hop, tuple(self.decay.boundaries), how.hop, how.window.size, how.invariant)
         return (*grid, len(self.decay.decay) // self.rooms, tuple(self.weights.items()))
@@ -62,7 +56,7 @@ class Objective:
         channels = h.reshape(-1, self.rooms * h.shape[1], h.shape[2])
         total, terms = energy_decay.energy_decay_loss(channels, self.decay, self.weights)
         if self.weights.get("edp", 0.0):
-            terms["edp"] = echo_density.echo_density_distance(channels, self.echo)
+            terms["edp"] = echo_density_distance(channels, self.echo)
             total = total + self.weights["edp"] * terms["edp"]
 
         def of_each(values: Tensor) -> Tensor:
@@ -94,16 +88,13 @@ def objective_for(
 ) -> Objective:
     """Prepare the loss for `target`."""
     fs = target.sample_rate_hz
-    usable = min(_DEEPEST_DB, max(target.range_db - _KNEE_MARGIN_DB, 10.0))
-    decay = energy_decay.decay_target(
-        target.energy_decay,
-        fs,
-        hop=max(1, round(_DECAY_HOP_S * fs)),
-        range_db=usable,
-        early_emphasis_s=_EARLY_EMPHASIS_S,
+    return Objective(
+        energy_decay.decay_target(
+            target.energy_decay,
+            fs,
+            hop=energy_decay.hop_samples(fs),
+            range_db=energy_decay.compared_range_db(target.range_db),
+        ),
+        echo_density.echo_target_of(target, variant=echo_variant),
+        dict(weights),
     )
-    heard = min(target.length_samples, math.ceil(target.reverberation_time_s * fs))
-    how = echo_density.settings(heard, fs, hop=max(1, round(_ECHO_HOP_S * fs)), variant=echo_variant)
-    usable_part = torch.from_numpy(target.samples[:, : target.length_samples].astype("float32"))
-    profile = echo_density.soft_echo_density(usable_part, how)
-    return Objective(decay, echo_density.echo_target(profile, how), dict(weights))

@@ -48,7 +48,7 @@ class RingingTarget:
     share: Tensor
 
 
-def ringing_aims(target: Target) -> tuple[RingingTarget, ...]:
+def ringing_targets(target: Target) -> tuple[RingingTarget, ...]:
     """Prepare the late parts of a target, two a channel where its decay can be followed that far."""
     fs = float(target.sample_rate_hz)
     parts = [
@@ -57,10 +57,10 @@ def ringing_aims(target: Target) -> tuple[RingingTarget, ...]:
         for window in windows_s(curve, fs, target.mixing_time_s, target.length_samples / fs)
     ]
     share = 1.0 / (100.0 * PADDING * max(len(parts), 1))
-    return tuple(_aim(target, channel, lines, share) for channel, lines in parts)
+    return tuple(_part(target, channel, lines, share) for channel, lines in parts)
 
 
-def _aim(target: Target, channel: int, lines: LateLines, share: float) -> RingingTarget:
+def _part(target: Target, channel: int, lines: LateLines, share: float) -> RingingTarget:
     bins = np.arange(lines.n_fft // 2 + 1)
 
     def one(row: npt.NDArray[Any]) -> Tensor:
@@ -79,19 +79,21 @@ def _aim(target: Target, channel: int, lines: LateLines, share: float) -> Ringin
 
 
 def stack(rooms: Sequence[Sequence[RingingTarget]], channels: int) -> tuple[RingingTarget, ...]:
-    """The parts of several rooms of so many channels as those of one aim; none if none has any."""
-    parts = [(room, aim) for room, aims in enumerate(rooms) for aim in aims]
+    """The parts of several rooms of so many channels as those of one target; none if none has any."""
+    parts = [(room, target) for room, targets in enumerate(rooms) for target in targets]
     if not parts:
         return ()
-    aims = [aim for _, aim in parts]
-    windows = late_windows.stack([aim.windows for aim in aims], [channels * room for room, _ in parts])
+    targets = [target for _, target in parts]
+    windows = late_windows.stack(
+        [target.windows for target in targets], [channels * room for room, _ in parts]
+    )
 
     def stacked(name: str) -> Tensor:
-        return torch.cat(filled_up([getattr(aim, name) for aim in aims]))
+        return torch.cat(filled_up([getattr(target, name) for target in targets]))
 
     # Of each part a row with its weight in the column of its room.
     share = torch.cat(
-        [torch.nn.functional.pad(aim.share, (room, len(rooms) - 1 - room)) for room, aim in parts]
+        [torch.nn.functional.pad(target.share, (room, len(rooms) - 1 - room)) for room, target in parts]
     )
     # Of a line that fills up, the third of an octave is one bin, for it is divided by.
     high = stacked("high").clamp_min(1)
@@ -113,14 +115,14 @@ class _ThirdOctaveMeans(torch.autograd.Function):
     """Means (S, P, L) of power (S, P, bins) from `low` to `high`; both ways are differences of a running sum."""
 
     @staticmethod
-    def forward(ctx: Any, power: Tensor, aim: RingingTarget) -> Tensor:
-        ctx.aim = aim
-        return (_sums(power, aim.low, aim.high) / (aim.high - aim.low)).to(power)
+    def forward(ctx: Any, power: Tensor, target: RingingTarget) -> Tensor:
+        ctx.target = target
+        return (_sums(power, target.low, target.high) / (target.high - target.low)).to(power)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        aim = ctx.aim
-        return _sums(grad.double() / (aim.high - aim.low), aim.begin, aim.end).to(grad), None
+        target = ctx.target
+        return _sums(grad.double() / (target.high - target.low), target.begin, target.end).to(grad), None
 
 
 def _sums(values: Tensor, first: Tensor, stop: Tensor) -> Tensor:
@@ -130,17 +132,17 @@ def _sums(values: Tensor, first: Tensor, stop: Tensor) -> Tensor:
     return two - one
 
 
-def ringing_distance(h: Tensor, aims: Sequence[RingingTarget], rooms: int = 1) -> Tensor:
+def ringing_distance(h: Tensor, targets: Sequence[RingingTarget], rooms: int = 1) -> Tensor:
     """Sum over lines of (dB above `FREE_DB`)^2 / 100, averaged over the parts of a room, (S, rooms).
 
     Of responses h (S, channels, n), the channels those of all rooms, room by room.
     """
     total = h.new_zeros(h.shape[0], rooms)
-    for aim in aims:
-        power = aim.windows.power(h)
-        mean: Tensor = _ThirdOctaveMeans.apply(power, aim)  # type: ignore[no-untyped-call]
-        own = power.gather(2, aim.own.expand(h.shape[0], -1, -1))
+    for target in targets:
+        power = target.windows.power(h)
+        mean: Tensor = _ThirdOctaveMeans.apply(power, target)  # type: ignore[no-untyped-call]
+        own = power.gather(2, target.own.expand(h.shape[0], -1, -1))
         level = 10 * (torch.log10(own + 1e-20) - torch.log10(mean + 1e-20))
-        excess = (level - FREE_DB).clamp_min(0.0).square() * aim.counts
-        total = total + excess.sum(-1) @ aim.share.to(excess)
+        excess = (level - FREE_DB).clamp_min(0.0).square() * target.counts
+        total = total + excess.sum(-1) @ target.share.to(excess)
     return total

@@ -29,7 +29,6 @@ from fdnlearn.fitting.rounding import coprime
 from fdnlearn.fitting.solution import Solution, Status
 from fdnlearn.model import Network
 from fdnlearn.model.homogeneous import LONGEST_DELAY_S, SHORTEST_DELAY_S
-from fdnlearn.ops.response import get_kernel
 from fdnlearn.registry import MODELS, load
 
 #: Direct sound and everything that belongs to it, as the direct-to-reverberant ratio has it.
@@ -170,4 +169,4 @@ def _batch(array: FloatArray) -> Tensor:
 
 def _responses(problem: Problem, network: Network) -> Tensor:
     """Impulse responses (1, channels, n_fft), on the CPU, in double."""
-    return network.impulse_response(problem.n_fft, get_kernel("cpu"))[:, :, 0]
+    return network.impulse_response(problem.n_fft, "cpu")[:, :, 0]

@@ -27,7 +27,6 @@ from fdnlearn.fitting.problem import Free, Problem
 from fdnlearn.fitting.rounding import coprime
 from fdnlearn.model import BandedModel, Network
 from fdnlearn.model.banded_map import TONE_SPAN_DB
-from fdnlearn.ops.response import get_kernel
 
 #: Most that the equaliser is asked for, in dB.
 _MOST_DB = 0.8 * TONE_SPAN_DB
@@ -89,5 +88,5 @@ def _energy(channels: FloatArray, fs: float, band: Any) -> float:
 
 
 def _response(network: Network, n_fft: int) -> FloatArray:
-    h: Tensor = network.impulse_response(n_fft, get_kernel("cpu"))[0, :, 0]
+    h: Tensor = network.impulse_response(n_fft, "cpu")[0, :, 0]
     return h.numpy()
