@@ -27,6 +27,7 @@ from torch import Tensor
 from fdnlearn.fitting import FitConfig
 from fdnlearn.fitting.descent import AdamState, advance, column_rates, split
 from fdnlearn.fitting.problem import Problem, problem_for
+from fdnlearn.losses.definitions import HOMOGENEOUS
 from fdnlearn.losses.objective import objective_for
 from fdnlearn.model import HomogeneousModel
 from fdnlearn.rir import Recording, Target, prepare_target
@@ -55,7 +56,8 @@ def own_problem(lines: int, sample_rate_hz: int) -> Problem:
     problem = problem_for(
         target, FitConfig.for_model("homogeneous", lines=lines, sample_rate_hz=sample_rate_hz)
     )
-    return dataclasses.replace(problem, objective=objective_for(target, {"edc": 1.0}), n_fft=sample_rate_hz)
+    decay_alone = objective_for(target, HOMOGENEOUS, {"edc": 1.0})
+    return dataclasses.replace(problem, objective=decay_alone, n_fft=sample_rate_hz)
 
 
 def own_step(problem: Problem, free: Mapping[str, Tensor]) -> Step:

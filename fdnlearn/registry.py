@@ -64,10 +64,8 @@ class ModelDefinition:
         Those that can fit it.
     build : str
         Reference: ``build(target, options) -> Model``.
-    weights : str
-        Reference: weight of each term of its loss.
-    objective : str
-        Reference: ``objective(target, weights) -> Loss``.
+    loss : str
+        Reference: the terms of its loss, each a `fdnlearn.losses.terms.WeightedTerm`.
     design : str
         Reference: what makes a network of it in closed form, where `methods` has ``analytic``.
     decays : float
@@ -83,8 +81,7 @@ class ModelDefinition:
     restarts: int
     methods: tuple[str, ...]
     build: str
-    weights: str
-    objective: str
+    loss: str
     design: str
     decays: float
     held: int
@@ -127,8 +124,7 @@ MODELS: dict[str, ModelDefinition] = {
             restarts=16,
             methods=tuple(METHODS),
             build="fdnlearn.model.homogeneous:homogeneous_for",
-            weights="fdnlearn.losses.objective:WEIGHTS",
-            objective="fdnlearn.losses.objective:objective_for",
+            loss="fdnlearn.losses.definitions:HOMOGENEOUS",
             design="fdnlearn.fitting.baselines.analytic:design",
             decays=1.25,
             held=1,
@@ -141,8 +137,7 @@ MODELS: dict[str, ModelDefinition] = {
             restarts=4,
             methods=("gradient", "genetic", "cmaes", "analytic"),
             build="fdnlearn.model.banded_start:banded_for",
-            weights="fdnlearn.losses.banded:WEIGHTS",
-            objective="fdnlearn.losses.banded:banded_objective_for",
+            loss="fdnlearn.losses.definitions:BANDED",
             design="fdnlearn.fitting.baselines.analytic_banded:design",
             decays=1.0,
             held=10,

@@ -16,12 +16,15 @@ from command_line import decay, record
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.fitting import FitConfig, solve
 from fdnlearn.fitting.problem import problem_for
-from fdnlearn.losses.objective import WEIGHTS
+from fdnlearn.losses.definitions import HOMOGENEOUS
+from fdnlearn.losses.objective import weights_of
 from fdnlearn.rir import load_target
 from fdnlearn.rir.target import Target
 from fdnlearn.runs.ends import FAILED, FINISHED
 from fdnlearn.runs.study import VARIANTS, Plan, parse_methods
 from fdnlearn.runs.study.cells import Cell, CellFolder, Place, room_key
+
+WEIGHTS = weights_of(HOMOGENEOUS)
 
 
 class TestMethods:

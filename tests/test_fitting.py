@@ -24,6 +24,7 @@ from fdnlearn.fitting.columns import split
 from fdnlearn.fitting.descent import AdamState, advance, column_rates, cosine
 from fdnlearn.fitting.problem import Free, problem_for
 from fdnlearn.fitting.stages import plan
+from fdnlearn.losses.definitions import HOMOGENEOUS
 from fdnlearn.losses.objective import objective_for
 from fdnlearn.model import HomogeneousModel
 from fdnlearn.model.homogeneous import DECAY_SPAN
@@ -179,7 +180,9 @@ def test_the_decay_of_a_known_network_is_recovered_from_delays_three_samples_off
     target = target_of(response[:, :26000], rate_hz)
 
     problem = problem_for(target, FitConfig.for_model("homogeneous"))
-    problem = dataclasses.replace(problem, objective=objective_for(target, {"edc": 1.0, "edc_db": 1.0}))
+    problem = dataclasses.replace(
+        problem, objective=objective_for(target, HOMOGENEOUS, {"edc": 1.0, "edc_db": 1.0})
+    )
     scaled = problem.model
     assert isinstance(scaled, HomogeneousModel)
     moved = 3.0 * (2 * torch.randint(0, 2, (1, 6), generator=generator) - 1)

@@ -13,11 +13,14 @@ from torch import Tensor
 from fdnlearn.acoustics.echo_density import echo_density
 from fdnlearn.acoustics.energy_decay import schroeder
 from fdnlearn.base.types import FloatArray
+from fdnlearn.losses.definitions import HOMOGENEOUS
 from fdnlearn.losses.echo_density import echo_target, settings
 from fdnlearn.losses.energy_decay import decay_target, energy_decay_loss
-from fdnlearn.losses.objective import WEIGHTS, objective_for
+from fdnlearn.losses.objective import objective_for, weights_of
 from fdnlearn.ops.decay import TERMS, DecayTarget
 from fdnlearn.ops.echo import distance, profile
+
+WEIGHTS = weights_of(HOMOGENEOUS)
 
 RATE_HZ = 16000
 ALL_TERMS = {"edc": 0.7, "edc_db": 1.3, "attributes": 0.4}
@@ -176,7 +179,7 @@ def test_a_silent_response_has_a_finite_loss_and_gradient(dtype: torch.dtype) ->
 def test_the_objective_ranks_responses_of_a_measured_room(make_room: Callable[..., FloatArray]) -> None:
     room = {"seconds": 0.6, "reverberation_time_s": 0.3, "channels": 2}
     target = target_of(make_room(**room, seed=1), RATE_HZ)
-    objective = objective_for(target)
+    objective = objective_for(target, HOMOGENEOUS)
     length = target.length_samples
     similar, slower = (
         target_of(
@@ -201,7 +204,7 @@ def test_the_objective_ranks_responses_of_a_measured_room(make_room: Callable[..
 
 def test_a_term_without_weight_is_not_computed(make_room: Callable[..., FloatArray]) -> None:
     target = target_of(make_room(seconds=0.3, reverberation_time_s=0.2), RATE_HZ)
-    objective = objective_for(target, {"edc": 1.0}, echo_variant="published")
+    objective = objective_for(target, HOMOGENEOUS, {"edc": 1.0})
     h = torch.from_numpy(target.samples[None, :, : target.length_samples].astype(np.float32))
     loss, terms = objective(h)
     assert "edp" not in terms

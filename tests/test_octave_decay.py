@@ -12,8 +12,11 @@ from torch import Tensor
 
 from fdnlearn.acoustics.parameters import RoomParameters, room_parameters
 from fdnlearn.base.types import FloatArray
-from fdnlearn.losses.banded import WEIGHTS, banded_objective_for
+from fdnlearn.losses.definitions import BANDED
+from fdnlearn.losses.objective import objective_for, weights_of
 from fdnlearn.losses.octave_decay import OctaveTarget, octave_decay_loss, octave_target
+
+WEIGHTS = weights_of(BANDED)
 
 RATE_HZ = 16000
 
@@ -99,7 +102,7 @@ def test_responses_that_are_too_short_are_refused(room: FloatArray) -> None:
 
 def test_the_whole_loss_knows_its_terms(make_room: Callable[..., FloatArray]) -> None:
     target = target_of(make_room(seconds=0.6, reverberation_time_s=0.3, channels=2), RATE_HZ)
-    objective = banded_objective_for(target)
+    objective = objective_for(target, BANDED)
     h = torch.from_numpy(target.samples).float()[None]
     h = torch.nn.functional.pad(h, (0, max(0, objective.length_samples - h.shape[-1])))
     total, terms = objective(h)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,13 @@ from fdnlearn.base.types import FloatArray
 from fdnlearn.fitting import FitConfig, Solution, Status, gradient, solve, solve_many, solving
 from fdnlearn.fitting.batch import ProblemBatch, groups_of
 from fdnlearn.fitting.descent import AdamState
-from fdnlearn.fitting.problem import Loss, Problem, problem_for
+from fdnlearn.fitting.problem import Problem, problem_for
 from fdnlearn.fitting.stages import plan
-from fdnlearn.losses.banded import banded_objective_for
+from fdnlearn.losses.definitions import BANDED, HOMOGENEOUS
+from fdnlearn.losses.energy_decay import energy_decay_term
 from fdnlearn.losses.objective import objective_for
 from fdnlearn.losses.placing import on_device
+from fdnlearn.losses.terms import WeightedTerm
 from fdnlearn.ops.decay import cpu as decay
 from fdnlearn.ops.decay import reference as stock_decay
 from fdnlearn.options import AUTO, Banded
@@ -58,11 +60,11 @@ def pairs(make_room: Make) -> list[Target]:
     ]
 
 
-@pytest.mark.parametrize("prepare", [objective_for, banded_objective_for])
+@pytest.mark.parametrize("loss", [HOMOGENEOUS, BANDED])
 def test_side_by_side_every_room_has_the_loss_and_the_gradient_it_has_alone(
-    pairs: list[Target], prepare: Callable[[Target], Loss]
+    pairs: list[Target], loss: Sequence[WeightedTerm]
 ) -> None:
-    first, *others = objectives = [prepare(target) for target in pairs]
+    first, *others = objectives = [objective_for(target, loss) for target in pairs]
     together = first.stack(others)
     generator = torch.Generator().manual_seed(0)
     h = torch.randn(6, 2, together.length_samples + 100, generator=generator)
@@ -83,20 +85,18 @@ def test_side_by_side_every_room_has_the_loss_and_the_gradient_it_has_alone(
 
 
 def test_in_stock_operations_they_are_the_same(targets: list[Target]) -> None:
-    first, *others = (objective_for(target) for target in targets)
+    first, *others = (energy_decay_term(target) for target in targets)
     together = first.stack(others)
     h = torch.randn(2, 3, together.length_samples, generator=torch.Generator().manual_seed(0))
-    fused, stock = (form.distance(h, together.decay, (1.0, 0.0, 0.0))[1] for form in (decay, stock_decay))
+    fused, stock = (form.distance(h, together.target, (1.0, 0.0, 0.0))[1] for form in (decay, stock_decay))
     torch.testing.assert_close(fused, stock, rtol=1e-4, atol=1e-6)
 
 
 def test_what_does_not_fit_side_by_side_is_refused(targets: list[Target]) -> None:
-    one, other = objective_for(targets[0]), objective_for(targets[1], {"edc": 1.0})
-    with pytest.raises(ValueError, match="do not fit side by side"):
-        one.stack([other])
-    deep, flat = banded_objective_for(targets[0]), banded_objective_for(targets[1], {"edc": 1.0})
-    with pytest.raises(ValueError, match="do not fit side by side"):
-        deep.stack([flat])
+    for loss in (HOMOGENEOUS, BANDED):
+        one, other = objective_for(targets[0], loss), objective_for(targets[1], loss, {"edc": 1.0})
+        with pytest.raises(ValueError, match="do not fit side by side"):
+            one.stack([other])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from fdnlearn.config import FitConfig
-from fdnlearn.fitting.problem import Free, Loss, Problem
+from fdnlearn.fitting.problem import Free, Problem
+from fdnlearn.losses.objective import Objective
 from fdnlearn.model import Maps, Model
 from fdnlearn.model.tiling import filled_up
 
@@ -58,7 +59,7 @@ class ProblemBatch:
         return self.length_samples or max(problem.n_fft for problem in self.problems)
 
     @cached_property
-    def _together(self) -> tuple[Maps, Loss]:
+    def _together(self) -> tuple[Maps, Objective]:
         """What makes networks of all rooms, and what compares them.
 
         A loss of one room is not stacked: of the banded model's, parts of different length would be filled up to one,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import scipy.fft
 import torch
@@ -16,6 +16,7 @@ from fdnlearn.config import FitConfig
 from fdnlearn.fdn import FDN, PerLineGain
 from fdnlearn.fitting.progress import Progress
 from fdnlearn.fitting.solution import Solution
+from fdnlearn.losses.objective import Objective, objective_for, weights_of
 from fdnlearn.losses.placing import on_device
 from fdnlearn.model import Model, Network
 from fdnlearn.ops.compilation import ensure_compiled
@@ -27,28 +28,6 @@ from fdnlearn.rir.target import Target
 Free = dict[str, Tensor]
 
 
-class Loss(Protocol):
-    """Compares impulse responses with a target."""
-
-    @property
-    def length_samples(self) -> int:
-        """How long responses must be."""
-
-    @property
-    def weights(self) -> Mapping[str, float]:
-        """Of the terms that count, by name; a term that a target has not may be among them."""
-
-    @property
-    def kind(self) -> Hashable:
-        """Losses that agree in it can be put side by side."""
-
-    def __call__(self, h: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss (B,) of responses (B, channels, n), b being one of room ``b % rooms``, and its unweighted terms."""
-
-    def stack(self, others: Sequence[Any]) -> Loss:
-        """The losses of this room and of others of its kind."""
-
-
 @dataclass(frozen=True)
 class Problem:
     """What is being minimised.
@@ -58,7 +37,7 @@ class Problem:
     target : Target
     config : FitConfig
     model : Model
-    objective : Loss
+    objective : Objective
     kernel : str
         Form of `fdnlearn.ops.response`.
     device : torch.device
@@ -68,7 +47,7 @@ class Problem:
     target: Target
     config: FitConfig
     model: Model
-    objective: Loss
+    objective: Objective
     kernel: str
     device: torch.device
     n_fft: int
@@ -174,7 +153,7 @@ def _gpu_is_trusted() -> bool:
 
 
 def _weights(config: FitConfig) -> Mapping[str, float]:
-    weights: Mapping[str, float] = attribute(MODELS[config.model.name].weights)
+    weights = weights_of(attribute(MODELS[config.model.name].loss))
     terms = config.method.loss_terms if isinstance(config.method, Gradient) else None
     if terms is None:
         return weights
@@ -197,7 +176,7 @@ def problem_for(target: Target, config: FitConfig) -> Problem:
         ensure_compiled()
     fs = target.sample_rate_hz
     model: Model = load(definition.build)(target, config.model)
-    loss: Loss = load(definition.objective)(target, _weights(config))
+    loss = objective_for(target, attribute(definition.loss), _weights(config))
     needed = max(target.length_samples, math.ceil(target.reverberation_time_s * fs), loss.length_samples)
     n_fft = scipy.fft.next_fast_len(math.ceil(definition.decays * needed) + 64, real=True)
     kernel = config.kernel or form_name("response", device.type)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from fdnlearn.acoustics.coherence import coherence, late_part
 from fdnlearn.losses import late_windows
 from fdnlearn.losses.late_windows import LateWindows
+from fdnlearn.losses.terms import weighted
 from fdnlearn.model.tiling import filled_up
 from fdnlearn.rir.target import Target
 
@@ -83,3 +84,38 @@ def coherence_distance(h: Tensor, target: CoherenceTarget) -> Tensor:
     crossed = real[:, :, one] * real[:, :, two] + imag[:, :, one] * imag[:, :, two]
     found = (crossed @ power) / (energy[:, :, one] * energy[:, :, two]).clamp_min(1e-30).sqrt()
     return 10.0 * (found - target.goal.to(found)).square().mean((2, 3))
+
+
+@dataclass(frozen=True, eq=False)
+class CoherenceTerm:
+    """Distance of the coefficients; a `fdnlearn.losses.terms.Term`.
+
+    Attributes
+    ----------
+    target : CoherenceTarget
+        Of all rooms.
+    """
+
+    target: CoherenceTarget
+
+    #: What a response has not is silence.
+    length_samples = 0
+
+    @property
+    def kind(self) -> Hashable:
+        """Terms that agree in it can be stacked."""
+        return self.target.pairs
+
+    def stack(self, others: Sequence[CoherenceTerm]) -> CoherenceTerm:
+        """The term of this room and of others of its kind."""
+        return CoherenceTerm(stack([one.target for one in (self, *others)]))
+
+    def compare(self, rows: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean over pairs and octaves."""
+        return weighted("coherence", coherence_distance(rows, self.target), weights)
+
+
+def coherence_term(target: Target) -> CoherenceTerm | None:
+    """Prepare the coefficients of a target; None where it has a single channel or no late part."""
+    prepared = coherence_target(target)
+    return None if prepared is None else CoherenceTerm(prepared)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from fdnlearn.losses.terms import room_means, weighted
 from fdnlearn.model.tiling import filled_up
-from fdnlearn.ops.echo import EchoDensitySettings, EchoTarget, profile
+from fdnlearn.ops.echo import EchoDensitySettings, EchoTarget, distance, profile
 from fdnlearn.rir.target import Target
 
 WINDOW_S = 0.02
@@ -57,3 +59,41 @@ def stack(targets: Sequence[EchoTarget]) -> EchoTarget:
     profiles = filled_up([target.profile for target in targets])
     shares = filled_up([target.share for target in targets])
     return EchoTarget(longest, torch.cat(profiles), torch.cat(shares))
+
+
+@dataclass(frozen=True, eq=False)
+class EchoDensityTerm:
+    """Distance of the profiles; a `fdnlearn.losses.terms.Term`.
+
+    Attributes
+    ----------
+    target : EchoTarget
+        Of the channels of all rooms, room by room.
+    rooms : int
+    """
+
+    target: EchoTarget
+    rooms: int = 1
+
+    #: A profile may end before the target's.
+    length_samples = 0
+
+    @property
+    def kind(self) -> Hashable:
+        """Terms that agree in it can be stacked."""
+        how = self.target.how
+        return (how.hop, how.window.size, how.invariant)
+
+    def stack(self, others: Sequence[EchoDensityTerm]) -> EchoDensityTerm:
+        """The term of this room and of others of its kind."""
+        every = (self, *others)
+        return EchoDensityTerm(stack([one.target for one in every]), len(every))
+
+    def compare(self, rows: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean over the channels of a room."""
+        return weighted("edp", room_means(distance(rows, self.target), self.rooms), weights)
+
+
+def echo_density_term(target: Target, *, variant: str = "invariant") -> EchoDensityTerm:
+    """Prepare the profiles of a target; `variant` as in `settings`."""
+    return EchoDensityTerm(echo_target_of(target, variant=variant))

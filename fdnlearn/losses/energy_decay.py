@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
 from fdnlearn.base.types import FloatArray
+from fdnlearn.losses.terms import room_means
 from fdnlearn.ops.decay import TERMS, DecayTarget, distance
+from fdnlearn.rir.target import Target
 
 #: Just-noticeable difference of EDT (ISO 3382-1), by convention also of T20 and T30.
 _TIME_JND = 0.05
@@ -120,3 +123,48 @@ def energy_decay_loss(
     edc, edc_db, attributes = (weights.get(name, 0.0) for name in TERMS)
     total, terms = distance(h, target, (edc, edc_db, attributes))
     return total, {name: terms[..., i] for i, name in enumerate(TERMS)}
+
+
+@dataclass(frozen=True, eq=False)
+class EnergyDecayTerm:
+    """Distances of the broadband decays; a `fdnlearn.losses.terms.Term`.
+
+    Attributes
+    ----------
+    target : DecayTarget
+        Of the channels of all rooms, room by room.
+    rooms : int
+    """
+
+    target: DecayTarget
+    rooms: int = 1
+
+    @property
+    def kind(self) -> Hashable:
+        """Terms that agree in it can be stacked."""
+        return (self.target.hop, tuple(self.target.boundaries), len(self.target.decay) // self.rooms)
+
+    @property
+    def length_samples(self) -> int:
+        """As long as the target's decay."""
+        return self.target.length
+
+    def stack(self, others: Sequence[EnergyDecayTerm]) -> EnergyDecayTerm:
+        """The term of this room and of others of its kind."""
+        every = (self, *others)
+        return EnergyDecayTerm(stack([one.target for one in every]), len(every))
+
+    def compare(self, rows: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Means over the channels of a room."""
+        total, terms = energy_decay_loss(rows, self.target, weights)
+        return room_means(total, self.rooms), {n: room_means(v, self.rooms) for n, v in terms.items()}
+
+
+def energy_decay_term(target: Target) -> EnergyDecayTerm:
+    """Prepare the decays of a target's channels."""
+    fs = target.sample_rate_hz
+    return EnergyDecayTerm(
+        decay_target(
+            target.energy_decay, fs, hop=hop_samples(fs), range_db=compared_range_db(target.range_db)
+        )
+    )

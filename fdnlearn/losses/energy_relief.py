@@ -6,7 +6,7 @@ response are summed to the target's noise knee and no further; the noise itself 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.base.types import FloatArray
+from fdnlearn.losses.terms import room_means, weighted
 from fdnlearn.model.tiling import filled_up
 from fdnlearn.ops.fourier import rfft
 from fdnlearn.rir.target import Target
@@ -129,3 +130,40 @@ def mel_filters(width: int, sample_rate_hz: float) -> FloatArray:
     empty = filters.sum(axis=0) == 0.0
     filters[nearest[empty], np.flatnonzero(empty)] = 1.0
     return filters
+
+
+@dataclass(frozen=True, eq=False)
+class EnergyReliefTerm:
+    """Distance of the reliefs; a `fdnlearn.losses.terms.Term`.
+
+    Attributes
+    ----------
+    target : ReliefTarget
+        Of the channels of all rooms, room by room.
+    rooms : int
+    """
+
+    target: ReliefTarget
+    rooms: int = 1
+
+    #: What a response has not is silence.
+    length_samples = 0
+
+    @property
+    def kind(self) -> Hashable:
+        """Terms that agree in it can be stacked."""
+        return (self.target.hop, len(self.target.window))
+
+    def stack(self, others: Sequence[EnergyReliefTerm]) -> EnergyReliefTerm:
+        """The term of this room and of others of its kind."""
+        every = (self, *others)
+        return EnergyReliefTerm(stack([one.target for one in every]), len(every))
+
+    def compare(self, rows: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean over the channels of a room."""
+        return weighted("relief", room_means(relief_distance(rows, self.target), self.rooms), weights)
+
+
+def energy_relief_term(target: Target) -> EnergyReliefTerm:
+    """Prepare the relief of a target."""
+    return EnergyReliefTerm(relief_target(target))

@@ -18,12 +18,13 @@ import torch
 from torch import Tensor
 
 from fdnlearn.acoustics.bands import Octave, octave_magnitude, octaves
-from fdnlearn.acoustics.parameters import BandParameters, RoomParameters
+from fdnlearn.acoustics.parameters import BandParameters, RoomParameters, room_parameters
 from fdnlearn.base.types import FloatArray
 from fdnlearn.losses import energy_decay
 from fdnlearn.losses.energy_decay import DEEPEST_DB, compared_range_db, decay_target, energy_decay_loss
 from fdnlearn.ops.decay import DecayTarget
 from fdnlearn.ops.fourier import irfft, rfft
+from fdnlearn.rir.target import Target
 
 #: Weight of the whole spectrum against that of one octave.
 WHOLE_SPECTRUM = 2.0
@@ -69,6 +70,27 @@ class OctaveTarget:
         grid = (self.decay.hop, tuple(self.decay.boundaries), self.lead)
         return (self.sample_rate_hz, self.bands, *grid, len(self.scale) // self.rooms)
 
+    @property
+    def length_samples(self) -> int:
+        """How long responses must be: the filters' lead and the slowest band's decay."""
+        return self.length
+
+    def stack(self, others: Sequence[OctaveTarget]) -> OctaveTarget:
+        """The channels of several targets of one kind one after the other."""
+        every = (self, *others)
+        return dataclasses.replace(
+            self,
+            decay=energy_decay.stack([target.decay for target in every]),
+            scale=np.concatenate([target.scale for target in every]),
+            weight=torch.cat([target.weight for target in every]),
+            length=max(target.length for target in every),
+            rooms=len(every),
+        )
+
+    def compare(self, rows: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+        """See `octave_decay_loss`."""
+        return octave_decay_loss(rows, self, weights)
+
     @functools.lru_cache(maxsize=2)  # noqa: B019  (a target lives as long as its fit)
     def filters(self, n_fft: int, device: torch.device) -> Tensor:
         """What a spectrum is multiplied by, (channels, bands, n_fft // 2 + 1): filter, scale and delay."""
@@ -79,6 +101,12 @@ class OctaveTarget:
         shapes = np.stack([flat if b is None else octave_magnitude(b, frequency_hz) for b in self.bands])
         filters = self.scale[..., None] * (shapes * delay)
         return torch.from_numpy(filters.astype(np.complex64)).to(device)
+
+
+def octave_decay_term(target: Target) -> OctaveTarget:
+    """Prepare the decays of a target's octaves, and of the whole spectrum."""
+    fs = target.sample_rate_hz
+    return octave_target([room_parameters(h, fs, "auto") for h in target.samples], fs)
 
 
 def octave_target(measured: Sequence[RoomParameters], sample_rate_hz: float) -> OctaveTarget:
@@ -147,18 +175,6 @@ def _time_s(part: BandParameters) -> float:
 
 def _range_db(part: BandParameters) -> float:
     return part.decay.range_db if math.isfinite(part.decay.range_db) else DEEPEST_DB
-
-
-def stack(targets: Sequence[OctaveTarget]) -> OctaveTarget:
-    """The channels of several targets of one kind one after the other."""
-    return dataclasses.replace(
-        targets[0],
-        decay=energy_decay.stack([target.decay for target in targets]),
-        scale=np.concatenate([target.scale for target in targets]),
-        weight=torch.cat([target.weight for target in targets]),
-        length=max(target.length for target in targets),
-        rooms=len(targets),
-    )
 
 
 def octave_decay_loss(

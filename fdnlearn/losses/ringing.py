@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from fdnlearn.acoustics.ringing import PADDING, LateLines, excused, late_lines, windows_s
 from fdnlearn.losses import late_windows
 from fdnlearn.losses.late_windows import LateWindows
+from fdnlearn.losses.terms import weighted
 from fdnlearn.model.tiling import filled_up
 from fdnlearn.rir.target import Target
 
@@ -146,3 +147,42 @@ def ringing_distance(h: Tensor, targets: Sequence[RingingTarget], rooms: int = 1
         excess = (level - FREE_DB).clamp_min(0.0).square() * target.counts
         total = total + excess.sum(-1) @ target.share.to(excess)
     return total
+
+
+@dataclass(frozen=True, eq=False)
+class RingingTerm:
+    """Lines that stand out of the late spectra; a `fdnlearn.losses.terms.Term`.
+
+    Attributes
+    ----------
+    targets : tuple of RingingTarget
+    channels : int
+        Of a room.
+    rooms : int
+    """
+
+    targets: tuple[RingingTarget, ...]
+    channels: int
+    rooms: int = 1
+
+    #: What a response has not is silence.
+    length_samples = 0
+
+    @property
+    def kind(self) -> Hashable:
+        """Terms that agree in it can be stacked."""
+        return self.channels
+
+    def stack(self, others: Sequence[RingingTerm]) -> RingingTerm:
+        """The term of this room and of others of its kind."""
+        every = (self, *others)
+        return RingingTerm(stack([one.targets for one in every], self.channels), self.channels, len(every))
+
+    def compare(self, rows: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean over the parts of a room."""
+        return weighted("ringing", ringing_distance(rows, self.targets, self.rooms), weights)
+
+
+def ringing_term(target: Target) -> RingingTerm:
+    """Prepare the late parts of a target."""
+    return RingingTerm(ringing_targets(target), len(target.samples))

@@ -129,11 +129,12 @@ def _common_loss(target: Target, response: FloatArray) -> float:
     """Loss of what is rendered, all terms, whatever the method itself has minimised."""
     import torch
 
+    from fdnlearn.losses.definitions import HOMOGENEOUS
     from fdnlearn.losses.objective import objective_for
 
     heard = math.ceil(target.reverberation_time_s * target.sample_rate_hz)
     missing = max(0, max(target.length_samples, heard) - response.shape[1])
     h = np.pad(response, ((0, 0), (0, missing))).astype(np.float32)
     with torch.no_grad():
-        loss, _ = objective_for(target)(torch.from_numpy(h)[None])
+        loss, _ = objective_for(target, HOMOGENEOUS)(torch.from_numpy(h)[None])
     return float(loss[0])
