@@ -35,6 +35,8 @@ from fdnlearn.report.gallery import channel_figures
 from fdnlearn.rir import Target, load_target
 from fdnlearn.rir.metrics import compare
 
+pytestmark = pytest.mark.fit
+
 RATE_HZ = 16000
 BRIEF = dataclasses.replace(BRIEF_BANDED, sample_rate_hz=RATE_HZ)
 

@@ -26,6 +26,8 @@ from fdnlearn.runs.many.folder import BatchFolder
 from fdnlearn.runs.many.one import fit_room
 from fdnlearn.runs.many.summary import COLUMNS
 
+pytestmark = pytest.mark.fit
+
 
 @pytest.fixture(autouse=True)
 def inline(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from fdnlearn.fdn import load_fdn
 from fdnlearn.render import impulse_response
 from fdnlearn.runs.folder import RESULTS
 
-pytestmark = pytest.mark.usefixtures("short_report")
+pytestmark = [pytest.mark.fit, pytest.mark.usefixtures("short_report")]
 
 
 class TestFit:

@@ -28,6 +28,8 @@ from fdnlearn.ops.response import get_kernel
 from fdnlearn.registry import AUTO
 from fdnlearn.rir import Target
 
+pytestmark = pytest.mark.fit
+
 Make = Callable[..., FloatArray]
 
 #: Seconds and reverberation times: one kind, but three lengths.

@@ -43,6 +43,7 @@ def test_short_transforms_are_exact(n_fft: int) -> None:
     torch.testing.assert_close(filter_response(gains, sos, n_fft, torch.complex128), exact(gains, sos, n_fft))
 
 
+@pytest.mark.long
 def test_responses_have_the_right_gradients() -> None:
     gains, sos = (x.clone().requires_grad_() for x in loop_filters(2))
 

@@ -53,6 +53,7 @@ def test_every_device_has_a_kernel() -> None:
 
 
 # The GPU's gradients are held to the reference's: finite differences in Triton's interpreter would take minutes.
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["reference", "cpu"])
 @pytest.mark.parametrize("n_fft", [12, 13])
 @pytest.mark.parametrize("per_bin", [False, True], ids=["flat", "per bin"])
@@ -146,6 +147,7 @@ def test_the_fast_kernel_equals_the_reference(
     assert max(errors) <= TOLERANCE[dtype], errors
 
 
+@pytest.mark.gpu_interpreter
 def test_phases_of_thousands_of_turns_are_exact() -> None:
     """A delay of one second rings at its own place to single precision, on the reference in single too."""
     n_fft, delay = 1 << 18, 200_001.0
@@ -194,6 +196,7 @@ print(numba.get_num_threads(), digests[0])
 """
 
 
+@pytest.mark.process
 def test_two_threads_at_once_and_any_number_of_cores_give_the_same_bytes() -> None:
     """In processes of their own: Numba aborts the process when two threads enter parallel code unguarded."""
     found = []

@@ -28,6 +28,8 @@ from fdnlearn.ops.filters import cuda as cuda_filters
 from fdnlearn.ops.response import cuda, reference
 from fdnlearn.rir import Target
 
+pytestmark = pytest.mark.gpu_interpreter
+
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -84,6 +84,7 @@ def test_the_fused_energy_decay_equals_stock_operations(hop: int, dtype: torch.d
         torch.testing.assert_close(terms[name], value)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("term", TERMS)
 def test_every_term_of_the_energy_decay_has_the_right_gradient(term: str) -> None:
     aim = aim_at(decaying_noise(1, 160, time_s=0.008), hop=4, range_db=40.0)
@@ -176,6 +177,7 @@ def test_the_fused_echo_density_equals_stock_operations(dtype: torch.dtype, hop:
     torch.testing.assert_close(profile, _unfolded(h, how), rtol=0, atol=5e-5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_echo_density_has_the_right_gradient(variant: str) -> None:
     rate_hz, length = 1000.0, 70

@@ -29,6 +29,8 @@ from fdnlearn.report import render_report, write_report
 from fdnlearn.report.audio import MAX_BYTES, level_matched_clips
 from fdnlearn.rir.target import Step
 
+pytestmark = pytest.mark.page
+
 VOID_ELEMENTS = {"meta", "br", "link", "img", "input", "hr"}
 
 
