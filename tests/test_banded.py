@@ -34,6 +34,8 @@ from fdnlearn.report.gallery import channel_figures
 from fdnlearn.rir import Target, load_target
 from fdnlearn.rir.metrics import compare
 
+pytestmark = pytest.mark.fit
+
 RATE_HZ = 16000
 BRIEF = BRIEF_BANDED.with_settings(sample_rate_hz=RATE_HZ)
 

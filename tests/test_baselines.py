@@ -32,6 +32,8 @@ from fdnlearn.registry import MODELS
 from fdnlearn.render import impulse_response
 from fdnlearn.rir import Target
 
+pytestmark = pytest.mark.fit
+
 RATE_HZ = 8000
 SEARCHES = ("genetic", "cmaes", "classic")
 GENERATIONS = 8

@@ -30,6 +30,8 @@ from fdnlearn.runs.many.one import fit_room
 from fdnlearn.runs.many.summary import COLUMNS
 from fdnlearn.runs.pipeline import Job
 
+pytestmark = pytest.mark.fit
+
 
 @pytest.fixture(autouse=True)
 def inline(monkeypatch: pytest.MonkeyPatch) -> None:

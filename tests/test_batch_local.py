@@ -34,6 +34,8 @@ from fdnlearn.runs.many.memory import BASE_BYTES, fit_bytes
 from fdnlearn.runs.many.one import fit_room, fit_rooms, target_of
 from fdnlearn.runs.pipeline import Job
 
+pytestmark = pytest.mark.process
+
 ROOMS = 6
 #: Fits of a third of a second, so that there is time to kill something.
 STEADY = FitConfig.for_model("homogeneous", lines=4, iterations=60, restarts=1, sample_rate_hz=8000)

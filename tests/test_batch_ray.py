@@ -31,6 +31,7 @@ def alone(*command: object) -> list[str]:
     return [*inside, "sh", "-c", 'ip link set lo up; exec "$@"', "sh", *map(str, command)]
 
 
+@pytest.mark.process
 @pytest.mark.timeout(600)
 def test_killed_workers_nodes_and_drivers_cost_nothing(tmp_path: Path) -> None:
     rooms = make_rooms(tmp_path / "rooms", ROOMS)
@@ -51,6 +52,7 @@ def test_killed_workers_nodes_and_drivers_cost_nothing(tmp_path: Path) -> None:
     assert published(tmp_path / "driver") == networks
 
 
+@pytest.mark.process
 def test_an_address_nobody_listens_at_is_one_line(tmp_path: Path) -> None:
     rooms = make_rooms(tmp_path / "rooms", 1)
     outcome = launch(

@@ -180,6 +180,7 @@ class TestTheRest:
         assert outcome.code == 0
         assert outcome.stdout.startswith("fdnlearn ")
 
+    @pytest.mark.process
     def test_a_reader_that_leaves_is_no_failure_to_talk_about(self) -> None:
         with start("schema") as process:
             assert process.stdout is not None

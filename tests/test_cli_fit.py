@@ -20,7 +20,7 @@ from fdnlearn.rir import Recording, read_recording
 from fdnlearn.rir.metrics_document import json_schema, load_metrics
 from fdnlearn.runs.folder import RESULTS
 
-pytestmark = pytest.mark.usefixtures("short_report")
+pytestmark = [pytest.mark.fit, pytest.mark.usefixtures("short_report")]
 
 
 class TestFit:

@@ -20,7 +20,7 @@ from fdnlearn.fdn import load_fdn
 from fdnlearn.fitting import Status
 from fdnlearn.runs.folder import CHECKPOINT, RESULTS
 
-pytestmark = pytest.mark.usefixtures("short_report")
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("short_report")]
 
 
 class TestStopping:

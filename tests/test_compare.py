@@ -29,6 +29,8 @@ from fdnlearn.runs.study import Plan, compare_methods, parse_methods
 from fdnlearn.runs.study.cells import Cell, Place
 from fdnlearn.runs.study.quantities import COMPARED
 
+pytestmark = pytest.mark.fit
+
 METHODS = "gradient,analytic"
 QUICK = ("--methods", METHODS, "--seeds", 1, "--budget", 0.2, "--lines", 4, "--sample-rate", 8000)
 

@@ -63,6 +63,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Target:
     return load_target(path, sample_rate_hz=8000)
 
 
+@pytest.mark.fit
 class TestAblations:
     def test_frozen_delays_stay_where_they_start(self, target: Target) -> None:
         config = FitConfig.for_model(

@@ -119,6 +119,7 @@ def test_any_number_of_lines_inputs_and_outputs(lines: int, inputs: int, outputs
     assert difference_db(rendered, learned) <= DOUBLE_DB
 
 
+@pytest.mark.fit
 def test_a_fit_is_heard_as_learned(make_room: Callable[..., FloatArray]) -> None:
     """From a recording with inverted polarity and its own level, through the whole fit, to the renderer."""
     recording = -0.2 * make_room(seconds=0.35, reverberation_time_s=0.2)

@@ -33,6 +33,8 @@ from fdnlearn.render import impulse_response
 from fdnlearn.rir import Target, load_target
 from fdnlearn.rir.metrics import compare, edc_rms_db
 
+pytestmark = pytest.mark.fit
+
 
 def test_a_fit_comes_near_its_target_and_ends_on_whole_delays(target: Target) -> None:
     config = BRIEF.with_settings(iterations=60, restarts=8)

@@ -16,6 +16,8 @@ from fdnlearn.fdn import dumps_fdn
 from fdnlearn.fitting import Checkpointing, Progress, Status, solve
 from fdnlearn.rir import Target
 
+pytestmark = pytest.mark.fit
+
 
 @pytest.mark.parametrize(("delays", "patience"), [("integer", None), ("fractional", None), ("integer", 1)])
 def test_stopped_anywhere_a_fit_keeps_its_best_and_resumes_to_the_same_bytes(

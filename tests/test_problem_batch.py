@@ -29,6 +29,8 @@ from fdnlearn.ops.decay import reference as stock_decay
 from fdnlearn.options import AUTO, Banded
 from fdnlearn.rir import Target
 
+pytestmark = pytest.mark.fit
+
 Make = Callable[..., FloatArray]
 
 #: Seconds and reverberation times: one kind, but three lengths.

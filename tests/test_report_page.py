@@ -31,6 +31,8 @@ from fdnlearn.report.audio import MAX_BYTES, level_matched_clips
 from fdnlearn.rir.metrics_document import Metrics
 from fdnlearn.rir.target import PreparationStep
 
+pytestmark = pytest.mark.page
+
 VOID_ELEMENTS = {"meta", "br", "link", "img", "input", "hr"}
 
 

@@ -80,6 +80,7 @@ def test_gain_and_polarity_return_to_the_recording(make_room: Make) -> None:
     np.testing.assert_allclose(back[1:], -h[0, 161:], atol=1e-12)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("source_hz", "wanted_hz"), [(96000, 16000), (44100, 16000), (192000, 48000)])
 def test_gain_preserves_the_frequency_response(make_room: Make, source_hz: int, wanted_hz: int) -> None:
     """Convolving with the target at its rate is as loud as with the recording at its own."""
@@ -259,6 +260,7 @@ def test_preparation_is_deterministic(tmp_path: Path, make_room: Make) -> None:
     st.one_of(st.none(), st.floats(0.02, 5.0)),
     st.integers(0, 2**32 - 1),
 )
+@pytest.mark.long
 def test_any_echoes_noise_and_decay_are_a_target_or_refused(
     echoes: list[tuple[int, float]], noise: float, time_s: float | None, seed: int
 ) -> None:

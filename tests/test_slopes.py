@@ -103,6 +103,7 @@ def test_the_homogeneous_model_has_no_slopes(room: Target) -> None:
         solve(room, FitConfig.for_model("homogeneous", knots="third-octave"))
 
 
+@pytest.mark.fit
 def test_both_slopes_are_learned(room: Target) -> None:
     """The late decay of a coupled room, which one time per band misses."""
     config = FitConfig.for_model("banded", iterations=80, sample_rate_hz=RATE_HZ)
@@ -122,6 +123,7 @@ def test_both_slopes_are_learned(room: Target) -> None:
     assert errors["2"] < 0.7 * errors["1"], errors
 
 
+@pytest.mark.fit
 def test_third_octaves_are_finer_knots(room: Target) -> None:
     model = banded_for(room, Banded(knots="third-octave", slopes="1"))
     assert model.knots_hz.size == 3 * 6 + 3

@@ -65,6 +65,7 @@ def test_several_channels_are_refused() -> None:
         widened(network(4, 1, 2), 0)
 
 
+@pytest.mark.fit
 def test_the_command_writes_two_channels(room: Path, tmp_path: Path) -> None:
     outcome = run("fit", room, "-o", tmp_path / "fit", *QUICK, "--stereo")
     assert outcome.code == 0, outcome.stderr
