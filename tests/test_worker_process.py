@@ -7,7 +7,7 @@ import time
 from multiprocessing.connection import Connection
 
 import pytest
-from processes import alive
+from processes import alive, wait_until
 
 from fdnlearn.base.processes import WorkerProcess, thread_limits
 
@@ -49,7 +49,7 @@ def test_it_can_be_killed_and_ended_more_than_once(kills: int) -> None:
     assert process.alive
     for _ in range(kills):
         process.kill()
-        assert not alive(pid)
+        wait_until(lambda: not alive(pid), "the end of the process", 10.0)
         with pytest.raises(EOFError):
             process.pipe.recv()
     process.end()
