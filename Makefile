@@ -14,7 +14,7 @@ DEMO_ROOM := data/lecture_room.wav
 PARALLEL ?= --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 PYTEST := $(BIN)/python -m pytest
 # Tests that hang on last bits, if any do.
-LAST_BITS := tests/test_crowd.py tests/test_fitting.py tests/test_fitting_resume.py tests/test_baselines.py
+LAST_BITS := tests/test_problem_batch.py tests/test_fitting.py tests/test_fitting_resume.py tests/test_baselines.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo audition check test lint types fast slow tests coverage processors hooks format wheel player \
