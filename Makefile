@@ -1,5 +1,6 @@
 # make demo   fit an example room, from a bare machine to a report
 # make audition   open the listening room in the browser
+# make check   lint, types and the tests that start nothing: under a minute, to be run at every save
 # make test   lint, types and all tests
 # make player-dist   the player plugin as archives for Linux and Windows, see docs/plugins.md
 # Everything happens in .venv; constraints.txt pins the one package whose builds differ between machines.
@@ -9,12 +10,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 DEMO_ROOM := data/lecture_room.wav
+# A process a core, up to four; tests of one file, and those that share a costly fixture, stay in one.
+PARALLEL ?= --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest
+# Tests that hang on last bits, if any do.
+LAST_BITS := tests/test_problem_batch.py tests/test_fitting.py tests/test_fitting_resume.py tests/test_baselines.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo audition test lint types tests format wheel player player-dist clean
+.PHONY: help demo audition check test lint types fast slow tests coverage processors hooks format wheel player \
+	player-dist clean
 
 help:
-	@sed -n '1,4s/^# //p' Makefile
+	@sed -n '1,5s/^# //p' Makefile
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -32,6 +39,8 @@ audition: $(VENV)/.installed
 	$(PIP) -e '.[audition]'
 	$(BIN)/fdnlearn audition
 
+check: lint types fast
+
 test: lint types tests
 
 lint: $(VENV)/.installed-dev
@@ -41,8 +50,29 @@ lint: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
+fast: $(VENV)/.installed-dev
+	$(PYTEST) $(PARALLEL) --tier fast
+
+slow: $(VENV)/.installed-dev
+	$(PYTEST) $(PARALLEL) --tier slow
+
 tests: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(PYTEST) $(PARALLEL)
+
+coverage: $(VENV)/.installed-dev
+	$(PYTEST) $(PARALLEL) --tier fast --cov --cov-report=
+	@echo "lines that the fast tests reach: $$($(BIN)/python -m coverage report --format=total) %"
+
+# As on processors without wide vectors, and with one thread: kernels and torch are compiled and chosen anew.
+processors: $(VENV)/.installed-dev
+	cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && \
+	NUMBA_CACHE_DIR="$$cache/generic" NUMBA_CPU_NAME=generic ATEN_CPU_CAPABILITY=default \
+		$(PYTEST) $(PARALLEL) $(LAST_BITS) && \
+	NUMBA_CACHE_DIR="$$cache/single" NUMBA_NUM_THREADS=1 ATEN_CPU_CAPABILITY=avx2 \
+		$(PYTEST) $(PARALLEL) $(LAST_BITS)
+
+hooks: $(VENV)/.installed-dev
+	$(BIN)/pre-commit install
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix

@@ -88,15 +88,16 @@ def rows(name: str, samples: FloatArray) -> list[str]:
     fdn = result.fdn
     found = compare(target, impulse_response(fdn) / (fdn.gain * fdn.polarity), RATE_HZ)
     assert found.coherence is not None
-    error = np.array(list(found.coherence["error"].values()))
-    pair = list(found.coherence["error"])[int(error.max(axis=1).argmax())]
+    error = np.array(list(found.coherence.error.values()))
+    pair = list(found.coherence.error)[int(error.max(axis=1).argmax())]
     cells = [
         f"{wanted:.2f} → {got:.2f}"
-        for wanted, got in zip(found.coherence["target"][pair], found.coherence["fitted"][pair], strict=True)
+        for wanted, got in zip(found.coherence.target[pair], found.coherence.fitted[pair], strict=True)
     ]
     kept = int((error <= 0.1).sum())
-    t30 = [band.error["t30_percent"] for band in found.octave.values() if band.measurable["t30_s"].counts]
-    c80 = [band.error["c80_db"] for band in found.octave.values() if band.measurable["c80_db"].counts]
+    errors, measurable = found.error.octave, found.measurable.octave
+    t30 = [band.t30_percent for hz, band in errors.items() if measurable[hz].t30.counts]
+    c80 = [band.c80_db for hz, band in errors.items() if measurable[hz].c80.counts]
     worst = [max((x for x in values if x is not None), default=float("nan")) for values in (t30, c80)]
     told = [f"{kept} of {error.size}", f"{worst[0]:.1f}", f"{worst[1]:.2f}", f"{result.seconds:.0f}"]
     return [f"| {name} | {pair} | {' | '.join([*cells, *told])} |"]

@@ -1,10 +1,10 @@
-"""Hold the methods against each other on measured rooms and write docs/comparison.md.
+"""Hold the methods against each other on measured rooms; write docs/comparison.md and docs/comparison.csv.
 
 ``FDNLEARN_ROOMS=rooms python benchmarks/comparison.py`` takes hours: rooms x methods x seeds x budgets. It can be
 stopped at any time and goes on where it was; ``--no-run`` writes the page from what is there. With ``--threads 1`` as
 many of these may run at a time as there are cores, each with other ``--methods`` or ``--budgets`` or ``--split``;
-``--gather`` then makes one of their fits, without a new one. Every figure of the page comes from the `summary.json`
-files of the runs. What stands between the two discussion marks of the page is written by hand and kept.
+``--gather`` then makes one of their fits, without a new one. Every figure comes from the `summary.json` files of the
+runs. What stands between the two discussion marks of the page is written by hand and kept.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fdnlearn.acoustics.grading import format_number
+from comparison_figures import write_figures
+
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.registry import METHODS
+from fdnlearn.report.formatting import format_effort, format_number
 from fdnlearn.runs.study import VARIANTS, Plan, compare_methods, parse_methods
-from fdnlearn.runs.study.page import format_effort, format_p, verdict_sentence
 from fdnlearn.runs.study.pairs import FEWEST_ROOMS
 from fdnlearn.runs.study.quantities import COMPARED
-from fdnlearn.runs.study.runner import Step
+from fdnlearn.runs.study.runner import StudyProgress
 
 OPENAIR, YORK = "openairlib.net", "openairlib.net, AudioLab, University of York"
 
@@ -60,7 +61,7 @@ def run(split: str, budget_s: float, rooms: Sequence[Path], options: argparse.Na
     """Finish one comparison; progress goes to stderr, a line for each fit."""
     last = ""
 
-    def show(step: Step) -> bool:
+    def show(step: StudyProgress) -> bool:
         nonlocal last
         if step.doing != last:
             last = step.doing
@@ -89,19 +90,27 @@ def page(summaries: Mapping[tuple[str, float], Document], discussion: str) -> st
     lines = [
         "# Gradient descent against the alternatives",
         "",
-        "Written by `benchmarks/comparison.py`; every figure comes from the runs named here.",
+        "Written by `benchmarks/comparison.py` from its runs. [comparison.csv](comparison.csv) holds every figure: "
+        "medians, pairs with intervals and tests, every room, and each place where the gradient is worse; "
+        "`benchmarks/comparison_figures.py` says what a row is.",
+        "",
+        "## Method",
         "",
         *_setup(list(summaries.values())),
     ]
     if discussion:
-        lines += ["", "## Discussion", "", BEGIN, discussion, END]
+        lines += ["", BEGIN, discussion, END]
+    lines += [
+        "",
+        "## Medians",
+        "",
+        "Over the rooms of a set, seeds averaged first. The last column counts the judged quantities in which "
+        "the first method is significantly better, and worse, than that of the row.",
+    ]
     for split, (title, _) in SPLITS.items():
         found = {budget: summary for (name, budget), summary in summaries.items() if name == split}
-        if not found:
-            continue
-        lines += ["", f"## {title}"]
         for budget_s, summary in sorted(found.items(), reverse=True):
-            lines += ["", f"### {budget_s:g} s a fit, {len(summary['rooms'])} rooms", *_results(summary)]
+            lines += ["", f"### {title}: {len(summary['rooms'])}, {budget_s:g} s a fit", *_results(summary)]
     return "\n".join([*lines, "", *_credits(summaries), ""])
 
 
@@ -120,7 +129,7 @@ def _setup(summaries: Sequence[Document]) -> list[str]:
         "everything is compiled before the first fit, and the time of a fit holds everything up to whole-sample "
         "delays. All methods use the same kernels; those that search evaluate batches in one call. How their "
         "settings were found is told in "
-        "[decisions.md](decisions.md).",
+        "[tuning.md](tuning.md).",
         "",
         "Errors are absolute, broadband, on whole-sample delays, seeds averaged first, medians over rooms. A room "
         "counts for a quantity if its recording allows it; where a fit has no value it is a miss and ranks last. "
@@ -145,9 +154,7 @@ def _results(summary: Document) -> list[str]:
     lines = ["", *_medians(summary), ""]
     if summary["cells"]["pending"]:
         lines += [f"**{summary['cells']['pending']} of {summary['cells']['total']} fits are missing.**", ""]
-    for pair in summary["pairs"]:
-        lines.append(f"- {verdict_sentence(pair)}")
-    lines += ["", *_pairs(summary), "", *_losses(summary), "", *_by_room(summary)]
+    lines.append(_worse_medians(summary))
     failures = [
         f"- {f['room']}, {f['method'] or 'all methods'}, seed {f['seed']}: {f['reason']}"
         for f in summary["failures"]
@@ -156,93 +163,34 @@ def _results(summary: Document) -> list[str]:
 
 
 def _medians(summary: Document) -> list[str]:
+    verdicts = {
+        pair["rival"]: f"{pair['better_on']}, {pair['worse_on']} of {pair['judged']}"
+        for pair in summary["pairs"]
+    }
     rows = []
     for spec, row in summary["methods"].items():
-        cells = [
-            _error(row["median"][c.key]["value"], c.quantity.error_decimals, row["median"][c.key])
-            for c in COMPARED
-        ]
-        rows.append([f"`{spec}`", *cells, format_effort(row["seconds"]), format_effort(row["evaluations"])])
+        cells = [_error(row["median"][c.key], c.quantity.error_decimals) for c in COMPARED]
+        effort = [format_effort(row["seconds"]), format_effort(row["evaluations"])]
+        rows.append([f"`{spec}`", *cells, *effort, verdicts.get(spec, "")])
     counted = [
         str(max(row["median"][c.key]["rooms"] for row in summary["methods"].values())) for c in COMPARED
     ]
-    return _table(["", *_heads(), "s", "evaluations"], [*rows, ["rooms", *counted, "", ""]])
+    heads = ["", *_heads(), "s", "evaluations", "better, worse"]
+    return _table(heads, [*rows, ["rooms", *counted, "", "", ""]])
 
 
-def _pairs(summary: Document) -> list[str]:
-    rows = []
-    for pair in summary["pairs"]:
-        for c in COMPARED:
-            q = pair["quantities"][c.key]
-            d = c.quantity.error_decimals
-            interval = " … ".join(format_number(bound, d) for bound in q["interval"] or ()) or "—"
-            effect, p, p_holm = format_number(q["effect"], 2), format_p(q["p"]), format_p(q["p_holm"])
-            difference = format_number(q["median_difference"], d)
-            name = f"{c.quantity.symbol}{f' / {c.quantity.error_unit}' if c.quantity.error_unit else ''}"
-            rows.append(
-                [
-                    f"`{pair['rival']}`",
-                    name,
-                    difference,
-                    interval,
-                    effect,
-                    p,
-                    p_holm,
-                    q["finding"] or "not judged",
-                ]
-            )
-    heads = ["rival", "", "difference", "95 %", "effect", "p", "p, Holm", "finding"]
-    title = "Quantity by quantity: rival minus the first method, positive favours the first"
-    return _folded(title, _table(heads, rows)) if rows else []
-
-
-def _losses(summary: Document) -> list[str]:
-    """Rooms in which the first method is worse than a rival by more than is tolerated."""
-    first, *rivals = summary["methods"]
-    found = []
-    for rival in rivals:
-        for c in COMPARED:
-            places = []
-            for room in summary["rooms"]:
-                errors = [room["methods"][spec]["error"] for spec in (first, rival)]
-                if None in errors or c.key not in room["counts"]:
-                    continue
-                own, other = (float("inf") if e[c.key] is None else e[c.key] for e in errors)
-                if own - other > c.tolerance:
-                    decimals = c.quantity.error_decimals
-                    places.append(
-                        f"{room['name']} ({format_number(own, decimals)} against {format_number(other, decimals)})"
-                    )
-            if places:
-                found.append(f"- `{rival}`, {c.quantity.symbol}: {', '.join(places)}")
-    if not found:
-        return [
-            f"In no room is `{first}` worse than a rival by more than a quarter of a just-noticeable difference."
-        ]
-    return [f"Where `{first}` is worse by more than a quarter of a just-noticeable difference:", "", *found]
-
-
-def _by_room(summary: Document) -> list[str]:
-    rows = []
-    for room in summary["rooms"]:
-        for spec, row in room["methods"].items():
-            if row["error"] is None:
-                continue
-            cells = [
-                _error(row["error"][c.key], c.quantity.error_decimals, {"rooms": c.key in room["counts"]})
-                for c in COMPARED
-            ]
-            rows.append(
-                [
-                    room["name"],
-                    f"`{spec}`",
-                    *cells,
-                    format_effort(row["seconds"]),
-                    format_number(row["loss"], 4),
-                ]
-            )
-    table = _table(["room", "", *_heads(), "s", "loss"], rows)
-    return _folded("Room by room", table)
+def _worse_medians(summary: Document) -> str:
+    """The medians of the first method that are worse than a rival's by more than is tolerated."""
+    first = next(iter(summary["methods"]))
+    worse = [
+        f"{c.quantity.symbol} (`{pair['rival']}`)"
+        for pair in summary["pairs"]
+        for c in COMPARED
+        if c.judged and pair["quantities"][c.key]["worse_median"]
+    ]
+    if worse:
+        return f"Medians of `{first}` worse by more than a quarter of a JND: {', '.join(worse)}."
+    return f"No median of `{first}` is worse than another method's by more than a quarter of a JND."
 
 
 def _credits(summaries: Mapping[tuple[str, float], Document]) -> list[str]:
@@ -261,11 +209,11 @@ def _heads() -> list[str]:
     ]
 
 
-def _error(value: float | None, decimals: int, counts: Document) -> str:
-    if not counts["rooms"]:
+def _error(median: Document, decimals: int) -> str:
+    if not median["rooms"]:
         return "–"
-    missed = f" ({counts['missed']} missed)" if counts.get("missed") else ""
-    return ("missed" if value is None else format_number(value, decimals)) + missed
+    missed = f" ({median['missed']} missed)" if median["missed"] else ""
+    return ("missed" if median["value"] is None else format_number(median["value"], decimals)) + missed
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -273,10 +221,6 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
         "---" if head in ("", "room", "rival", "finding", "credit", "licence") else "---:" for head in heads
     ]
     return [f"| {' | '.join(cells)} |" for cells in (heads, rule, *rows)]
-
-
-def _folded(title: str, lines: Sequence[str]) -> list[str]:
-    return [f"<details><summary>{title}</summary>", "", *lines, "", "</details>"]
 
 
 def _discussion(path: Path) -> str:
@@ -302,7 +246,9 @@ def main() -> None:
     parser.add_argument("--split", choices=SPLITS, help="these rooms only")
     parser.add_argument("--only", help="comma-separated names of rooms, to try things out")
     parser.add_argument("--gather", action="store_true", help="sum up the fits that are there; begin none")
-    parser.add_argument("--no-run", action="store_true", help="write the page from the runs that are there")
+    parser.add_argument(
+        "--no-run", action="store_true", help="write page and table from the runs that are there"
+    )
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/comparison.md"))
     options = parser.parse_args()
     budgets = [float(budget) for budget in options.budgets.split(",")]
@@ -330,7 +276,9 @@ def main() -> None:
     except KeyboardInterrupt:
         raise SystemExit("comparison: interrupted; run it again to go on") from None
     options.output.write_text(page(summaries, _discussion(options.output)), encoding="utf-8")
-    print(options.output)
+    figures = options.output.with_suffix(".csv")
+    write_figures(figures, summaries)
+    print(options.output, figures)
 
 
 if __name__ == "__main__":

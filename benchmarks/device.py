@@ -16,17 +16,16 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from fdnlearn.fitting import FitConfig, Solution, solve, solve_many
-from fdnlearn.fitting.descent import Descent, advance, column_rates
+from fdnlearn.fitting.descent import AdamState, advance, column_rates
 from fdnlearn.fitting.problem import Problem, problem_for
 from fdnlearn.rir import Recording, Target, prepare_target
-from fdnlearn.runs import outputs
+from fdnlearn.runs import Job
 from fdnlearn.runs.study.quantities import COMPARED, errors_of
 
 RATES_HZ = {"homogeneous": 16000, "banded": 48000}
@@ -52,7 +51,7 @@ def rooms_of(model: str, count: int) -> list[Target]:
 def config_of(model: str, options: argparse.Namespace, device: str | None = None) -> FitConfig:
     """A model's usual settings, shortened if asked for."""
     config = FitConfig.for_model(model, device=device or options.device)
-    return config if options.iterations is None else replace(config, iterations=options.iterations)
+    return config if options.iterations is None else config.with_settings(iterations=options.iterations)
 
 
 def agreement(options: argparse.Namespace) -> None:
@@ -82,7 +81,7 @@ def agreement(options: argparse.Namespace) -> None:
 def first_losses(problem: Problem, start: dict[str, Tensor]) -> list[float]:
     """Of five steps."""
     free = {name: x.to(problem.device) for name, x in start.items()}
-    descent, rates = Descent.start(free), 0.1 * column_rates(problem, free)
+    descent, rates = AdamState.start(free), 0.1 * column_rates(problem, free)
     return [advance(descent, problem, free, None, rates)[0][0] for _ in range(5)]
 
 
@@ -96,7 +95,7 @@ def together(options: argparse.Namespace) -> None:
     for model, most in (("homogeneous", options.rooms), ("banded", max(1, options.rooms // 4))):
         config = config_of(model, options)
         targets = rooms_of(model, most)
-        solve_many(targets[:1], replace(config, iterations=8))
+        solve_many(targets[:1], config.with_settings(iterations=8))
         group = max(1, most // 16)
         while group <= most:
             peak_memory_gb(reset=True)
@@ -125,8 +124,8 @@ def peak_memory_gb(*, reset: bool = False) -> float:
 def one(options: argparse.Namespace) -> None:
     """Seconds of one banded fit, the kernels compiled before."""
     (target,) = rooms_of("banded", 1)
-    config = replace(config_of("banded", options), lines=16)
-    solve(target, replace(config, iterations=8))
+    config = config_of("banded", options).with_settings(lines=16)
+    solve(target, config.with_settings(iterations=8))
     seconds = []
     for _ in range(3):
         began = time.perf_counter()
@@ -165,7 +164,7 @@ def median_errors(results: Sequence[object]) -> dict[str, float | None]:
     rows = []
     for result in results:
         assert isinstance(result, Solution)
-        rows.append(errors_of(outputs.evaluate(result).metrics))
+        rows.append(errors_of(Job(result.config).evaluate(result).metrics))
     found: dict[str, float | None] = {}
     for compared in COMPARED:
         known = [row[compared.key] for row in rows if row[compared.key] is not None]

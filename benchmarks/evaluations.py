@@ -39,7 +39,7 @@ def room() -> Target:
 
 def rates(target: Target, method: str, evaluations: int) -> tuple[float, float]:
     """Candidates a second of a method and of the bare kernel and loss."""
-    config = FitConfig(method=method, lines=LINES, iterations=10**6)
+    config = FitConfig.for_model("homogeneous", method=method, lines=LINES, iterations=10**6)
     problem = problem_for(target, config)
     free = problem.draw(BATCH, 1)
     used, bare = [], []

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from history import add_option, append
 
 LENGTHS_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 #: Range of the rooms, dB above their noise: the decay fills the recording, as in a well-made measurement.
@@ -41,8 +42,8 @@ def measure(length_s: float, options: argparse.Namespace) -> None:
     rate = options.rate
     recording = Recording("room", "", rate, room(length_s, rate)[None], "synthetic")
     target = prepare_target(recording, sample_rate_hz=rate)
-    config = FitConfig(
-        model=options.model, sample_rate_hz=rate, lines=options.lines, iterations=options.iterations
+    config = FitConfig.for_model(
+        options.model, sample_rate_hz=rate, lines=options.lines, iterations=options.iterations, restarts=16
     )
     solve(target, config, lambda _: True)  # compiles
     result = solve(target, config)
@@ -79,6 +80,12 @@ def lengths(options: argparse.Namespace) -> None:
             f"{found['ms_per_iteration']:>8.2f} {found['peak_mb']:>8.0f} {found['loss']:>7.4f}",
             flush=True,
         )
+        if options.record:
+            append(f"fit {_case(options)} {length_s:g} s", found["fit_s"], "s")
+
+
+def _case(options: argparse.Namespace) -> str:
+    return f"{options.model} N={options.lines} {options.rate / 1000:g} kHz {options.iterations} iterations"
 
 
 def whole_command(options: argparse.Namespace) -> None:
@@ -113,7 +120,10 @@ def whole_command(options: argparse.Namespace) -> None:
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
             if done.returncode:
                 sys.exit(done.stderr)
-            print(f"{name}: {time.perf_counter() - before:.1f} s", flush=True)
+            seconds = time.perf_counter() - before
+            print(f"{name}: {seconds:.1f} s", flush=True)
+            if options.record:
+                append(f"command {_case(options)} 1 s {name}", seconds, "s")
 
 
 def main() -> None:
@@ -126,6 +136,7 @@ def main() -> None:
     parser.add_argument("--model", default="homogeneous")
     parser.add_argument("--command", action="store_true", help="time the command line, cold and warm")
     parser.add_argument("--measure", type=float, help=argparse.SUPPRESS)
+    add_option(parser)
     options = parser.parse_args()
     if options.measure is not None:
         measure(options.measure, options)

@@ -18,9 +18,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from fdnlearn.fitting import FitConfig
 from fdnlearn.fitting.batch import ProblemBatch
-from fdnlearn.fitting.descent import Descent, advance, column_rates
+from fdnlearn.fitting.descent import AdamState, advance, column_rates
 from fdnlearn.fitting.problem import problem_for
-from fdnlearn.ops.rotation.cpu import stock_rotation
+from fdnlearn.ops.rotation import reference
 from fdnlearn.rir import load_target
 
 #: Launches of this project's kernels a step, forwards, backwards and what they clear or sum.
@@ -48,13 +48,13 @@ class Counting(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def step(crowd: ProblemBatch) -> Counter[str]:
+def step(batch: ProblemBatch) -> Counter[str]:
     """The operations of one step of two starts of every room, the second: the first also lays the targets together."""
-    free = crowd.draw(2, 0)
-    descent, rates = Descent.start(free), column_rates(crowd, free)
-    crowd.loss(free, None)
+    free = batch.draw(2, 0)
+    descent, rates = AdamState.start(free), column_rates(batch, free)
+    batch.loss(free, None)
     with Counting() as counting:
-        advance(descent, crowd, free, None, rates, crowd.rooms)
+        advance(descent, batch, free, None, rates, batch.rooms)
     return counting.found
 
 
@@ -67,7 +67,7 @@ def main() -> None:
     config = FitConfig.for_model(options.model, device="cpu")
     problem = problem_for(load_target(options.room, sample_rate_hz=config.sample_rate_hz), config)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(mock.patch("fdnlearn.model.orthogonal.rotation", stock_rotation))
+        stack.enter_context(mock.patch("fdnlearn.model.orthogonal.rotation", reference.rotation))
         for module in ("octave_decay", "energy_relief", "late_windows"):
             stack.enter_context(mock.patch(f"fdnlearn.losses.{module}.rfft", torch.fft.rfft))
         stack.enter_context(mock.patch("fdnlearn.losses.octave_decay.irfft", torch.fft.irfft))

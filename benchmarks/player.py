@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from history import add_option, append
 
 from fdnlearn.export import export
 from fdnlearn.export.player import fit_text, source_folder
@@ -121,6 +123,9 @@ def c_cost(fdn: FDN, folder: Path, flags: list[str]) -> list[str]:
 
 def main() -> None:
     """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_option(parser)
+    options = parser.parse_args()
     source = source_folder()
     loop = source.parents[1] / "fdnlearn" / "export" / "c"
     print(
@@ -154,6 +159,8 @@ def main() -> None:
             for way, figures in best.items():
                 loading = f", loading {1e3 * figures[0]:.1f} ms" if way == "player" else ""
                 print(f"{title:34} {way:28} {100 * figures[-1]:6.2f} %  {1 / figures[-1]:6.0f}x{loading}")
+                if options.record:
+                    append(f"{way} {title}", 100 * figures[-1], "% of a core")
 
 
 if __name__ == "__main__":

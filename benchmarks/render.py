@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
 import time
@@ -14,6 +15,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy starts its threads
 
 import numpy as np
+from history import add_option, append
 
 from fdnlearn.fdn import FDN
 from fdnlearn.render import BlockRenderer
@@ -67,6 +69,9 @@ def seconds(run: Callable[[], Any]) -> float:
 
 def main() -> None:
     """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_option(parser)
+    options = parser.parse_args()
     x = np.random.default_rng(0).standard_normal(SAMPLE_RATE_HZ * SECONDS)
     print(
         f"{SECONDS} s of mono at {SAMPLE_RATE_HZ} Hz, double precision, one thread, processor time, median of {REPEATS}"
@@ -85,6 +90,9 @@ def main() -> None:
 
         own = SECONDS / seconds(ours)
         blocked = SECONDS / seconds(blocks)
+        if options.record:
+            append(f"render N={lines}", own, "times real time")
+            append(f"render N={lines} blocks of 64", blocked, "times real time")
         try:
             run = peer(fdn, x)
         except ImportError:

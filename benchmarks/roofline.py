@@ -53,7 +53,7 @@ def solve_and_adjoint(n: int, bins: int, batch: int = 1) -> Iterator[tuple[str, 
 
 def on_the_cpu() -> Iterator[Run]:
     """The CPU's kernels on one network."""
-    from fdnlearn.ops.response import elimination as cpu
+    from fdnlearn.ops.response import elimination
     from fdnlearn.ops.response.lanes import LANES
 
     for n, bins in SIZES:
@@ -64,12 +64,12 @@ def on_the_cpu() -> Iterator[Run]:
         b, c = np.ones((1, n, 1), np.float32), np.ones((1, 1, n), np.float32)
         kept = np.empty((4, 1, 1, n, -(-bins // LANES) * LANES), np.float32)
         h = np.empty((1, 1, 1, bins), np.complex64)
-        parts = np.empty((1, -(-bins // cpu.BACKWARD_CHUNK), n, n + 4))
+        parts = np.empty((1, -(-bins // elimination.BACKWARD_CHUNK), n, n + 4))
         none = np.empty((0, 0, 0), np.complex64)
         n_fft = 2 * (bins - 1)
         runs = {
-            "solve": (cpu.solve, (u, gain, gain, m, b, c, n_fft, *kept, h)),
-            "adjoint": (cpu.adjoint, (u, gain, gain, c, n_fft, *kept, np.ones_like(h), parts, none)),
+            "solve": (elimination.solve, (u, gain, gain, m, b, c, n_fft, *kept, h)),
+            "adjoint": (elimination.adjoint, (u, gain, gain, c, n_fft, *kept, np.ones_like(h), parts, none)),
         }
         for name, operations, moved in solve_and_adjoint(n, bins):
             kernel, arguments = runs[name]
@@ -81,7 +81,7 @@ def on_the_device(device: torch.device, sizes: tuple[tuple[int, int], ...], batc
     from fdnlearn.losses.echo_density import settings
     from fdnlearn.ops.echo import cuda as cuda_echo
     from fdnlearn.ops.filters import cuda as cuda_filters
-    from fdnlearn.ops.response import cuda
+    from fdnlearn.ops.response import Parameters, cuda
 
     for n, bins in sizes:
         generator = torch.Generator().manual_seed(0)
@@ -90,10 +90,11 @@ def on_the_device(device: torch.device, sizes: tuple[tuple[int, int], ...], batc
         free = (u, torch.full((batch, n), 0.9), m, torch.ones(batch, n, 1), torch.ones(batch, 1, n))
         leaves = [x.to(device).requires_grad_() for x in free]
         n_fft = 2 * (bins - 1)
-        h = cuda.response(*leaves, n_fft)
+        network = Parameters(*leaves, torch.zeros(batch, 1, 1, device=device))
+        h = cuda.response(network, n_fft)
         pull = torch.ones_like(h)
         runs: dict[str, Callable[[], Any]] = {
-            "solve": lambda f=leaves, n_fft=n_fft: cuda.response(*f, n_fft),  # type: ignore[misc]
+            "solve": lambda p=network, n_fft=n_fft: cuda.response(p, n_fft),  # type: ignore[misc]
             "adjoint": lambda h=h, f=leaves, p=pull: torch.autograd.grad(h, f, p, retain_graph=True),  # type: ignore[misc]
         }
         for name, operations, moved in solve_and_adjoint(n, bins, batch):
@@ -106,16 +107,15 @@ def on_the_device(device: torch.device, sizes: tuple[tuple[int, int], ...], batc
     gains = torch.full((batch, n), 0.9, dtype=torch.float64, device=device)
     # Two polynomials and a complex quotient and product a section and bin; the response is written.
     yield Run(
-        "filters", n, bins, lambda: cuda_filters.filter_response(gains, sos, 2 * (bins - 1)),
+        "filters", n, bins, lambda: cuda_filters.filter_response(gains, sos, 2 * (bins - 1), torch.complex64),
         batch * n * bins * sections * 30.0, batch * n * bins * 8.0,
     )  # fmt: skip
 
     how = settings(2 * (bins - 1), 16000.0, hop=16)
     h_t = torch.randn(batch, 1, 2 * (bins - 1), generator=torch.Generator().manual_seed(1)).to(device)
-    window, steepness = (torch.as_tensor(x).to(h_t) for x in (how.window, how.steepness))
     # A square, a weight, an exponential and a quotient a sample of each window, over the samples that are read once.
     yield Run(
-        "echo", 0, bins, lambda: cuda_echo.profile(h_t, window, steepness, how.invariant, how.hop),
+        "echo", 0, bins, lambda: cuda_echo.profile(h_t, how),
         batch * how.steepness.size * how.window.size * 12.0, batch * 2 * bins * 4.0,
     )  # fmt: skip
 

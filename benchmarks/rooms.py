@@ -61,13 +61,14 @@ def fit(room: Path, seed: int) -> dict[str, Any] | None:
     """Metrics of one room's default fit, None if it failed."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            done = fit_recording(room, Path(folder) / "fit", FitConfig(model="homogeneous", seed=seed))
+            done = fit_recording(room, Path(folder) / "fit", FitConfig.for_model("homogeneous", seed=seed))
         except FdnlearnError as error:
             print(f"failed: {error}", flush=True)
             return None
-        for warning in done.warnings:
+        evaluation = done.evaluation
+        for warning in evaluation.solution.target.warnings + evaluation.warnings:
             print(f"{room.stem}: {warning}", flush=True)
-        return dict(done.metrics)
+        return evaluation.metrics.to_json()
 
 
 def counts(metrics: Mapping[str, Any], value_key: str | None) -> bool:

@@ -39,12 +39,13 @@ RATE_HZ = 16000
 SEQUENTIAL = """
 import sys, time
 from pathlib import Path
-from fdnlearn.runs.many import Job, Room
+from fdnlearn.runs.many import BatchRoom
+from fdnlearn.runs.pipeline import Job
 from fdnlearn.runs.many.folder import BatchFolder
 from fdnlearn.runs.many.one import fit_room
 from fdnlearn.fitting import FitConfig
-job = Job(FitConfig(iterations=int(sys.argv[3])))
-rooms = [Room(path.stem, str(path)) for path in sorted(Path(sys.argv[1]).glob("*.wav"))]
+job = Job(FitConfig.for_model("homogeneous", iterations=int(sys.argv[3])))
+rooms = [BatchRoom(path.stem, str(path)) for path in sorted(Path(sys.argv[1]).glob("*.wav"))]
 place = BatchFolder(Path(sys.argv[2]))
 with place.held():
     place.open(job.settings(), force=True)
@@ -186,7 +187,7 @@ def one_size(model: str, rate: int, length: float, lines: int) -> None:
 
 def _descent(model: str, rate: int, length: float, lines: int) -> Callable[[], float]:
     from fdnlearn.fitting import FitConfig
-    from fdnlearn.fitting.descent import Descent, advance, column_rates
+    from fdnlearn.fitting.descent import AdamState, advance, column_rates
     from fdnlearn.fitting.problem import problem_for
     from fdnlearn.rir import Recording, prepare_target
 
@@ -197,7 +198,7 @@ def _descent(model: str, rate: int, length: float, lines: int) -> Callable[[], f
     target = prepare_target(Recording("noise", "", rate, h[None], "synthetic"), sample_rate_hz=rate)
     problem = problem_for(target, FitConfig.for_model(model, lines=lines, sample_rate_hz=rate))
     free = problem.draw(1, 0)
-    descent, rates = Descent.start(free), 0.01 * column_rates(problem, free)
+    descent, rates = AdamState.start(free), 0.01 * column_rates(problem, free)
     return lambda: advance(descent, problem, free, None, rates)[0][0]
 
 

@@ -21,13 +21,15 @@ from types import ModuleType
 import numba
 import numpy as np
 import torch
+from history import add_option, append
 from torch import Tensor
 
 from fdnlearn.fitting import FitConfig
-from fdnlearn.fitting.descent import Descent, advance, column_rates, split
+from fdnlearn.fitting.descent import AdamState, advance, column_rates, split
 from fdnlearn.fitting.problem import Problem, problem_for
+from fdnlearn.losses.definitions import HOMOGENEOUS
 from fdnlearn.losses.objective import objective_for
-from fdnlearn.model import Homogeneous
+from fdnlearn.model import HomogeneousModel
 from fdnlearn.rir import Recording, Target, prepare_target
 
 #: A step returns the loss it started from.
@@ -51,13 +53,16 @@ def target_at(sample_rate_hz: int) -> Target:
 def own_problem(lines: int, sample_rate_hz: int) -> Problem:
     """The problem of a fit, its loss cut down to the published energy decay and its bins to those of one second."""
     target = target_at(sample_rate_hz)
-    problem = problem_for(target, FitConfig(lines=lines, sample_rate_hz=sample_rate_hz))
-    return dataclasses.replace(problem, objective=objective_for(target, {"edc": 1.0}), n_fft=sample_rate_hz)
+    problem = problem_for(
+        target, FitConfig.for_model("homogeneous", lines=lines, sample_rate_hz=sample_rate_hz)
+    )
+    decay_alone = objective_for(target, HOMOGENEOUS, {"edc": 1.0})
+    return dataclasses.replace(problem, objective=decay_alone, n_fft=sample_rate_hz)
 
 
 def own_step(problem: Problem, free: Mapping[str, Tensor]) -> Step:
     """What a fit does in one iteration."""
-    descent = Descent.start(free)
+    descent = AdamState.start(free)
     rates = LEARNING_RATE * column_rates(problem, free)
     return lambda: advance(descent, problem, free, None, rates)[0][0]
 
@@ -68,9 +73,9 @@ def flamo_step(problem: Problem, free: Mapping[str, Tensor], dsp: ModuleType, sy
     The delays are the only filter in the loop, which sends flamo's recursion down its fastest path, and the impulse
     enters as its spectrum, which saves flamo a transform.
     """
-    n, n_fft, fs = problem.config.lines, problem.n_fft, problem.target.sample_rate_hz
+    n, n_fft, fs = problem.model.lines, problem.n_fft, problem.target.sample_rate_hz
     model = problem.model
-    assert isinstance(model, Homogeneous)
+    assert isinstance(model, HomogeneousModel)
     start = model.network(free)
     common = {"nfft": n_fft, "requires_grad": True}
     fed = dsp.Gain(size=(n, 1), **common)
@@ -118,14 +123,14 @@ def timed(step: Step, threads: int) -> tuple[float, list[float]]:
 
 def compare(
     lines: int, sample_rate_hz: int, modules: tuple[ModuleType, ModuleType] | None, threads: int
-) -> None:
-    """Print one row of the table."""
+) -> float:
+    """Print one row of the table; the milliseconds of our step."""
     problem = own_problem(lines, sample_rate_hz)
     free = problem.draw(1, seed=0)
     # The kernels of this project use all cores themselves; torch's pool would only spin beside them.
     sides: dict[str, tuple[Step, int]] = {"fdnlearn": (own_step(problem, free), 1)}
     if modules is not None:
-        copy = split(Descent.start(free).values, free)
+        copy = split(AdamState.start(free).values, free)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             sides["flamo"] = (flamo_step(problem, copy, *modules), threads)
@@ -148,6 +153,7 @@ def compare(
         spread = f"{min(ratios):.1f}-{max(ratios):.1f}"
         row.append(f"{statistics.median(ratios):>8.1f} {spread:>12} {theirs / ours:>8.1f}")
     print(" ".join(row), flush=True)
+    return statistics.median(times["fdnlearn"])
 
 
 def find_flamo() -> tuple[ModuleType, ModuleType] | None:
@@ -168,6 +174,7 @@ def main() -> None:
     parser.add_argument("--lines", type=int, nargs="+", default=[6, 16, 32])
     parser.add_argument("--rates", type=int, nargs="+", default=[16000, 48000])
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of both sides")
+    add_option(parser)
     options = parser.parse_args()
     numba.set_num_threads(options.threads)
     modules = find_flamo()
@@ -179,7 +186,10 @@ def main() -> None:
     print(head + (f" {'flamo/ms':>12} {'ratio':>8} {'from-to':>12} {'of best':>8}" if modules else ""))
     for sample_rate_hz in options.rates:
         for lines in options.lines:
-            compare(lines, sample_rate_hz, modules, options.threads)
+            step_ms = compare(lines, sample_rate_hz, modules, options.threads)
+            if options.record:
+                case = f"step N={lines} {sample_rate_hz / 1000:g} kHz {options.threads} threads"
+                append(case, step_ms, "ms")
 
 
 if __name__ == "__main__":

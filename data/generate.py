@@ -177,18 +177,24 @@ def stroke(rng: np.random.Generator, centre_hz: float, decay_s: float) -> FloatA
     return sound / np.abs(sound).max()
 
 
+def mix_in(clip: FloatArray, sound: FloatArray, at_s: float) -> None:
+    """Add a sound to a clip from a time on, cut off where the clip ends."""
+    start = round(at_s * FS)
+    stop = min(clip.size, start + sound.size)
+    clip[start:stop] += sound[: stop - start]
+
+
+def levelled(clip: FloatArray) -> FloatArray:
+    """The clip with a peak of 0.7."""
+    return clip * 0.7 / np.abs(clip).max()
+
+
 def dry_clip() -> FloatArray:
     """An arpeggio, a few drum strokes and a rest long enough to hear the tail: 3.4 s, peak 0.7."""
     rng = np.random.default_rng(4)
     clip = np.zeros(round(3.4 * FS))
-
-    def add(sound: FloatArray, at_s: float, gain: float) -> None:
-        start = round(at_s * FS)
-        stop = min(clip.size, start + sound.size)
-        clip[start:stop] += gain * sound[: stop - start]
-
     for beat, semitone in enumerate((0, 7, 12, 16, 19, 16, 12, 7)):
-        add(pluck(rng, 146.83 * 2.0 ** (semitone / 12.0), 0.45), 0.05 + 0.2 * beat, 0.5)
+        mix_in(clip, 0.5 * pluck(rng, 146.83 * 2.0 ** (semitone / 12.0), 0.45), 0.05 + 0.2 * beat)
     for at_s, centre_hz, decay_s, gain in (
         (0.05, 90.0, 0.05, 0.8),
         (0.45, 2400.0, 0.02, 0.4),
@@ -197,8 +203,8 @@ def dry_clip() -> FloatArray:
         (1.95, 1200.0, 0.004, 0.9),
         (2.35, 4800.0, 0.003, 0.6),
     ):
-        add(stroke(rng, centre_hz, decay_s), at_s, gain)
-    return clip * 0.7 / np.abs(clip).max()
+        mix_in(clip, gain * stroke(rng, centre_hz, decay_s), at_s)
+    return levelled(clip)
 
 
 def drum_clip() -> FloatArray:
@@ -214,10 +220,8 @@ def drum_clip() -> FloatArray:
     ):
         for place in places:
             sound = gain * rng.uniform(0.85, 1.0) * stroke(rng, centre_hz, decay_s)
-            start = round((0.02 + eighth_s * place) * FS)
-            stop = min(clip.size, start + sound.size)
-            clip[start:stop] += sound[: stop - start]
-    return clip * 0.7 / np.abs(clip).max()
+            mix_in(clip, sound, 0.02 + eighth_s * place)
+    return levelled(clip)
 
 
 #: Resonances (Hz) of five vowels, and their bandwidths.
@@ -270,12 +274,10 @@ def voice_clip() -> FloatArray:
         ("o", 165.0, 0.34),
     ):
         sound = syllable(rng, vowel, pitch_hz, seconds)
-        start = round(at_s * FS)
-        clip[start : start + sound.size] += sound
+        mix_in(clip, sound, at_s)
         at_s += seconds + 0.05
     sos = signal.butter(2, 90.0, "highpass", fs=FS, output="sos")
-    clip = signal.sosfilt(sos, clip)
-    return clip * 0.7 / np.abs(clip).max()
+    return levelled(signal.sosfilt(sos, clip))
 
 
 def main(folder: Path) -> None:

@@ -19,9 +19,10 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 if TYPE_CHECKING:
     from fdnlearn.acoustics.parameters import room_parameters
     from fdnlearn.base.errors import FdnlearnError, UsageError
+    from fdnlearn.config import FitConfig
     from fdnlearn.examples import example_path
     from fdnlearn.fdn import FDN, load_fdn, save_fdn
-    from fdnlearn.fitting import FitConfig, Solution, solve
+    from fdnlearn.fitting import Solution, solve
     from fdnlearn.render import impulse_response
     from fdnlearn.rir import Target, load_target
     from fdnlearn.runs import fit_recording
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "FDN": "fdnlearn.fdn",
     "FdnlearnError": "fdnlearn.base.errors",
-    "FitConfig": "fdnlearn.fitting",
+    "FitConfig": "fdnlearn.config",
     "Solution": "fdnlearn.fitting",
     "Target": "fdnlearn.rir",
     "UsageError": "fdnlearn.base.errors",

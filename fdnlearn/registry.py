@@ -1,7 +1,8 @@
 """The names a user can choose from, known without importing what stands behind them.
 
 The command line builds its choices, and its ``--help``, from these tables in milliseconds; the code behind a
-name is imported when it is used. A new solver, model or option value is one line here beside its own file.
+``"module:name"`` reference is imported when it is used. A new model, method, engine or export target is one entry here
+beside its own file.
 """
 
 from __future__ import annotations
@@ -11,55 +12,143 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-#: Ways to fit: ``solve(target, config, callback, checkpointing) -> Solution``.
-METHODS = {
-    "gradient": "fdnlearn.fitting.gradient:solve",
-    "genetic": "fdnlearn.fitting.baselines.genetic:solve",
-    "cmaes": "fdnlearn.fitting.baselines.cmaes:solve",
-    "analytic": "fdnlearn.fitting.baselines.analytic:solve",
-    "classic": "fdnlearn.fitting.baselines.classic:solve",
-}
-
-#: Number of lines, or of iterations, that stands for as many as the room asks for.
-AUTO = 0
+from fdnlearn.options import (
+    AUTO,
+    Analytic,
+    Banded,
+    Classic,
+    Cmaes,
+    Genetic,
+    Gradient,
+    Homogeneous,
+    MethodOptions,
+    ModelOptions,
+)
 
 
 @dataclass(frozen=True)
-class ModelDefaults:
-    """A model in one line, and the settings that it has where the user gives none."""
+class MethodDefinition:
+    """A way to fit.
 
+    Attributes
+    ----------
+    options : type
+        What may be asked of it; its ``name`` is the method's.
+    solver : str
+        Reference: what makes a `fdnlearn.fitting.loop.Solver` of a problem, or of those of several rooms.
+    own_fitness : str
+        What it minimises where that is not the model's loss.
+    side_by_side : bool
+        Whether several rooms can be fitted in one batch.
+    """
+
+    options: type[MethodOptions]
+    solver: str
+    own_fitness: str = ""
+    side_by_side: bool = False
+
+
+@dataclass(frozen=True)
+class ModelDefinition:
+    """What is fitted, with everything that belongs to it.
+
+    Attributes
+    ----------
+    options : type
+        What may be asked of it; its ``name`` is the model's.
+    about : str
+        In one line.
+    sample_rate_hz, iterations, restarts : int
+        What a fit of it usually has.
+    methods : tuple of str
+        Those that can fit it.
+    build : str
+        Reference: ``build(target, options) -> Model``.
+    loss : str
+        Reference: the terms of its loss, each a `fdnlearn.losses.terms.WeightedTerm`.
+    design : str
+        Reference: what makes a network of it in closed form, where `methods` has ``analytic``.
+    decays : float
+        Reverberation times, of the slowest band, that a response is computed over.
+    held : int
+        Signals of the response's length that the loss holds for every channel.
+    """
+
+    options: type[ModelOptions]
     about: str
-    lines: int
     sample_rate_hz: int
     iterations: int
     restarts: int
-    methods: tuple[str, ...] = tuple(METHODS)
+    methods: tuple[str, ...]
+    build: str
+    loss: str
+    design: str
+    decays: float
+    held: int
 
-    def settings(self) -> dict[str, int]:
-        """By the names that they have in a fit's configuration, but for the methods that can fit it."""
+    def usual(self) -> dict[str, int]:
+        """The numbers that a fit of it has where the user gives none, by their names among a fit's settings."""
         return {
-            "lines": self.lines,
+            "lines": self.options().lines,
             "sample_rate_hz": self.sample_rate_hz,
             "iterations": self.iterations,
             "restarts": self.restarts,
         }
 
 
+#: Ways to fit.
+METHODS: dict[str, MethodDefinition] = {
+    one.options.name: one
+    for one in (
+        MethodDefinition(Gradient, "fdnlearn.fitting.gradient:GradientFit", side_by_side=True),
+        MethodDefinition(Genetic, "fdnlearn.fitting.baselines.genetic:solver"),
+        MethodDefinition(Cmaes, "fdnlearn.fitting.baselines.cmaes:solver"),
+        MethodDefinition(Analytic, "fdnlearn.fitting.baselines.analytic:Design"),
+        MethodDefinition(
+            Classic,
+            "fdnlearn.fitting.baselines.classic:ClassicSearch",
+            own_fitness="envelope difference as fitness, as published",
+        ),
+    )
+}
+
 #: What is fitted.
-MODELS = {
-    "homogeneous": ModelDefaults("one gain per line, every parameter learned", 6, 16000, 400, 16),
-    "banded": ModelDefaults(
-        "reverberation time per octave, early taps, equaliser",
-        AUTO,
-        48000,
-        AUTO,
-        4,
-        ("gradient", "genetic", "cmaes", "analytic"),
-    ),
+MODELS: dict[str, ModelDefinition] = {
+    one.options.name: one
+    for one in (
+        ModelDefinition(
+            Homogeneous,
+            about="one gain per line, every parameter learned",
+            sample_rate_hz=16000,
+            iterations=400,
+            restarts=16,
+            methods=tuple(METHODS),
+            build="fdnlearn.model.homogeneous:homogeneous_for",
+            loss="fdnlearn.losses.definitions:HOMOGENEOUS",
+            design="fdnlearn.fitting.baselines.analytic:design",
+            decays=1.25,
+            held=1,
+        ),
+        ModelDefinition(
+            Banded,
+            about="reverberation time per octave, early taps, equaliser",
+            sample_rate_hz=48000,
+            iterations=AUTO,
+            restarts=4,
+            methods=("gradient", "genetic", "cmaes", "analytic"),
+            build="fdnlearn.model.banded_start:banded_for",
+            loss="fdnlearn.losses.definitions:BANDED",
+            design="fdnlearn.fitting.baselines.analytic_banded:design",
+            decays=1.0,
+            held=10,
+        ),
+    )
 }
 
 #: The model of a fit for which none is named.
-DEFAULT_MODEL = "banded"
+DEFAULT_MODEL = Banded.name
+#: The method of a fit for which none is named.
+DEFAULT_METHOD = Gradient.name
 
 #: What a network is exported to: an `fdnlearn.export.ExportTarget` each.
 TARGETS = {
@@ -83,24 +172,6 @@ ENGINES = {
     "local": "fdnlearn.runs.many.local:outcomes",
     "ray": "fdnlearn.runs.many.cluster:outcomes",
 }
-
-#: Where the training runs.
-DEVICES = ("auto", "cpu", "cuda")
-
-#: What stands in front of a banded network's late part.
-EARLY = ("none", "sparse", "measured")
-
-#: How many reverberation times a band of a banded network has: as many as the recording shows, or so many.
-SLOPES = ("auto", "1", "2")
-
-#: Where a banded network's reverberation times are parameters.
-KNOTS = ("octave", "third-octave")
-
-#: How a fit's delays end.
-DELAYS = ("integer", "fractional")
-
-#: Largest network that a fit accepts; the cost of a step grows with its cube.
-MAX_LINES = 64
 
 
 def attribute(reference: str) -> Any:

@@ -4,33 +4,33 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from command_line import decay, environment, record
 
+from fdnlearn.base.processes import thread_limits
 from fdnlearn.fitting import FitConfig
-from fdnlearn.runs.many import Job, Room
-from fdnlearn.runs.many.engine import Outcomes, Resources
-from fdnlearn.runs.many.one import fit_room, thread_limits
+from fdnlearn.runs.many.engine import BatchOrder, Outcomes
+from fdnlearn.runs.many.one import fit_room
+from fdnlearn.runs.pipeline import Job
 
 
 def options_of(config: FitConfig) -> tuple[str | int, ...]:
     """What asks for a fit of gradient descent on the command line."""
+    settings = config.settings()
     asked = {
-        "--model": config.model,
-        "--lines": config.lines,
-        "--iterations": config.iterations,
-        "--restarts": config.restarts,
-        "--sample-rate": config.sample_rate_hz,
+        "--model": settings["model"],
+        "--lines": settings["lines"],
+        "--iterations": settings["iterations"],
+        "--restarts": settings["restarts"],
+        "--sample-rate": settings["sample_rate_hz"],
     }
     return tuple(word for option in asked.items() for word in option)
 
 
 #: A fit of a tenth of a second.
-TINY = Job(FitConfig(lines=2, iterations=2, restarts=1, sample_rate_hz=8000))
+TINY = Job(FitConfig.for_model("homogeneous", lines=2, iterations=2, restarts=1, sample_rate_hz=8000))
 TINY_OPTIONS = options_of(TINY.config)
 
 
@@ -55,24 +55,31 @@ import fdnlearn.runs.outputs
 fdnlearn.runs.outputs.write_report = lambda path, data: path.write_text("page")
 rooms, out = Path(sys.argv[1]), Path(sys.argv[2])
 for path in sorted(rooms.glob("*.wav")):
-    fit_recording(path, out / path.stem, FitConfig(**eval(sys.argv[3])))
+    fit_recording(path, out / path.stem, FitConfig.for_model(**eval(sys.argv[3])))
 """
 
 
 def single_fits(rooms: Path, config: FitConfig) -> dict[str, bytes]:
     """The networks of single fits, in a process of one thread: figures in a network's provenance depend on it."""
     with TemporaryDirectory() as scratch:
-        command = [sys.executable, "-W", "ignore", "-c", _SINGLES, str(rooms), scratch, repr(asdict(config))]
+        command = [
+            sys.executable,
+            "-W",
+            "ignore",
+            "-c",
+            _SINGLES,
+            str(rooms),
+            scratch,
+            repr(config.settings()),
+        ]
         subprocess.run(command, check=True, env=environment() | thread_limits(1), timeout=250)
         return {path.parent.name: path.read_bytes() for path in Path(scratch).glob("*/fdn.json")}
 
 
-def outcomes(
-    rooms: Sequence[Room], job: Job, folder: Path, resources: Resources, stopping: Callable[[], bool]
-) -> Outcomes:
+def outcomes(order: BatchOrder) -> Outcomes:
     """An engine without processes."""
-    for room in rooms:
-        if stopping():
+    for room in order.rooms:
+        if order.stopping():
             return
-        yield fit_room(room, job, folder)
+        yield fit_room(room, order.job, order.folder)
         yield None

@@ -12,7 +12,7 @@ from fdnlearn.render import impulse_response
 
 RATE_HZ = 8000
 #: A dozen iterations through every stage: for what does not depend on how good the fit gets.
-BRIEF = FitConfig(iterations=6, restarts=4, lines=4, sample_rate_hz=RATE_HZ)
+BRIEF = FitConfig.for_model("homogeneous", iterations=6, restarts=4, lines=4, sample_rate_hz=RATE_HZ)
 BRIEF_BANDED = FitConfig.for_model("banded", iterations=8, restarts=2, lines=4, sample_rate_hz=RATE_HZ)
 
 

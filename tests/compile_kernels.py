@@ -17,16 +17,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from fdnlearn.ops.adam import cuda as cuda_adam
-from fdnlearn.ops.decay import cuda as cuda_energy
+from fdnlearn.ops.decay import DecayTarget
+from fdnlearn.ops.decay import cuda as cuda_decay
+from fdnlearn.ops.echo import EchoDensitySettings, EchoTarget
 from fdnlearn.ops.echo import cuda as cuda_echo
 from fdnlearn.ops.filters import cuda as cuda_filters
-from fdnlearn.ops.response import cuda
+from fdnlearn.ops.response import Parameters, cuda
 
 CUOBJDUMP = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
 #: Element type of a tensor -> what Triton calls it.
@@ -112,33 +115,35 @@ def responses(arch: int, lines: Sequence[int]) -> Iterator[None]:
                 leaves = [x.to(dtype) if not x.is_complex() else x for x in free]
                 for leaf in leaves:
                     leaf.requires_grad_()
-                cuda.response(*leaves, 100).real.sum().backward()
+                cuda.response(Parameters(*leaves, torch.ones(1, 1, 1)), 100).real.sum().backward()
                 yield
 
 
 def others(arch: int) -> Iterator[None]:
     """The other kernels, in the types that a fit has."""
-    for module in (cuda_filters, cuda_echo, cuda_energy, cuda_adam):
+    for module in (cuda_filters, cuda_echo, cuda_decay, cuda_adam):
         recorded(module, arch)
     gains = torch.ones(2, 3, dtype=torch.float64, requires_grad=True)
     sos = torch.ones(2, 3, 9, 6, dtype=torch.float64, requires_grad=True)
-    cuda_filters.filter_response(gains, sos, 400).real.sum().backward()
+    cuda_filters.filter_response(gains, sos, 400, torch.complex64).real.sum().backward()
     yield
     h = torch.ones(2, 1, 400, requires_grad=True)
     for invariant in (True, False):
-        cuda_echo.profile(h, torch.ones(161), torch.ones(20), invariant, 8).sum().backward()
+        settings = EchoDensitySettings(np.ones(161), np.ones(20), invariant, 8)
+        cuda_echo.distance(h, EchoTarget(settings, torch.ones(1, 20), torch.ones(1, 20))).sum().backward()
         yield
     for hop in (8, 24):
         points = 400 // hop
-        row = torch.ones(2, points, dtype=torch.float64)
-        slopes, heard = torch.ones(2, 3, points, dtype=torch.float64), torch.ones(2, 3, dtype=torch.float64)
-        aim = (row, row, row, row, slopes, torch.tensor([1, 2, 3]), heard)
-        cuda_energy.distance(torch.ones(4, 2, 400, requires_grad=True), hop, aim, (1.0, 1.0, 1.0))[
-            0
-        ].sum().backward()
+        row = np.ones((2, points))
+        target = DecayTarget(
+            row, row, row, row, np.ones((2, 3, points)), np.array([1, 2, 3]), np.ones((2, 3)), 400, hop
+        )
+        h = torch.ones(4, 2, 400, requires_grad=True)
+        cuda_decay.distance(h, target, (1.0, 1.0, 1.0))[0].sum().backward()
         yield
-    rows = [torch.ones(2, 50) for _ in range(5)]
-    cuda_adam.step(*rows, torch.ones(2, 2, dtype=torch.float64), torch.ones(50), 1)
+    *state, gradient = (torch.ones(2, 50) for _ in range(5))
+    loss = torch.ones(2, dtype=torch.float64)
+    cuda_adam.step(*state, loss.clone(), gradient, loss, torch.ones(50), 1)
     yield
 
 

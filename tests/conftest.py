@@ -15,7 +15,12 @@ import numpy as np
 import pytest
 import torch
 
+# Read when the types are first imported: this process checks shapes, those that it starts are a user's.
+os.environ["FDNLEARN_CHECK_SHAPES"] = "1"
+
 from fdnlearn.base.types import FloatArray
+
+del os.environ["FDNLEARN_CHECK_SHAPES"]
 
 # Read when Triton is imported: without a GPU the kernels for it run in its interpreter.
 if not torch.cuda.is_available():
@@ -28,6 +33,7 @@ from hypothesis import settings
 from player_tools import Core, Programs, build_plugins, can_compile
 from playwright.sync_api import Browser
 from targets import target_of
+from tiers import MARKERS, Guard, sort_into_tiers
 
 from fdnlearn.rir import Target
 
@@ -38,6 +44,36 @@ if os.environ.get("FDNLEARN_REQUIRE_ALL") == "1":
 
 #: Start of the reason of a skip that FDNLEARN_REQUIRE_ALL forgives.
 NO_GPU = "no GPU"
+
+
+_guard = Guard()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--tier", choices=["fast", "slow"], help="tests that start nothing, or the others")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, starts in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: starts {starts}")
+    config.addinivalue_line("markers", "xdist_group(name): tests of one name run in the same process")
+
+
+# Before pytest's own, which deselects by marker.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = sort_into_tiers(items, config.getoption("--tier"))
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    _guard.item = item
+    try:
+        return (yield)
+    finally:
+        _guard.item = None
 
 
 @pytest.fixture(scope="session")

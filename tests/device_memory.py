@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import sys
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from unittest import mock
 
@@ -22,19 +22,19 @@ from torch.utils._pytree import tree_leaves
 from fdnlearn.fitting.batch import ProblemBatch
 from fdnlearn.fitting.columns import join, split
 from fdnlearn.fitting.problem import Problem
-from fdnlearn.losses import echo_density, energy_decay
 from fdnlearn.losses.placing import on_device
-from fdnlearn.ops.decay import cuda as cuda_energy
+from fdnlearn.ops import dispatch
+from fdnlearn.ops.decay import cuda as cuda_decay
 from fdnlearn.ops.echo import cuda as cuda_echo
 from fdnlearn.ops.filters import cuda as cuda_filters
-from fdnlearn.ops.response import Kernel, cuda
+from fdnlearn.ops.response import cuda
 
 META = torch.device("meta")
 LAUNCHES = (
     (cuda, "_solve"), (cuda, "_adjoint"),
     (cuda_filters, "_respond"), (cuda_filters, "_pull_back"),
     (cuda_echo, "_profile"), (cuda_echo, "_gradient"),
-    (cuda_energy, "_decay"), (cuda_energy, "_compare"), (cuda_energy, "_gradient"),
+    (cuda_decay, "_decay"), (cuda_decay, "_compare"), (cuda_decay, "_gradient"),
 )  # fmt: skip
 
 
@@ -76,24 +76,11 @@ class Unlaunched:
         return lambda *arguments, **constants: None
 
 
-def _profile(h: Tensor, how: echo_density.EchoDensitySettings) -> Tensor:
-    return cuda_echo.profile(h, *echo_density._on(how, h.device, h.dtype), how.invariant, how.hop)
-
-
-def _decay(
-    h: Tensor, aim: energy_decay.DecayTarget, weights: Mapping[str, float]
-) -> tuple[Tensor, dict[str, Tensor]]:
-    chosen = tuple(weights.get(name, 0.0) for name in energy_decay.TERMS)
-    total, found = cuda_energy.distance(h, aim.hop, energy_decay._on(h.device, aim), chosen)
-    return total, {name: found[..., i] for i, name in enumerate(energy_decay.TERMS)}
-
-
 def bytes_of_a_step(problems: Sequence[Problem], starts: int) -> int:
     """Most that a step of so many starts of every room holds on a device."""
-    kernel = Kernel("cuda", cuda.response, cuda.impulse_response)
-    crowd = ProblemBatch(
+    batch = ProblemBatch(
         tuple(
-            dataclasses.replace(p, device=META, kernel=kernel, objective=on_device(p.objective, META))
+            dataclasses.replace(p, device=META, kernel="cuda", objective=on_device(p.objective, META))
             for p in problems
         )
     )
@@ -101,15 +88,11 @@ def bytes_of_a_step(problems: Sequence[Problem], starts: int) -> int:
     with contextlib.ExitStack() as stack:
         for module, name in LAUNCHES:
             stack.enter_context(mock.patch.object(module, name, Unlaunched()))
-        stack.enter_context(
-            mock.patch("fdnlearn.model.network.filter_response", cuda_filters.filter_response)
-        )
-        stack.enter_context(mock.patch("fdnlearn.losses.echo_density._unfolded", _profile))
-        stack.enter_context(mock.patch("fdnlearn.losses.energy_decay.energy_decay_loss", _decay))
-        stack.enter_context(mock.patch("fdnlearn.losses.octave_decay.energy_decay_loss", _decay))
+        # The forms that a GPU runs.
+        stack.enter_context(mock.patch.dict(dispatch.DEVICE_FORMS, meta="cuda"))
         held = stack.enter_context(Held())
         values = torch.empty(starts * len(problems), join(like).shape[1], device=META).requires_grad_()
-        loss, _ = crowd.loss(split(values, like), None)
+        loss, _ = batch.loss(split(values, like), None)
         torch.autograd.grad(loss.sum(), values)
     return held.peak
 

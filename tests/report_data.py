@@ -10,7 +10,8 @@ import numpy as np
 
 from fdnlearn.fdn import FDN
 from fdnlearn.report import ReportData
-from fdnlearn.rir.target import Step, Target
+from fdnlearn.rir.metrics_document import Metrics, metrics_of
+from fdnlearn.rir.target import PreparationStep, Target
 
 RATE_HZ = 8000
 UNITS = {"t20_s": 0.5, "t30_s": 0.5, "edt_s": 0.45, "c50_db": 3.0, "c80_db": 6.0, "d50_percent": 66.0}
@@ -27,16 +28,28 @@ ERRORS = {
     "drr_db": 0.2,
 }
 COUNTS = {"counts": True, "reason": "impulse-to-noise ratio 60 dB"}
+RECORDING = {
+    "name": "hall.wav",
+    "sha256": "ab" * 32,
+    "sample_rate_hz": 48000,
+    "onset_s": 0.1,
+    "direct_s": 0.101,
+    "range_db": 47.6,
+    "reverberation_time_s": 0.5,
+    "steps": {"resample": "48 kHz to 8 kHz", "onset": "direct sound at 101 ms"},
+}
 HOSTILE = '"><script>alert(1)</script>&{{ 7*7 }}.wav'
 
 
-def make_metrics(bands: tuple[str, ...] = ("125", "1000", "4000")) -> dict:
+def make_document(bands: tuple[str, ...] = ("125", "1000", "4000")) -> dict:
+    """What `metrics.json` might hold."""
     names = ("t20", "t30", "edt", "c50", "c80", "d50", "ts", "drr")
     measurable = dict.fromkeys(names, COUNTS)
     # Through JSON, so that no two parts are the same object.
     return json.loads(
         json.dumps(
             {
+                "recording": RECORDING,
                 "target": {"broadband": VALUES, "octave": dict.fromkeys(bands, VALUES)},
                 "fitted": {"broadband": VALUES, "octave": dict.fromkeys(bands, VALUES)},
                 "error": {
@@ -44,12 +57,21 @@ def make_metrics(bands: tuple[str, ...] = ("125", "1000", "4000")) -> dict:
                     "octave": dict.fromkeys(bands, ERRORS),
                 },
                 "measurable": {"broadband": measurable, "octave": dict.fromkeys(bands, measurable)},
+                "loss": 0.25,
                 "seconds": 6.5,
                 "iterations": 1234,
                 "status": "completed",
+                "settings": {"model": "homogeneous", "extra": {"rate": 0.1, "none": None}},
+                "warnings": ["The recording is clipped.", "The fit ended early."],
+                "program": "fdnlearn 1.2.3",
             }
         )
     )
+
+
+def typed(document: dict) -> Metrics:
+    """A document as it is read."""
+    return metrics_of(document, "made up")
 
 
 def make_target(
@@ -76,7 +98,10 @@ def make_target(
         onset_s=0.1,
         direct_s=0.101,
         source_sample_rate_hz=48000,
-        steps=(Step("resample", "48 kHz to 8 kHz"), Step("onset", "direct sound at 101 ms")),
+        steps=(
+            PreparationStep("resample", "48 kHz to 8 kHz"),
+            PreparationStep("onset", "direct sound at 101 ms"),
+        ),
         warnings=("The recording is clipped.",),
     )
 
@@ -114,10 +139,7 @@ def make_data(channels: int = 1, **changes: object) -> ReportData:
         target=target,
         fdn=make_fdn(outputs=channels),
         fitted=np.random.default_rng(3).permuted(target.samples, axis=1),
-        metrics=make_metrics(),
+        metrics=typed(make_document()),
         history=make_history(),
-        settings={"model": "homogeneous", "extra": {"rate": 0.1, "none": None}},
-        warnings=("The fit ended early.",),
-        version="1.2.3",
     )
     return dataclasses.replace(data, **changes)

@@ -72,12 +72,12 @@ def test_noise_does_not_change_what_counts(noise_db: float, t20: float, t30: flo
         assert found.c80_db == pytest.approx(wanted.c80_db, abs=0.05)
         assert found.d50_percent == pytest.approx(wanted.d50_percent, abs=0.2)
         assert found.ts_ms == pytest.approx(wanted.ts_ms, abs=1.0)
-        assert found.judgements["t20_s"].counts
-        assert found.judgements["t30_s"].counts == (noise_db < -46.0)
-        if found.judgements["t30_s"].counts:
+        assert found.measurability["t20_s"].counts
+        assert found.measurability["t30_s"].counts == (noise_db < -46.0)
+        if found.measurability["t30_s"].counts:
             assert found.t30_s == pytest.approx(wanted.t30_s, rel=t30)
         else:
-            assert "45 dB needed" in found.judgements["t30_s"].reason or found.t30_s is None
+            assert "45 dB needed" in found.measurability["t30_s"].reason or found.t30_s is None
 
 
 def test_decay_times_agree_with_pyrato() -> None:
@@ -110,32 +110,32 @@ def test_leading_silence_and_polarity_do_not_matter() -> None:
 
 def test_short_bands_are_judged_by_bandwidth_times_decay_time() -> None:
     octave = room_parameters(exponential(0.12, 1.0), FS, "none").octave
-    assert "bandwidth" in octave[125].judgements["t30_s"].reason
-    assert not octave[125].judgements["t30_s"].counts
-    assert octave[2000].judgements["t30_s"].counts
-    assert not octave[125].judgements["drr_db"].counts
-    assert octave[2000].judgements["drr_db"].counts
+    assert "bandwidth" in octave[125].measurability["t30_s"].reason
+    assert not octave[125].measurability["t30_s"].counts
+    assert octave[2000].measurability["t30_s"].counts
+    assert not octave[125].measurability["drr_db"].counts
+    assert octave[2000].measurability["drr_db"].counts
 
 
 def test_large_clarity_does_not_count() -> None:
     found = room_parameters(exponential(0.15, 1.0), FS, "none").broadband
     assert found.c80_db is not None
     assert found.c80_db > 25.0
-    assert not found.judgements["c80_db"].counts
-    assert found.judgements["c50_db"].counts
+    assert not found.measurability["c80_db"].counts
+    assert found.measurability["c50_db"].counts
 
 
 def test_silence_has_no_parameters() -> None:
     for noise in ("auto", "none"):
         found = room_parameters(np.zeros(800), FS, noise)  # type: ignore[arg-type]
         assert set(found.broadband.values().values()) == {None}
-        assert not any(judgement.counts for judgement in found.octave[1000].judgements.values())
+        assert not any(value.counts for value in found.octave[1000].measurability.values())
 
 
 def test_every_quantity_is_judged() -> None:
     found = room_parameters(exponential(0.5), FS)
     for band in (found.broadband, *found.octave.values()):
-        assert set(band.judgements) == set(band.values()) == set(QUANTITIES)
+        assert set(band.measurability) == set(band.values()) == set(QUANTITIES)
 
 
 #: Independent estimates at the files' own rates: T30, T20, EDT in seconds, C80 in dB. Where the last decimal

@@ -16,7 +16,9 @@ PACKAGE = Path(fdnlearn.__file__).parent
 #: From the ground up: a part imports only from itself and from parts further up in this list.
 LAYERS = (
     "base",
+    "options",
     "registry",
+    "config",
     "examples",
     "fdn",
     "acoustics",
@@ -41,16 +43,19 @@ def loaded_by(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("part", ["fdn", "render", "rir", "acoustics", "report", "export"])
 def test_the_running_half_never_imports_torch(part: str) -> None:
     assert "torch" not in loaded_by(f"import fdnlearn.{part}")
 
 
+@pytest.mark.process
 def test_the_contract_needs_numpy_and_pydantic_only() -> None:
     heavy = {"torch", "numba", "scipy", "matplotlib", "soundfile", "pyrato", "pyfar", "rich", "click"}
     assert not heavy & loaded_by("import fdnlearn.fdn")
 
 
+@pytest.mark.process
 def test_importing_the_package_imports_nothing_heavy() -> None:
     assert not {"torch", "numba", "scipy", "numpy", "matplotlib", "pydantic"} & loaded_by("import fdnlearn")
 
@@ -58,6 +63,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     "command", ["", "fit", "batch", "analyze", "compare", "render", "export", "audition", "schema"]
 )
+@pytest.mark.process
 def test_help_imports_nothing_heavy(command: str) -> None:
     arguments = [*command.split(), "--help"]
     statement = f"from fdnlearn.cli.main import cli\ntry:\n    cli.main({arguments})\nexcept SystemExit: pass"
@@ -66,6 +72,7 @@ def test_help_imports_nothing_heavy(command: str) -> None:
     assert not {"torch", "numba", "scipy", "numpy", "matplotlib", "pydantic", "rich"} & loaded
 
 
+@pytest.mark.process
 def test_plotting_never_touches_global_state() -> None:
     assert "matplotlib.pyplot" not in loaded_by("import fdnlearn.report.figures")
 

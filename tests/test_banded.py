@@ -13,7 +13,7 @@ import pytest
 import torch
 from brief_fits import BRIEF_BANDED, check_valid
 from fdn_networks import network
-from report_data import make_metrics
+from report_data import make_document, typed
 from targets import target_of
 
 from fdnlearn.base.errors import UsageError
@@ -22,21 +22,22 @@ from fdnlearn.fdn import FDN, FirEarly, ReverberationTime, SparseEarly
 from fdnlearn.fitting import FitConfig, solve
 from fdnlearn.fitting.problem import problem_for
 from fdnlearn.fitting.rounding import coprime
-from fdnlearn.model import ModelOptions
-from fdnlearn.model.banded import Banded
+from fdnlearn.model.banded import BandedModel
 from fdnlearn.model.banded_map import TIME_SPAN, TONE_SPAN_DB
 from fdnlearn.model.banded_start import banded_for, lines_for
 from fdnlearn.model.early import sparse_early
 from fdnlearn.model.learned import learned_response
-from fdnlearn.ops.response import get_kernel
+from fdnlearn.options import Banded
 from fdnlearn.render import impulse_response
 from fdnlearn.report import ReportData
 from fdnlearn.report.gallery import channel_figures
 from fdnlearn.rir import Target, load_target
 from fdnlearn.rir.metrics import compare
 
+pytestmark = pytest.mark.fit
+
 RATE_HZ = 16000
-BRIEF = dataclasses.replace(BRIEF_BANDED, sample_rate_hz=RATE_HZ)
+BRIEF = BRIEF_BANDED.with_settings(sample_rate_hz=RATE_HZ)
 
 
 @pytest.fixture
@@ -44,8 +45,8 @@ def small(make_room: Callable[..., FloatArray]) -> Target:
     return target_of(make_room(seconds=0.5, reverberation_time_s=0.25), RATE_HZ)
 
 
-def model_of(target: Target, early: str | None = None) -> Banded:
-    return banded_for(target, ModelOptions(4, early))
+def model_of(target: Target, early: str = "sparse") -> BandedModel:
+    return banded_for(target, Banded(lines=4, early=early))
 
 
 def test_the_start_has_the_decay_of_every_octave(small: Target) -> None:
@@ -76,9 +77,9 @@ def test_a_long_reverberation_gets_more_lines(small: Target) -> None:
 
 
 def test_too_few_lines_are_told(small: Target) -> None:
-    result = solve(small, dataclasses.replace(BRIEF, iterations=1, restarts=1))
+    result = solve(small, BRIEF.with_settings(iterations=1, restarts=1))
     assert any("4 lines are few" in warning and "asks for 16" in warning for warning in result.warnings)
-    assert banded_for(small, ModelOptions(16)).warnings == banded_for(small).warnings == ()
+    assert banded_for(small, Banded(lines=16)).warnings == banded_for(small).warnings == ()
 
 
 def test_taps_are_the_strongest_and_apart(small: Target) -> None:
@@ -98,14 +99,14 @@ def test_taps_are_the_strongest_and_apart(small: Target) -> None:
 @pytest.mark.parametrize("early", ["none", "sparse", "measured"])
 def test_what_is_learned_is_what_is_handed_over(small: Target, early: str) -> None:
     """Parameters away from their start, as a network's own response and as the renderer's."""
-    problem = problem_for(small, dataclasses.replace(BRIEF, early=early))
+    problem = problem_for(small, BRIEF.with_settings(early=early))
     generator = torch.Generator().manual_seed(3)
     free = {
         n: x.double() + 0.2 * torch.randn(x.shape, generator=generator) for n, x in problem.draw(1, 0).items()
     }
     delays = torch.tensor([[211.0, 307.0, 401.0, 509.0]], dtype=torch.float64)
     n_fft = 2 * problem.n_fft
-    own = problem.model.network(free, delays).impulse_response(n_fft, get_kernel("cpu"))[0, 0, 0].numpy()
+    own = problem.model.network(free, delays).impulse_response(n_fft, "cpu")[0, 0, 0].numpy()
     fdn = problem.network_to_fdn(free, delays)
     heard = learned_response(fdn, n_fft)[0, 0] / (fdn.gain * fdn.polarity)
     assert np.abs(own - heard).max() < 2e-4 * np.abs(heard).max()  # the grid that training interpolates on
@@ -135,14 +136,14 @@ def test_delays_end_pairwise_co_prime(small: Target) -> None:
 
 
 def test_a_fit_learns_and_repeats_itself(small: Target) -> None:
-    first, again = (solve(small, dataclasses.replace(BRIEF, iterations=40)) for _ in range(2))
+    first, again = (solve(small, BRIEF.with_settings(iterations=40)) for _ in range(2))
     assert first.loss < 0.7 * first.history[0].loss
     assert first.fdn == again.fdn
     assert isinstance(first.fdn.absorption, ReverberationTime)
 
 
 def test_the_measured_early_part_stays_as_it_was(small: Target) -> None:
-    fdn = solve(small, dataclasses.replace(BRIEF, early="measured")).fdn
+    fdn = solve(small, BRIEF.with_settings(early="measured")).fdn
     (path,) = fdn.early
     assert isinstance(path, FirEarly)
     kept = len(path.coefficients) // 2
@@ -165,38 +166,38 @@ def test_a_rate_of_8_khz_is_enough(make_room: Callable[..., FloatArray]) -> None
 
 def test_a_method_with_a_network_of_its_own_is_refused(small: Target) -> None:
     with pytest.raises(UsageError, match="is not fitted by classic"):
-        solve(small, dataclasses.replace(BRIEF, method="classic"))
+        solve(small, BRIEF.with_settings(method="classic"))
 
 
 @pytest.mark.parametrize("method", ["genetic", "cmaes"])
 def test_other_methods_search_every_parameter(small: Target, method: str) -> None:
-    config = dataclasses.replace(BRIEF, method=method, iterations=20)
+    config = BRIEF.with_settings(method=method, iterations=20)
     result, again = solve(small, config), solve(small, config)
     check_valid(result, lines=4)
     assert min(step.best_loss for step in result.history) < 0.99 * result.history[0].best_loss
     assert result.fdn == again.fdn
     (path,) = result.fdn.early
     assert isinstance(path, SparseEarly)
-    start = banded_for(small, ModelOptions(4)).early
+    start = banded_for(small, Banded(lines=4)).early
     assert [tap.gain for tap in path.taps] != pytest.approx(start.gains[0].tolist(), rel=1e-3)
     assert any(section.gain_db for section in result.fdn.tone)
 
 
 def test_the_closed_form_design_has_decay_level_and_colour(small: Target) -> None:
-    fdn = solve(small, dataclasses.replace(BRIEF, method="analytic")).fdn
+    fdn = solve(small, BRIEF.with_settings(method="analytic")).fdn
     found = compare(small, impulse_response(fdn) / (fdn.gain * fdn.polarity), RATE_HZ)
     for hz in (500, 1000, 2000, 4000):
-        error = found.octave[hz].error
-        assert error["t30_percent"] is not None
-        assert error["t30_percent"] < 15
-        assert error["c80_db"] is not None
-        assert error["c80_db"] < 3
-    assert solve(small, dataclasses.replace(BRIEF, method="analytic")).fdn == fdn
+        error = found.error.octave[hz]
+        assert error.t30_percent is not None
+        assert error.t30_percent < 15
+        assert error.c80_db is not None
+        assert error.c80_db < 3
+    assert solve(small, BRIEF.with_settings(method="analytic")).fdn == fdn
 
 
 def test_the_homogeneous_model_has_no_early_part(small: Target) -> None:
     with pytest.raises(UsageError, match="--early sparse"):
-        solve(small, FitConfig(early="sparse"))
+        solve(small, FitConfig.for_model("homogeneous", early="sparse"))
 
 
 @pytest.mark.parametrize("rate", [44100, 96000])
@@ -240,8 +241,8 @@ def network_of_a_hall() -> dict[str, object]:
 
 
 def test_the_report_shows_every_octave(small: Target) -> None:
-    times = solve(small, dataclasses.replace(BRIEF, iterations=1, restarts=1)).fdn
-    data = ReportData(target=small, fdn=times, fitted=small.samples, metrics=make_metrics())
+    times = solve(small, BRIEF.with_settings(iterations=1, restarts=1)).fdn
+    data = ReportData(target=small, fdn=times, fitted=small.samples, metrics=typed(make_document()))
     (view,) = [view for view in channel_figures(data, 0) if view.title == "Energy decay per octave"]
     assert view.svg.count("Hz") >= 5
     plain = dataclasses.replace(data, fdn=network(4))
@@ -253,13 +254,13 @@ def test_a_measured_room_is_met_in_its_octaves(rooms: dict[str, Path]) -> None:
     fdn = solve(target, FitConfig.for_model("banded", iterations=120)).fdn
     heard = impulse_response(fdn) / (fdn.gain * fdn.polarity)
     found = compare(target, heard, fdn.sample_rate_hz)
-    counted = [band for band in found.octave.values() if band.measurable["t30_s"].counts]
-    assert len(counted) >= 5
-    t30 = [band.error["t30_percent"] for band in counted]
+    errors, measurable = found.error.octave, found.measurable.octave
+    t30 = [band.t30_percent for hz, band in errors.items() if measurable[hz].t30.counts]
+    assert len(t30) >= 5
     assert all(error is not None and error < 6 for error in t30), t30
-    c80 = [b.error["c80_db"] for b in found.octave.values() if b.measurable["c80_db"].counts]
+    c80 = [band.c80_db for hz, band in errors.items() if measurable[hz].c80.counts]
     assert sum(error is not None and error < 1 for error in c80) >= len(c80) - 2, c80
-    drr = found.broadband.error["drr_db"]
+    drr = found.error.broadband.drr_db
     assert drr is not None
     assert drr < 0.5
 
@@ -277,7 +278,7 @@ def test_odd_recordings_are_fitted_all_the_same(make_room: Callable[..., FloatAr
     if kind == "anechoic":
         room = 1e-4 * room
         room[0, 0], room[0, 2000] = 1.0, 0.3
-    config = dataclasses.replace(BRIEF, iterations=2, restarts=1, sample_rate_hz=rate)
+    config = BRIEF.with_settings(iterations=2, restarts=1, sample_rate_hz=rate)
     check_valid(solve(target_of(room, rate), config), lines=4)
 
 
@@ -295,6 +296,6 @@ def test_channels_keep_their_coherence(make_room: Callable[..., FloatArray]) -> 
     fdn = solve(target, config).fdn
     found = compare(target, impulse_response(fdn) / (fdn.gain * fdn.polarity), RATE_HZ).coherence
     assert found is not None
-    assert found["target"]["0-1"][0] > 0.6
-    assert abs(found["target"]["0-1"][-1]) < 0.15
-    assert max(found["error"]["0-1"]) < 0.1, found
+    assert found.target["0-1"][0] > 0.6
+    assert abs(found.target["0-1"][-1]) < 0.15
+    assert max(found.error["0-1"]) < 0.1, found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,14 +22,17 @@ from fdnlearn.acoustics import room_parameters
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import dumps_fdn, loads_fdn
-from fdnlearn.fitting import Checkpointing, FitConfig, Progress, Solution, Status, solve
-from fdnlearn.fitting.baselines import analytic, classic, genes, search
+from fdnlearn.fitting import Checkpointing, FitConfig, Progress, Solution, Status, loop, solve
+from fdnlearn.fitting.baselines import analytic, classic, genes
 from fdnlearn.fitting.baselines.cmaes import CmaEsStrategy
 from fdnlearn.fitting.baselines.genetic import Genetic, GeneticStrategy
 from fdnlearn.fitting.baselines.orthogonal_designs import orthogonal_matrix
 from fdnlearn.fitting.problem import problem_for
+from fdnlearn.registry import MODELS
 from fdnlearn.render import impulse_response
 from fdnlearn.rir import Target
+
+pytestmark = pytest.mark.fit
 
 RATE_HZ = 8000
 SEARCHES = ("genetic", "cmaes", "classic")
@@ -48,10 +50,8 @@ def target(make_room: Callable[..., FloatArray]) -> Target:
 
 
 def config(method: str, **changes: object) -> FitConfig:
-    return replace(
-        FitConfig(method=method, lines=3, sample_rate_hz=RATE_HZ, iterations=GENERATIONS),
-        **changes,  # type: ignore[arg-type]
-    )
+    usual = {"lines": 3, "sample_rate_hz": RATE_HZ, "iterations": GENERATIONS}
+    return FitConfig.for_model("homogeneous", method=method, **{**usual, **changes})
 
 
 def same(one: Solution, other: Solution) -> bool:
@@ -141,7 +141,7 @@ def test_the_budget_ends_the_fit_with_its_delays_rounded(
     method: str, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter(range(10**9))
-    monkeypatch.setattr(search, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     result = solve(target, config(method, iterations=10**6, budget_s=100.0))
     assert result.status is Status.BUDGET
     assert 80 <= result.seconds <= 105
@@ -158,7 +158,7 @@ def test_evaluations_are_counted(target: Target) -> None:
         assert done.evaluations == done.iteration * population
     assert solve(target, config("classic", iterations=2)).history[-1].evaluations == 2 * classic.POPULATION
     counts = [p.evaluations or 0 for p in solve(target, config("cmaes", iterations=4)).history]
-    assert counts[0] == FitConfig.restarts
+    assert counts[0] == MODELS["homogeneous"].restarts
     assert np.all(np.diff(counts) > 0)
 
 
@@ -270,7 +270,9 @@ class TestAnalytic:
         self, time_s: float, lines: int, make_room: Callable[..., FloatArray]
     ) -> None:
         room = make_room(sample_rate_hz=16000, seconds=1.3 * time_s, reverberation_time_s=time_s)
-        fitted = solve(target_of(room, 16000), FitConfig(method="analytic", lines=lines)).fdn
+        fitted = solve(
+            target_of(room, 16000), FitConfig.for_model("homogeneous", method="analytic", lines=lines)
+        ).fdn
         np.testing.assert_allclose(fitted.reverberation_times_s, time_s, rtol=0.05)
         measured = room_parameters(np.asarray(impulse_response(fitted))[0], 16000, "none").broadband.t30_s
         assert measured == pytest.approx(time_s, rel=0.05)

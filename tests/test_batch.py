@@ -20,11 +20,17 @@ from test_batch_sources import write_sofa
 from fdnlearn import registry
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.cli.batch import describe
+from fdnlearn.fdn import load_fdn
+from fdnlearn.fitting import FitConfig
+from fdnlearn.options import AUTO
 from fdnlearn.runs import fit_recording
-from fdnlearn.runs.many import BatchResult, Room, Standing, run_batch
+from fdnlearn.runs.many import BatchProgress, BatchResult, BatchRoom, run_batch
 from fdnlearn.runs.many.folder import BatchFolder
 from fdnlearn.runs.many.one import fit_room
 from fdnlearn.runs.many.summary import COLUMNS
+from fdnlearn.runs.pipeline import Job
+
+pytestmark = pytest.mark.fit
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +82,14 @@ def test_the_table_says_what_the_rooms_say(tmp_path: Path, batch: Go) -> None:
     columnar = parquet.read_table(tmp_path / "out" / "summary.parquet").to_pylist()
     assert [list(row) for row in columnar] == [list(COLUMNS)] * 3
     assert [f"{row['t30_error']}" for row in columnar] == [row["t30_error"] for row in rows]
+
+
+def test_the_table_holds_the_number_of_lines_that_was_settled(tmp_path: Path, batch: Go) -> None:
+    config = FitConfig.for_model("banded", iterations=2, restarts=1, sample_rate_hz=8000)
+    assert config.model.lines == AUTO
+    batch(make_rooms(tmp_path / "rooms", 1), job=Job(config))
+    (row,) = table(tmp_path / "out" / "summary.csv")
+    assert int(row["lines"]) == load_fdn(tmp_path / "out" / "rooms" / "r000" / "fdn.json").lines > 0
 
 
 def test_the_overview_is_one_page_that_fetches_nothing(tmp_path: Path, batch: Go) -> None:
@@ -244,15 +258,13 @@ def test_a_stopped_batch_sums_up_and_goes_on(tmp_path: Path, batch: Go) -> None:
 
 def test_what_two_fits_of_a_room_find_is_kept_once(tmp_path: Path) -> None:
     rooms = make_rooms(tmp_path / "rooms", 1)
-    room = Room("r000", str(rooms / "r000.wav"))
+    room = BatchRoom("r000", str(rooms / "r000.wav"))
     place = BatchFolder(tmp_path / "out")
     with place.held():
         place.open(TINY.settings(), force=False)
         assert fit_room(room, TINY, place.path).status == "finished"
         before = contents(place.rooms)
-        with place.publishing(room) as staging:
-            (staging / "fdn.json").write_text("a later one")
-            assert not place.publish(staging, room)
+        assert not place.publish(room, lambda folder: (folder / "fdn.json").write_text("a later one"))
     assert contents(place.rooms) == before
 
 
@@ -273,6 +285,6 @@ def test_options_of_a_cluster_need_one(tmp_path: Path) -> None:
 
 
 def test_pace_and_time_left_are_told_in_one_line() -> None:
-    assert describe(Standing(100, 10, 30, 2, 0.5)) == "0.5 rooms/s, 0:01:56 left, 2 failed"
-    assert describe(Standing(100, 0, 0, 0, None)) == "rooms"
-    assert describe(Standing(1_000_000, 0, 10, 0, 3.1)) == "3.1 rooms/s, 89:36:17 left"
+    assert describe(BatchProgress(100, 10, 30, 2, 0.5)) == "0.5 rooms/s, 0:01:56 left, 2 failed"
+    assert describe(BatchProgress(100, 0, 0, 0, None)) == "rooms"
+    assert describe(BatchProgress(1_000_000, 0, 10, 0, 3.1)) == "3.1 rooms/s, 89:36:17 left"

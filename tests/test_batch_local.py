@@ -26,17 +26,19 @@ from fdnlearn.fitting import Solution, solve_many
 from fdnlearn.fitting.problem import problem_for
 from fdnlearn.fitting.stages import plan
 from fdnlearn.rir import Target
-from fdnlearn.runs.many import Job, Room
-from fdnlearn.runs.many import Outcome as RoomOutcome
-from fdnlearn.runs.many.engine import ATTEMPTS, Resources
+from fdnlearn.runs.many import BatchRoom, RoomOutcome
+from fdnlearn.runs.many.engine import ATTEMPTS, BatchOrder, Resources
 from fdnlearn.runs.many.folder import BatchFolder
 from fdnlearn.runs.many.local import outcomes
 from fdnlearn.runs.many.memory import BASE_BYTES, fit_bytes
 from fdnlearn.runs.many.one import fit_room, fit_rooms, target_of
+from fdnlearn.runs.pipeline import Job
+
+pytestmark = pytest.mark.process
 
 ROOMS = 6
 #: Fits of a third of a second, so that there is time to kill something.
-STEADY = FitConfig(lines=4, iterations=60, restarts=1, sample_rate_hz=8000)
+STEADY = FitConfig.for_model("homogeneous", lines=4, iterations=60, restarts=1, sample_rate_hz=8000)
 STEADY_OPTIONS = options_of(STEADY)
 
 
@@ -134,6 +136,11 @@ def test_a_disk_that_takes_no_more_ends_the_batch(rooms: Path, tmp_path: Path) -
     assert not published(tmp_path / "out")
 
 
+def order(rooms: Sequence[BatchRoom], folder: Path, resources: Resources) -> BatchOrder:
+    """Fits that nobody stops."""
+    return BatchOrder(rooms, TINY, folder, resources, lambda: False)
+
+
 class Doomed:
     """A worker whose process dies under certain rooms."""
 
@@ -147,9 +154,9 @@ class Doomed:
         from multiprocessing.connection import Connection
 
         self.outcomes = Connection(read)
-        self.rooms: tuple[Room, ...] = ()
+        self.rooms: tuple[BatchRoom, ...] = ()
 
-    def fit(self, rooms: tuple[Room, ...]) -> bool:
+    def fit(self, rooms: tuple[BatchRoom, ...]) -> bool:
         self.rooms = rooms
         return True
 
@@ -168,8 +175,8 @@ def test_a_room_that_kills_its_process_each_time_fails_alone(
 ) -> None:
     monkeypatch.setattr("fdnlearn.runs.many.local.Worker", Doomed)
     Doomed.made = 0
-    rooms = [Room(f"r{number:03d}", "a.wav") for number in range(5)]
-    found = [o for o in outcomes(rooms, TINY, tmp_path, Resources(workers=1), lambda: False) if o is not None]
+    rooms = [BatchRoom(f"r{number:03d}", "a.wav") for number in range(5)]
+    found = [o for o in outcomes(order(rooms, tmp_path, Resources(workers=1))) if o is not None]
     assert sorted((o.room.name, o.status) for o in found) == [
         (room.name, "failed" if room.name == "r001" else "finished") for room in rooms
     ]
@@ -214,19 +221,19 @@ class TestSideBySide:
         class Noting(Doomed):
             deadly = frozenset()
 
-            def fit(self, rooms: tuple[Room, ...]) -> bool:
+            def fit(self, rooms: tuple[BatchRoom, ...]) -> bool:
                 groups.append([room.name for room in rooms])
                 return super().fit(rooms)
 
         monkeypatch.setattr("fdnlearn.runs.many.local.Worker", Noting)
         coming = [
-            Room(f"{seconds}-{path.stem}", str(path))
+            BatchRoom(f"{seconds}-{path.stem}", str(path))
             for seconds in (0.3, 0.9)
             for path in sorted(make_rooms(tmp_path / str(seconds), 3, seconds).iterdir())
         ]
         coming = [coming[index] for index in (0, 3, 1, 4, 2, 5)]
         resources = Resources(workers=1, together=2)
-        found = [o for o in outcomes(coming, TINY, tmp_path, resources, lambda: False) if o is not None]
+        found = [o for o in outcomes(order(coming, tmp_path, resources)) if o is not None]
         assert {o.room.name for o in found} == {room.name for room in coming}
         assert [[name[:3] for name in group] for group in groups] == [
             ["0.3"] * 2,
@@ -239,9 +246,9 @@ class TestSideBySide:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("fdnlearn.runs.many.local.Worker", Doomed)
-        rooms = [Room(f"r{number:03d}", "a.wav") for number in range(6)]
+        rooms = [BatchRoom(f"r{number:03d}", "a.wav") for number in range(6)]
         resources = Resources(workers=1, together=4)
-        found = [o for o in outcomes(rooms, TINY, tmp_path, resources, lambda: False) if o is not None]
+        found = [o for o in outcomes(order(rooms, tmp_path, resources)) if o is not None]
         assert sorted((o.room.name, o.status) for o in found) == [
             (room.name, "failed" if room.name == "r001" else "finished") for room in rooms
         ]
@@ -255,7 +262,7 @@ class TestSideBySide:
             deadly = frozenset()
             made = 0
 
-            def fit(self, rooms: tuple[Room, ...]) -> bool:
+            def fit(self, rooms: tuple[BatchRoom, ...]) -> bool:
                 sizes.append(len(rooms))
                 return super().fit(rooms)
 
@@ -264,8 +271,8 @@ class TestSideBySide:
         monkeypatch.setattr("fdnlearn.runs.many.local._GPU", driver)
         monkeypatch.setattr("fdnlearn.runs.many.local.cores", lambda: 16)
         monkeypatch.setattr("fdnlearn.runs.many.local.Worker", Noting)
-        rooms = [Room(f"r{number:03d}", "a.wav") for number in range(200)]
-        found = [o for o in outcomes(rooms, TINY, tmp_path, Resources(), lambda: False) if o is not None]
+        rooms = [BatchRoom(f"r{number:03d}", "a.wav") for number in range(200)]
+        found = [o for o in outcomes(order(rooms, tmp_path, Resources())) if o is not None]
         assert {o.room.name for o in found} == {room.name for room in rooms}
         assert sizes == [32] * 6 + [8]
         assert Noting.made == 4
@@ -288,8 +295,8 @@ class TestSideBySide:
         bad.write_text("no sound")
         with place.held():
             place.open(TINY.settings(), force=False)
-            group = [Room(path.stem, str(path)) for path in sorted(rooms.iterdir())[:4]]
-            done = fit_rooms([*group[:2], Room("bad", str(bad)), *group[2:]], TINY, place.path)
+            group = [BatchRoom(path.stem, str(path)) for path in sorted(rooms.iterdir())[:4]]
+            done = fit_rooms([*group[:2], BatchRoom("bad", str(bad)), *group[2:]], TINY, place.path)
         assert [o.status for o in done] == ["finished", "finished", "failed", "finished", "finished"]
         assert [o.room.name for o in done] == [
             group[0].name,
@@ -305,9 +312,9 @@ class TestSideBySide:
 def test_where_every_process_dies_the_batch_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fdnlearn.runs.many.local.Worker", Doomed)
     monkeypatch.setattr(Doomed, "deadly", frozenset(f"r{number:03d}" for number in range(50)))
-    rooms = [Room(f"r{number:03d}", "a.wav") for number in range(50)]
+    rooms = [BatchRoom(f"r{number:03d}", "a.wav") for number in range(50)]
     with pytest.raises(FdnlearnError, match=r"were killed under [56] rooms in a row"):
-        list(outcomes(rooms, TINY, tmp_path, Resources(workers=2), lambda: False))
+        list(outcomes(order(rooms, tmp_path, Resources(workers=2))))
 
 
 class TestMemory:
@@ -321,7 +328,7 @@ class TestMemory:
         soundfile.write(path, 0.1 * samples.T / np.abs(samples).max(), 8000, subtype="FLOAT")
         config = FitConfig.for_model(model, sample_rate_hz=8000, iterations=10, device="cpu")
         job = Job(config, channel="all")
-        room = Room("room", str(path))
+        room = BatchRoom("room", str(path))
         problem = problem_for(target_of(room, job), config)
         for together in (1, 3):
             held = bytes_of_a_step([problem] * together, plan(config)[0].rows)
@@ -332,31 +339,29 @@ class TestMemory:
     ) -> None:
         monkeypatch.setattr("fdnlearn.runs.many.local.Worker", Doomed)
         monkeypatch.setattr(Doomed, "deadly", frozenset())
-        long = Room("long", str(make_rooms(tmp_path, 1, seconds=20.0) / "r000.wav"))
-        short = [Room(path.stem, str(path)) for path in sorted(rooms.iterdir())]
+        long = BatchRoom("long", str(make_rooms(tmp_path, 1, seconds=20.0) / "r000.wav"))
+        short = [BatchRoom(path.stem, str(path)) for path in sorted(rooms.iterdir())]
         limit = 2 * BASE_BYTES + 1.5 * (fit_bytes(short[0], TINY) - BASE_BYTES)
         resources = Resources(workers=2, max_memory_bytes=limit)
-        found = [
-            o for o in outcomes([long, *short], TINY, tmp_path, resources, lambda: False) if o is not None
-        ]
+        found = [o for o in outcomes(order([long, *short], tmp_path, resources)) if o is not None]
         assert (found[0].room.name, found[0].status) == ("long", "failed")
         assert "raise --max-memory" in found[0].problem
         assert {o.room.name for o in found[1:]} == {room.name for room in short}
         assert all(o.status == "finished" for o in found[1:])
 
     def test_a_limit_below_one_process_is_wrong_usage(self, tmp_path: Path) -> None:
-        coming = outcomes(
-            [Room("r", "a.wav")], TINY, tmp_path, Resources(max_memory_bytes=1e8), lambda: False
-        )
+        coming = outcomes(order([BatchRoom("r", "a.wav")], tmp_path, Resources(max_memory_bytes=1e8)))
         with pytest.raises(UsageError, match=r"--max-memory 0\.1: one fit needs"):
             next(coming)
 
-    @pytest.mark.parametrize("config", [FitConfig(), FitConfig.for_model("banded", lines=16)])
+    @pytest.mark.parametrize(
+        "config", [FitConfig.for_model("homogeneous"), FitConfig.for_model("banded", lines=16)]
+    )
     def test_the_estimate_grows_with_the_room(self, tmp_path: Path, config: FitConfig) -> None:
         estimates = []
         for seconds in (1.0, 2.0, 4.0):
             folder = make_rooms(tmp_path / str(seconds), 1, seconds)
-            estimates.append(fit_bytes(Room("r", str(folder / "r000.wav")), Job(config)))
+            estimates.append(fit_bytes(BatchRoom("r", str(folder / "r000.wav")), Job(config)))
         assert BASE_BYTES < estimates[0] < estimates[1] < estimates[2]
         assert estimates[2] - estimates[1] == pytest.approx(2 * (estimates[1] - estimates[0]), rel=0.05)
 
@@ -364,13 +369,13 @@ class TestMemory:
         self, rooms: Path, tmp_path: Path
     ) -> None:
         """The benchmark does this with ten thousand; a leak of 4 kB an iteration would be 6 MB here."""
-        job = Job(FitConfig(lines=2, iterations=20, restarts=1, sample_rate_hz=8000))
+        job = Job(FitConfig.for_model("homogeneous", lines=2, iterations=20, restarts=1, sample_rate_hz=8000))
         place = BatchFolder(tmp_path / "out")
         sources = sorted(rooms.iterdir())
         with place.held():
             place.open(job.settings(), force=False)
             for number in range(60):
-                room = Room(f"x{number}", str(sources[number % ROOMS]))
+                room = BatchRoom(f"x{number}", str(sources[number % ROOMS]))
                 assert fit_room(room, job, place.path).status == "finished"
                 if number == 19:
                     before = resident_mb()

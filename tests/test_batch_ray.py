@@ -13,9 +13,10 @@ from batch_rooms import TINY, TINY_OPTIONS, make_rooms, published, single_fits
 from command_line import environment, launch, run
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
-from fdnlearn.runs.many import Job, Outcome, Room
+from fdnlearn.runs.many import BatchRoom, RoomOutcome
 from fdnlearn.runs.many import cluster as engine
-from fdnlearn.runs.many.engine import Resources
+from fdnlearn.runs.many.engine import BatchOrder, Resources
+from fdnlearn.runs.pipeline import Job
 
 ROOMS = 64
 TESTS = Path(__file__).resolve().parent
@@ -30,6 +31,7 @@ def alone(*command: object) -> list[str]:
     return [*inside, "sh", "-c", 'ip link set lo up; exec "$@"', "sh", *map(str, command)]
 
 
+@pytest.mark.process
 @pytest.mark.timeout(600)
 def test_killed_workers_nodes_and_drivers_cost_nothing(tmp_path: Path) -> None:
     rooms = make_rooms(tmp_path / "rooms", ROOMS)
@@ -50,6 +52,7 @@ def test_killed_workers_nodes_and_drivers_cost_nothing(tmp_path: Path) -> None:
     assert published(tmp_path / "driver") == networks
 
 
+@pytest.mark.process
 def test_an_address_nobody_listens_at_is_one_line(tmp_path: Path) -> None:
     rooms = make_rooms(tmp_path / "rooms", 1)
     outcome = launch(
@@ -74,8 +77,9 @@ def test_what_is_no_address_is_wrong_usage(tmp_path: Path, address: str) -> None
 
 def test_without_ray_the_remedy_is_its_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
+    order = BatchOrder([BatchRoom("r", "a.wav")], TINY, tmp_path, Resources(), lambda: False)
     with pytest.raises(UsageError, match=r'pip install "fdnlearn\[ray\]"'):
-        next(engine.outcomes([Room("r", "a.wav")], TINY, tmp_path, Resources(), lambda: False))
+        next(engine.outcomes(order))
 
 
 class FakeRay:
@@ -120,7 +124,7 @@ class FakeRay:
             def options(**more: float) -> object:
                 class Handle:
                     @staticmethod
-                    def remote(group: tuple[Room, ...], *rest: object) -> tuple[Room, ...]:
+                    def remote(group: tuple[BatchRoom, ...], *rest: object) -> tuple[BatchRoom, ...]:
                         outer.asked.append({**options, **more})
                         outer.groups.append([room.name for room in group])
                         return group
@@ -133,21 +137,21 @@ class FakeRay:
         self.most_pending = max(self.most_pending, len(handles))
         return handles[:1], handles[1:]
 
-    def get(self, group: tuple[Room, ...]) -> tuple[Outcome, ...]:
+    def get(self, group: tuple[BatchRoom, ...]) -> tuple[RoomOutcome, ...]:
         names = {room.name for room in group}
         if "r1" in names:
             raise self.exceptions.WorkerCrashedError("gone")
         if "r2" in names:
             raise self.exceptions.RayError("no such node\nsecond line")
-        return tuple(Outcome(room, "finished") for room in group)
+        return tuple(RoomOutcome(room, "finished") for room in group)
 
 
 class TestTasks:
-    def go(self, monkeypatch: pytest.MonkeyPatch, ray: FakeRay, resources: Resources) -> list[Outcome]:
+    def go(self, monkeypatch: pytest.MonkeyPatch, ray: FakeRay, resources: Resources) -> list[RoomOutcome]:
         monkeypatch.setattr(engine, "_library", lambda: ray)
-        rooms = [Room(f"r{number}", "a.wav") for number in range(9)]
-        coming = engine.outcomes(rooms, Job(TINY.config), Path("out"), resources, lambda: False)
-        return [outcome for outcome in coming if outcome is not None]
+        rooms = [BatchRoom(f"r{number}", "a.wav") for number in range(9)]
+        order = BatchOrder(rooms, Job(TINY.config), Path("out"), resources, lambda: False)
+        return [outcome for outcome in engine.outcomes(order) if outcome is not None]
 
     def test_few_are_ahead_and_one_that_is_lost_fails_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ray = FakeRay({"CPU": 2.0})

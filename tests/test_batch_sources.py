@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.runs.many.names import folder_name
 from fdnlearn.runs.many.sources import find_rooms
-from fdnlearn.runs.many.task import Room
+from fdnlearn.runs.many.task import BatchRoom
 
 
 def write_sofa(path: Path, measurements: int, receivers: int = 1, rate: int = 8000) -> Path:
@@ -30,7 +30,7 @@ def write_sofa(path: Path, measurements: int, receivers: int = 1, rate: int = 80
     return path
 
 
-def find(*inputs: object, apart: Path = Path("nowhere")) -> list[Room]:
+def find(*inputs: object, apart: Path = Path("nowhere")) -> list[BatchRoom]:
     return find_rooms([str(given) for given in inputs], apart=apart)
 
 
@@ -94,9 +94,9 @@ def test_a_missing_file_is_a_room_that_will_fail(tmp_path: Path) -> None:
 class TestManifest:
     TABLE = "path,name,channel,measurement,owner\na.wav,Hall,,,me\nsub/b.wav,,1,,\nc.sofa,,all,2,\n,,,,\nd.wav,,x,,\n"
 
-    def check(self, found: list[Room], folder: Path) -> None:
+    def check(self, found: list[BatchRoom], folder: Path) -> None:
         a, b, c, empty, wrong = found
-        assert a == Room("Hall", str(folder / "a.wav"))
+        assert a == BatchRoom("Hall", str(folder / "a.wav"))
         assert (b.source, b.channel) == (str(folder / "sub" / "b.wav"), 1)
         assert b.name.endswith("-ch1")
         assert (c.channel, c.measurement) == ("all", 2)

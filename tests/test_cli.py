@@ -13,6 +13,7 @@ from command_line import decay, record, run, start
 from fdnlearn import example_path
 from fdnlearn.fdn import FDN, json_schema, load_fdn, save_fdn
 from fdnlearn.render import impulse_response
+from fdnlearn.rir import metrics_document
 
 pytestmark = pytest.mark.usefixtures("short_report")
 
@@ -162,6 +163,12 @@ class TestTheRest:
         assert outcome.code == 0
         assert json.loads(outcome.stdout) == json_schema()
 
+    def test_schema_prints_that_of_the_metrics_too(self) -> None:
+        outcome = run("schema", "metrics", "--json")
+        assert outcome.code == 0
+        assert json.loads(outcome.stdout) == metrics_document.json_schema()
+        assert json.loads(run("schema", "fdn").stdout) == json_schema()
+
     @pytest.mark.parametrize("command", [[], ["fit"], ["analyze"], ["render"], ["schema"]])
     def test_every_command_explains_itself(self, command: list[str]) -> None:
         outcome = run(*command, "--help")
@@ -173,6 +180,7 @@ class TestTheRest:
         assert outcome.code == 0
         assert outcome.stdout.startswith("fdnlearn ")
 
+    @pytest.mark.process
     def test_a_reader_that_leaves_is_no_failure_to_talk_about(self) -> None:
         with start("schema") as process:
             assert process.stdout is not None
@@ -182,8 +190,11 @@ class TestTheRest:
 
     def test_the_choices_are_what_the_code_offers(self) -> None:
         from fdnlearn import fitting, registry
-        from fdnlearn.model import MODELS
 
-        assert set(registry.MODELS) == set(MODELS)
-        assert all(callable(registry.load(reference)) for reference in registry.METHODS.values())
+        for model in registry.MODELS.values():
+            references = (model.build, model.objective, model.design)
+            assert all(callable(registry.load(reference)) for reference in references)
+            assert registry.attribute(model.weights)
+            assert set(model.methods) <= set(registry.METHODS)
+        assert all(callable(registry.load(method.solver)) for method in registry.METHODS.values())
         assert callable(fitting.solve)

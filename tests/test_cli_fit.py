@@ -6,16 +6,21 @@ import csv
 import json
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 import soundfile
 from command_line import QUICK, contents, decay, record, run
 
+from fdnlearn import FitConfig, fit_recording
 from fdnlearn.fdn import load_fdn
+from fdnlearn.fitting import Status
 from fdnlearn.render import impulse_response
+from fdnlearn.rir import Recording, read_recording
+from fdnlearn.rir.metrics_document import json_schema, load_metrics
 from fdnlearn.runs.folder import RESULTS
 
-pytestmark = pytest.mark.usefixtures("short_report")
+pytestmark = [pytest.mark.fit, pytest.mark.usefixtures("short_report")]
 
 
 class TestFit:
@@ -47,6 +52,8 @@ class TestFit:
 
     def test_metrics_hold_what_the_documentation_promises(self, fitted: Path, room: Path) -> None:
         metrics = json.loads((fitted / "metrics.json").read_text())
+        jsonschema.validate(metrics, json_schema())
+        assert load_metrics(fitted / "metrics.json").to_json() == metrics
         assert {"target", "fitted", "error", "measurable", "seconds", "iterations", "status"} <= set(metrics)
         assert metrics["status"] == "completed"
         assert metrics["recording"]["name"] == room.name
@@ -83,6 +90,27 @@ class TestFit:
         assert contents(tmp_path / "again")["fdn.json"] == first["fdn.json"]
         assert contents(tmp_path / "again")["ir.wav"] == first["ir.wav"]
         assert contents(tmp_path / "other")["fdn.json"] != first["fdn.json"]
+
+    def test_the_recording_is_read_once_and_its_target_is_shown_before_the_fit(
+        self, room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        calls: list[object] = []
+
+        def reading(path: Path, **more: object) -> Recording:
+            calls.append(path)
+            return read_recording(path)
+
+        monkeypatch.setattr("fdnlearn.rir.read_recording", reading)
+        config = FitConfig.for_model("homogeneous", lines=4, iterations=6, restarts=2)
+        done = fit_recording(
+            room,
+            tmp_path / "out",
+            config,
+            on_prepared=calls.append,
+            callback=lambda progress: len(calls) > 2,
+        )
+        assert calls == [room, done.evaluation.solution.target]
+        assert done.evaluation.solution.status is Status.COMPLETED
 
     def test_json_is_one_document_and_nothing_else(self, room: Path, tmp_path: Path) -> None:
         outcome = run("fit", room, "-o", tmp_path / "out", "--json", *QUICK)

@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 from command_line import QUICK, contents, environment, run, start
+from processes import wait_until
 
 from fdnlearn import FitConfig, example_path, fit_recording
+from fdnlearn.base.store import Store
 from fdnlearn.cli.interrupt import Interruptible
 from fdnlearn.fdn import load_fdn
 from fdnlearn.fitting import Status
 from fdnlearn.runs.folder import CHECKPOINT, RESULTS
 
-pytestmark = pytest.mark.usefixtures("short_report")
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("short_report")]
 
 
 class TestStopping:
@@ -53,7 +55,7 @@ import os, signal
 from fdnlearn import FitConfig, fit_recording
 fit_recording(
     {str(example_path("small_room"))!r}, {str(killed)!r},
-    FitConfig(model="homogeneous", lines=4, restarts=2, iterations=40),
+    FitConfig.for_model("homogeneous", lines=4, restarts=2, iterations=40),
     checkpoint_every_s=0,
     callback=lambda progress: progress.iteration == 33 and os.kill(os.getpid(), signal.SIGKILL),
 )"""
@@ -72,18 +74,48 @@ fit_recording(
         assert contents(killed)["fdn.json"] == contents(whole)["fdn.json"]
         assert set(contents(killed)) == set(RESULTS)
 
+    def test_a_second_fit_into_the_same_folder_is_refused_at_its_start(
+        self, room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        out = tmp_path / "out"
+        with start(*self.fit(out, 100_000)) as process:
+            try:
+                wait_until(lambda: (out / CHECKPOINT).exists() or process.poll() is not None, "a checkpoint")
+                with monkeypatch.context() as patch:
+                    patch.setattr("fdnlearn.rir.read_recording", None)
+                    for more in ((), ("--force",), ("--resume",)):
+                        second = run("fit", room, "-o", out, *QUICK, *more)
+                        assert second.code == 1
+                        assert f"{out}: another fit is running in it; wait for it" in second.complaint
+                process.send_signal(signal.SIGKILL)
+            finally:
+                process.kill()
+        assert set(contents(out)) <= {CHECKPOINT, f"{CHECKPOINT}.partial"}
+        assert run("fit", room, "-o", out, *QUICK, "--force").code == 0
+        assert {path.name for path in out.iterdir()} == set(RESULTS)
+
+    def test_recordings_of_one_name_meet_in_one_folder_and_the_second_is_refused(
+        self, room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        with Store(Path(f"{room.stem}-fdn"), "fit").held():
+            refused = run("fit", room, *QUICK)
+        assert refused.code == 1
+        assert f"{room.stem}-fdn: another fit is running in it" in refused.complaint
+        assert list(tmp_path.iterdir()) == []
+
     @pytest.mark.parametrize("share", [0.1, 0.4, 0.8])
     def test_a_fit_stopped_anywhere_resumes_to_the_same_network(
         self, room: Path, fitted: Path, tmp_path: Path, share: float
     ) -> None:
-        config = FitConfig(model="homogeneous", lines=4, iterations=6, restarts=2)
+        config = FitConfig.for_model("homogeneous", lines=4, iterations=6, restarts=2)
         stopped = fit_recording(
             room,
             tmp_path,
             config,
             callback=lambda progress: progress.iteration >= share * progress.total_iterations,
         )
-        assert stopped.result.status is Status.INTERRUPTED
+        assert stopped.evaluation.solution.status is Status.INTERRUPTED
         assert set(contents(tmp_path)) == {*RESULTS, CHECKPOINT}
         assert run("fit", room, "-o", tmp_path, "--resume", *QUICK).code == 0
         assert contents(tmp_path)["fdn.json"] == contents(fitted)["fdn.json"]

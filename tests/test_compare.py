@@ -20,12 +20,16 @@ from command_line import Outcome, contents, decay, record, run, start
 from comparison_schema import SUMMARY
 
 from fdnlearn.base.errors import FdnlearnError
+from fdnlearn.base.store import Store
 from fdnlearn.fdn import loads_fdn
 from fdnlearn.fitting import FitConfig, Solution, solve
 from fdnlearn.rir.target import Target
+from fdnlearn.runs.ends import FINISHED
 from fdnlearn.runs.study import Plan, compare_methods, parse_methods
-from fdnlearn.runs.study.cells import FINISHED, Cell, Place
+from fdnlearn.runs.study.cells import Cell, Place
 from fdnlearn.runs.study.quantities import COMPARED
+
+pytestmark = pytest.mark.fit
 
 METHODS = "gradient,analytic"
 QUICK = ("--methods", METHODS, "--seeds", 1, "--budget", 0.2, "--lines", 4, "--sample-rate", 8000)
@@ -240,6 +244,20 @@ class TestSafety:
             compare_methods(dataclasses.replace(small_plan(rooms_here), lines=5), folder, resume=True)
         assert contents(folder) == before
 
+    def test_a_second_comparison_is_refused_while_the_first_lives(
+        self, rooms_here: list[Path], tmp_path: Path, pretended: list[Place]
+    ) -> None:
+        folder = tmp_path / "out"
+        with Store(folder, "comparison").held():
+            for more in ((), ("--resume",), ("--force",)):
+                outcome = run("compare", rooms_here[0], "-o", folder, *QUICK, *more)
+                assert outcome.code == 1
+                assert f"{folder}: another comparison is running in it" in outcome.complaint
+        assert pretended == []
+        assert not folder.exists()
+        assert compare_methods(small_plan(rooms_here), folder).complete
+        assert {path.name for path in folder.iterdir()} == {"cells", "summary.json", "report.html"}
+
     def test_a_signal_ends_with_130_and_finished_cells_go_on_from_there(
         self, rooms_here: list[Path], tmp_path: Path
     ) -> None:
@@ -265,7 +283,7 @@ class TestFailures:
         real = solve
 
         def breaking(target: Target, config: FitConfig, *rest: Any) -> Solution:
-            if config.learn_delays and target.name == "room 1.wav":
+            if config.settings()["learn_delays"] and target.name == "room 1.wav":
                 raise ValueError("no\nway")
             return real(target, config, *rest)
 

@@ -16,11 +16,15 @@ from command_line import decay, record
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.fitting import FitConfig, solve
 from fdnlearn.fitting.problem import problem_for
-from fdnlearn.losses.objective import WEIGHTS
+from fdnlearn.losses.definitions import HOMOGENEOUS
+from fdnlearn.losses.objective import weights_of
 from fdnlearn.rir import load_target
 from fdnlearn.rir.target import Target
+from fdnlearn.runs.ends import FAILED, FINISHED
 from fdnlearn.runs.study import VARIANTS, Plan, parse_methods
-from fdnlearn.runs.study.cells import FAILED, FINISHED, Cell, CellFolder, Place, room_key
+from fdnlearn.runs.study.cells import Cell, CellFolder, Place, room_key
+
+WEIGHTS = weights_of(HOMOGENEOUS)
 
 
 class TestMethods:
@@ -59,19 +63,22 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Target:
     return load_target(path, sample_rate_hz=8000)
 
 
+@pytest.mark.fit
 class TestAblations:
     def test_frozen_delays_stay_where_they_start(self, target: Target) -> None:
-        config = FitConfig(lines=4, iterations=8, restarts=2, delays="fractional", learn_delays=False)
+        config = FitConfig.for_model(
+            "homogeneous", lines=4, iterations=8, restarts=2, delays="fractional", learn_delays=False
+        )
         problem = problem_for(target, config)
         starts = problem.model.delays(problem.draw(2, config.seed)["delay"].double()).numpy()
         found = np.array(solve(target, config).fdn.delays_samples)
         assert min(np.abs(found - start).max() for start in starts) < 1e-3
-        learned = solve(target, dataclasses.replace(config, learn_delays=True)).fdn.delays_samples
+        learned = solve(target, config.with_settings(learn_delays=True)).fdn.delays_samples
         assert min(np.abs(np.array(learned) - start).max() for start in starts) > 1e-3
 
     def test_only_named_terms_count(self, target: Target) -> None:
         for terms in (("edp",), ("edc", "edc_db", "attributes"), None):
-            problem = problem_for(target, FitConfig(lines=4, loss_terms=terms))
+            problem = problem_for(target, FitConfig.for_model("homogeneous", lines=4, loss_terms=terms))
             assert dict(problem.objective.weights) == {n: WEIGHTS[n] for n in terms or WEIGHTS}
         free = problem.draw(1, 0)
         with torch.no_grad():
@@ -81,11 +88,11 @@ class TestAblations:
 
     def test_unknown_terms_and_impossible_ablations_are_refused(self, target: Target) -> None:
         with pytest.raises(UsageError, match="loss term magic: unknown"):
-            solve(target, FitConfig(loss_terms=("edp", "magic")))
+            solve(target, FitConfig.for_model("homogeneous", loss_terms=("edp", "magic")))
         with pytest.raises(UsageError, match="always searches delays"):
-            solve(target, FitConfig(method="genetic", learn_delays=False))
+            solve(target, FitConfig.for_model("homogeneous", method="genetic", learn_delays=False))
         with pytest.raises(UsageError, match="--patience: means nothing to cmaes"):
-            solve(target, FitConfig(method="cmaes", patience=5))
+            solve(target, FitConfig.for_model("homogeneous", method="cmaes", patience=5))
 
 
 class TestCells:

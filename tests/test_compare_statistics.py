@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from report_data import make_document
 from scipy import stats
 
+from fdnlearn.acoustics.values import Measurement
 from fdnlearn.fitting import Progress, Solution, Status
 from fdnlearn.runs.study.curves import curve_of, median_curves
 from fdnlearn.runs.study.pairs import FEWEST_ROOMS, LEVEL, held_against
@@ -207,16 +209,13 @@ class TestCurves:
 
 
 class TestQuantities:
-    def metrics(self, **errors: float | None) -> dict[str, Any]:
-        values = {"t20_s": 1.0, "t30_s": 1.0, "edt_s": 1.0, "c80_db": 1.0, "d50_percent": 50.0, "ts_ms": 70.0}
-        found = {"t20_percent": 1.0, "t30_percent": 2.0, "edt_percent": 3.0, "c80_db": 0.4, "d50_pp": 5.0}
-        found |= {"ts_ms": 6.0, "edc_rms_db": 0.7, "edp_rms": 0.08} | errors  # type: ignore[dict-item]
-        measurable = {name: {"counts": name != "t20", "reason": ""} for name in ("t20", "t30", "c80")}
-        return {
-            "target": {"broadband": values},
-            "error": {"broadband": found},
-            "measurable": {"broadband": measurable},
-        }
+    def metrics(self, **errors: float | None) -> Measurement:
+        document = {part: make_document(())[part] for part in ("target", "fitted", "error", "measurable")}
+        values = {"t20_percent": 1.0, "t30_percent": 2.0, "edt_percent": 3.0, "c80_db": 0.4, "d50_pp": 5.0}
+        values |= {"ts_ms": 6.0, "edc_rms_db": 0.7, "edp_rms": 0.08} | errors  # type: ignore[dict-item]
+        document["error"]["broadband"] |= values
+        document["measurable"]["broadband"]["t20"]["counts"] = False
+        return Measurement.model_validate(document)
 
     def test_errors_by_quantity_and_none_where_the_recording_does_not_allow_one(self) -> None:
         assert errors_of(self.metrics()) == {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -13,15 +12,7 @@ from brief_fits import BRIEF, check_valid
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.fitting import FitConfig, Status, solve
 from fdnlearn.fitting.columns import split
-from fdnlearn.fitting.descent import (
-    Descent,
-    _move,
-    _move_on_cpu,
-    _move_on_gpu,
-    advance,
-    column_rates,
-    cosine,
-)
+from fdnlearn.fitting.descent import AdamState, advance, column_rates, cosine
 from fdnlearn.fitting.problem import Free, Problem, problem_for
 from fdnlearn.fitting.stages import plan
 from fdnlearn.rir import Target
@@ -31,7 +22,7 @@ from fdnlearn.rir import Target
 @pytest.mark.parametrize("restarts", [1, 2, 16])
 @pytest.mark.parametrize("iterations", [1, 7, 400])
 def test_a_plan_narrows_down_and_ends_as_asked(iterations: int, restarts: int, delays: str) -> None:
-    stages = plan(FitConfig(iterations=iterations, restarts=restarts, delays=delays))
+    stages = plan(FitConfig.for_model("homogeneous", iterations=iterations, restarts=restarts, delays=delays))
     assert stages[0].rows == restarts
     assert stages[-1].rows == 1
     assert [s.snapped for s in stages] == sorted(s.snapped for s in stages)
@@ -45,7 +36,7 @@ def test_a_plan_narrows_down_and_ends_as_asked(iterations: int, restarts: int, d
 
 def test_groups_survive_being_laid_side_by_side(target: Target) -> None:
     free = problem_for(target, BRIEF).draw(3, seed=0)
-    again = split(Descent.start(free).values, free)
+    again = split(AdamState.start(free).values, free)
     assert all(torch.equal(again[name], free[name]) for name in free)
 
 
@@ -58,7 +49,7 @@ def test_a_diverged_start_stays_put_and_does_not_end_the_others(target: Target) 
     problem = problem_for(target, BRIEF)
     free = problem.draw(3, seed=0)
     free["output"][1] = float("nan")
-    descent = Descent.start(free)
+    descent = AdamState.start(free)
     before = descent.values.clone()
     rates = 0.05 * column_rates(problem, free)
     losses = [advance(descent, problem, free, None, rates)[0][0] for _ in range(8)]
@@ -83,7 +74,7 @@ def test_a_fit_whose_starts_all_diverge_is_told_in_one_line(
 
     monkeypatch.setattr(Problem, "draw", broken)
     with pytest.raises(FdnlearnError, match="diverged"):
-        solve(target, FitConfig(lines=2, iterations=2, restarts=2))
+        solve(target, FitConfig.for_model("homogeneous", lines=2, iterations=2, restarts=2))
 
 
 def test_a_fit_survives_a_diverged_start(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,30 +90,3 @@ def test_a_fit_survives_a_diverged_start(target: Target, monkeypatch: pytest.Mon
     assert result.status is Status.COMPLETED
     assert np.isfinite(result.loss)
     check_valid(result, lines=4)
-
-
-MOVES: dict[str, Callable[[Descent, torch.Tensor, torch.Tensor, torch.Tensor], None]] = {
-    "cpu": _move_on_cpu,
-    "gpu": _move_on_gpu,
-}
-
-
-@pytest.mark.parametrize("where", MOVES)
-def test_the_fused_step_is_that_of_stock_operations(where: str) -> None:
-    """Over several steps, one row of which diverges on the way; the GPU's in Triton's interpreter if there is none."""
-    device = torch.device("cuda" if where == "gpu" and torch.cuda.is_available() else "cpu")
-    generator = torch.Generator().manual_seed(4)
-    fused, stock = (Descent.start({"a": torch.ones(3, 5, device=device)}) for _ in range(2))
-    rates = torch.linspace(0.0, 0.1, 5, device=device)
-    for step in range(1, 9):
-        gradient = torch.randn(3, 5, generator=generator).to(device)
-        loss = torch.rand(3, generator=generator, dtype=torch.float64)
-        if step == 4:
-            gradient[1, 2], loss[2] = torch.nan, torch.inf
-        for descent, move in ((fused, MOVES[where]), (stock, _move)):
-            descent.step = step
-            move(descent, loss, gradient.clone(), rates)
-        for name in ("values", "first", "second", "best_values", "best_loss"):
-            torch.testing.assert_close(getattr(fused, name), getattr(stock, name), rtol=1e-5, atol=1e-7)
-    assert not bool((fused.values == 1).all())
-    assert bool((fused.values[:, 0] == 1).all())

@@ -15,7 +15,7 @@ from fdnlearn.fdn import FAMILIES, FDN
 from fdnlearn.fdn.families import Family
 from fdnlearn.fitting import FitConfig, solve
 from fdnlearn.model.learned import learned_response
-from fdnlearn.ops.response import KERNELS
+from fdnlearn.ops.dispatch import FORMS
 from fdnlearn.render import impulse_response
 
 #: Bars for the difference, dB re the response's peak.
@@ -38,25 +38,24 @@ EARLY = {
         {"kind": "fir", "output": 0, "input": 0, "coefficients": [0.1, 0.2, -0.3]},
     ]
 }
+
+
+def two_groups(family: str) -> dict[str, object]:
+    """Two reverberation times, for every other line."""
+    return {
+        "absorption": {
+            "kind": "reverberation_time",
+            "family": family,
+            "frequencies_hz": [1000.0],
+            "times_s": [[0.3], [0.35]],
+            "line_groups": [0, 1, 0, 1, 0, 1],
+        }
+    }
+
+
 #: Absorption of the family that `one_pole` adds.
-FILTERED = {
-    "absorption": {
-        "kind": "reverberation_time",
-        "family": "one-pole",
-        "frequencies_hz": [1000.0],
-        "times_s": [[0.3], [0.35]],
-        "line_groups": [0, 1, 0, 1, 0, 1],
-    }
-}
-BANDS = {
-    "absorption": {
-        "kind": "reverberation_time",
-        "family": "flat-1",
-        "frequencies_hz": [1000.0],
-        "times_s": [[0.3], [0.35]],
-        "line_groups": [0, 1, 0, 1, 0, 1],
-    }
-}
+FILTERED = two_groups("one-pole")
+BANDS = two_groups("flat-1")
 
 
 @pytest.fixture
@@ -120,11 +119,12 @@ def test_any_number_of_lines_inputs_and_outputs(lines: int, inputs: int, outputs
     assert difference_db(rendered, learned) <= DOUBLE_DB
 
 
+@pytest.mark.fit
 def test_a_fit_is_heard_as_learned(make_room: Callable[..., FloatArray]) -> None:
     """From a recording with inverted polarity and its own level, through the whole fit, to the renderer."""
     recording = -0.2 * make_room(seconds=0.35, reverberation_time_s=0.2)
     target = target_of(recording, 16000)
-    fdn = solve(target, FitConfig(iterations=20, restarts=4)).fdn
+    fdn = solve(target, FitConfig.for_model("homogeneous", iterations=20, restarts=4)).fdn
     assert fdn.polarity == -1
     assert all(m.is_integer() for m in fdn.delays_samples)
     learned, rendered = responses_of(fdn)
@@ -145,7 +145,7 @@ def test_fractional_delays_are_kept() -> None:
 
 def test_every_kernel_hears_the_same() -> None:
     fdn = network(6, reverberation_time_s=0.3, **BANDS)
-    first, *others = (learned_response(fdn, kernel=name) for name in KERNELS)
+    first, *others = (learned_response(fdn, kernel=name) for name in FORMS["response"])
     for other in others:
         assert difference_db(other, first) <= DOUBLE_DB
     with pytest.raises(UsageError, match="unknown"):

@@ -6,10 +6,13 @@ import errno
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import soundfile
 from command_line import contents, run
@@ -17,11 +20,12 @@ from export_networks import mono, shelves_known, stereo
 from fdn_networks import network
 
 from fdnlearn import registry
+from fdnlearn.base.types import AudioArray
 from fdnlearn.export import export
-from fdnlearn.export.certificate import expected_response, response_hash
+from fdnlearn.export.certificate import LONGEST_S, response_hash
 from fdnlearn.export.network import describe
-from fdnlearn.fdn import dumps_fdn, save_fdn
-from fdnlearn.render import impulse_response
+from fdnlearn.fdn import FDN, dumps_fdn, save_fdn
+from fdnlearn.render import BlockRenderer, impulse_response, tail_length_s
 from fdnlearn.rir import read_recording
 
 
@@ -155,7 +159,7 @@ class TestFiles:
         for name, digest in proof["files"].items():
             assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == digest
         assert hashlib.sha256(dumps_fdn(fdn).encode()).hexdigest() == proof["network_sha256"]
-        response = expected_response(describe(fdn, "hall"))
+        response = describe(fdn, "hall").impulse_response(LONGEST_S)
         assert proof["expected"]["samples"] == response.shape[2]
         assert response_hash(response) == proof["expected"]["response_sha256"]
         assert proof["stability"]["loop_gain_bound"] <= proof["stability"]["allowed"]
@@ -165,7 +169,7 @@ class TestFiles:
         assert max(row["largest_gain"] for row in octaves.values()) <= proof["stability"]["loop_gain_bound"]
 
     def test_the_hash_forgives_last_bits_and_nothing_more(self) -> None:
-        response = expected_response(describe(mono(), "room"))
+        response = describe(mono(), "room").impulse_response(LONGEST_S)
         assert response_hash(response * (1 + 1e-15)) == response_hash(response)
         other = response.copy()
         other[0, 0, 400] += 1e-5 * np.max(np.abs(other))
@@ -190,6 +194,46 @@ class TestFiles:
         for folder in ("a", "b"):
             export(mono(), names, tmp_path / folder)
         assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+    def test_the_response_is_rendered_once_for_all_exports_and_their_checks(
+        self, fdn_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rendered: list[int] = []
+        process = BlockRenderer.process
+
+        def counted(self: BlockRenderer, block: npt.ArrayLike) -> AudioArray:
+            rendered.append(np.shape(block)[-1])
+            return process(self, block)
+
+        monkeypatch.setattr(BlockRenderer, "process", counted)
+        arguments = ("--to", "c99,wav,webaudio,sofa", "-o", tmp_path / "out", "--check", "--json")
+        outcome = run("export", fdn_file, *arguments)
+        assert outcome.code == 0, outcome.stderr
+        assert len(json.loads(outcome.stdout)) == 4
+        assert sum(rendered) == round(tail_length_s(mono()) * mono().sample_rate_hz)
+
+    def test_a_response_that_grew_is_the_response(self) -> None:
+        exported = describe(stereo(), "hall")
+        short, whole = exported.impulse_response(0.01), exported.impulse_response()
+        columns = [impulse_response(stereo(), input_index=k) for k in range(2)]
+        assert np.array_equal(whole, np.stack(columns, axis=1))
+        assert np.array_equal(short, whole[..., : short.shape[2]])
+
+    def test_exports_of_one_name_at_once_do_not_mix(self, tmp_path: Path) -> None:
+        """Each is of its own network: beside the certificate lies what it speaks of."""
+        networks = [mono(), stereo()] * 4
+        barrier = threading.Barrier(len(networks))
+
+        def write(fdn: FDN) -> None:
+            barrier.wait()
+            export(fdn, "csound", tmp_path, name="hall")
+
+        with ThreadPoolExecutor(len(networks)) as threads:
+            list(threads.map(write, networks))
+        proof = json.loads((tmp_path / "hall.csound.cert.json").read_text())
+        for name, digest in proof["files"].items():
+            assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == digest
+        assert {path.name for path in tmp_path.iterdir()} == {*proof["files"], "hall.csound.cert.json"}
 
     def test_an_earlier_export_is_replaced(self, tmp_path: Path) -> None:
         export(mono(), "c99", tmp_path)

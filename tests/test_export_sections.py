@@ -86,6 +86,7 @@ def test_parameters_are_those_that_made_the_section(tone: ToneSection) -> None:
     assert found.gain_db == pytest.approx(tone.gain_db, abs=1e-6)
 
 
+@pytest.mark.host
 @pytest.mark.parametrize("target", ["puredata", "supercollider"])
 def test_a_long_hall_with_wide_and_narrow_peaks_is_heard_as_learned(target: str, tmp_path: Path) -> None:
     tone = [

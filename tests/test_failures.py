@@ -81,6 +81,7 @@ def test_a_file_name_cannot_break_the_line(tmp_path: Path) -> None:
     assert "two lines.wav" in outcome.complaint
 
 
+@pytest.mark.process
 def test_a_real_process_says_the_same(tmp_path: Path) -> None:
     outcome = launch("fit", tmp_path / "none.wav", cwd=tmp_path)
     assert outcome.code == 1
@@ -219,6 +220,7 @@ def test_an_unwritable_output_folder_is_refused(tmp_path: Path) -> None:
     assert not out.exists()
 
 
+@pytest.mark.process
 def test_a_place_without_room_is_refused_before_the_fit(tmp_path: Path) -> None:
     """The process may write no file beyond 64 KiB: the system's own refusal, not a pretended one."""
 
@@ -236,6 +238,7 @@ def _full(*args: object, **kwargs: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+@pytest.mark.fit
 @pytest.mark.parametrize("writer", ["write_audio", "write_text", "write_report", "save_fdn"])
 def test_a_disk_that_fills_up_costs_no_earlier_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: str
@@ -256,7 +259,7 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_fit(tmp_path: Path) -> Non
     recording = record(tmp_path / "room.wav")
     out = tmp_path / "out"
     (out / "checkpoint.safetensors.partial").mkdir(parents=True)
-    config = FitConfig(model="homogeneous", lines=2, iterations=6, restarts=1)
+    config = FitConfig.for_model("homogeneous", lines=2, iterations=6, restarts=1)
     with pytest.raises(FdnlearnError, match=r"out: cannot be written \(is a directory\)"):
         fit_recording(recording, out, config, checkpoint_every_s=0)
     assert contents(out) == {}

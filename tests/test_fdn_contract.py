@@ -84,6 +84,7 @@ def networks(draw: st.DrawFn) -> FDN:
     )
 
 
+@pytest.mark.long
 @settings(max_examples=60, deadline=None)
 @given(networks())
 def test_json_gives_back_the_same_network_and_the_same_bytes(fdn: FDN) -> None:

@@ -89,6 +89,7 @@ sections = st.builds(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(st.lists(st.lists(sections, min_size=3, max_size=3), min_size=1, max_size=4), st.integers(0, 2**32))
 def test_the_bound_lies_above_a_dense_grid_and_close_to_it(lines: list[list[ToneSection]], seed: int) -> None:

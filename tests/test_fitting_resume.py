@@ -16,12 +16,14 @@ from fdnlearn.fdn import dumps_fdn
 from fdnlearn.fitting import Checkpointing, Progress, Status, solve
 from fdnlearn.rir import Target
 
+pytestmark = pytest.mark.fit
+
 
 @pytest.mark.parametrize(("delays", "patience"), [("integer", None), ("fractional", None), ("integer", 1)])
 def test_stopped_anywhere_a_fit_keeps_its_best_and_resumes_to_the_same_bytes(
     target: Target, tmp_path: Path, delays: str, patience: int | None
 ) -> None:
-    config = dataclasses.replace(BRIEF, delays=delays, patience=patience)
+    config = BRIEF.with_settings(delays=delays, patience=patience)
     unbroken = solve(target, config)
     assert (unbroken.iterations < unbroken.history[-1].total_iterations) == (patience is not None)
     for iteration in range(1, unbroken.iterations + 1):
@@ -107,7 +109,7 @@ def test_a_checkpoint_of_another_fit_is_refused(
     resume = Checkpointing(path, resume=True)
     for change in ({"seed": 1}, {"lines": 5}, {"iterations": 7}, {"delays": "fractional"}, {"restarts": 3}):
         with pytest.raises(FdnlearnError, match="another recording or with other settings"):
-            solve(target, dataclasses.replace(BRIEF, **change), checkpointing=resume)
+            solve(target, BRIEF.with_settings(**change), checkpointing=resume)
     other = make_room(sample_rate_hz=RATE_HZ, seconds=0.3, reverberation_time_s=0.2, seed=2)
     with pytest.raises(FdnlearnError, match="another recording or with other settings"):
         solve(target_of(other, RATE_HZ), BRIEF, checkpointing=resume)

@@ -14,7 +14,7 @@ from fdnlearn.acoustics.energy_decay import schroeder
 from fdnlearn.acoustics.ringing import PROMINENT_DB, late_lines, prominence_db, ringing, windows_s
 from fdnlearn.base.types import FloatArray
 from fdnlearn.losses.coherence import coherence_distance, coherence_target
-from fdnlearn.losses.ringing import FREE_DB, ringing_aims, ringing_distance
+from fdnlearn.losses.ringing import FREE_DB, ringing_distance, ringing_targets
 from fdnlearn.rir import Target
 from fdnlearn.rir.metrics import compare
 
@@ -78,7 +78,7 @@ def test_the_windows_follow_the_decay() -> None:
 def test_the_term_sees_what_the_measurement_sees(make_room: Callable[..., FloatArray]) -> None:
     room = make_room(noise_db=None)
     target = target_of(room, RATE_HZ)
-    parts = ringing_aims(target)
+    parts = ringing_targets(target)
     windows = windows_s(
         target.energy_decay[0], RATE_HZ, target.mixing_time_s, target.length_samples / RATE_HZ
     )
@@ -97,7 +97,7 @@ def test_the_term_sees_what_the_measurement_sees(make_room: Callable[..., FloatA
 
 def test_descending_the_term_takes_the_ringing_away(make_room: Callable[..., FloatArray]) -> None:
     target = target_of(make_room(noise_db=None), RATE_HZ)
-    parts = ringing_aims(target)
+    parts = ringing_targets(target)
     level = torch.tensor(0.05, requires_grad=True)
     base, ring = torch.from_numpy(make_room(noise_db=None, seed=4)), torch.from_numpy(tone(900.0, 1.0, 0.5))
     start = float(ringing_distance((base + level.detach() * ring)[None], parts))
@@ -138,12 +138,12 @@ def test_one_channel_has_no_coherence(make_room: Callable[..., FloatArray]) -> N
 
 def test_the_coherence_term_is_the_measurement(make_room: Callable[..., FloatArray]) -> None:
     target = pair_target(make_room)
-    aim = coherence_target(target)
-    assert aim is not None
-    assert aim.pairs == ((0, 1),)
+    likeness = coherence_target(target)
+    assert likeness is not None
+    assert likeness.pairs == ((0, 1),)
     fit = make_room(channels=2, seed=9, noise_db=None)
     h = torch.from_numpy(fit)[None].requires_grad_()
-    term = coherence_distance(h, aim)
+    term = coherence_distance(h, likeness)
     part = late_part(target.energy_decay[0], RATE_HZ, target.mixing_time_s, target.length_samples, 2)
     assert part is not None
     told = coherence_json(target.samples, fit, part)
@@ -151,7 +151,9 @@ def test_the_coherence_term_is_the_measurement(make_room: Callable[..., FloatArr
     (gradient,) = torch.autograd.grad(term.sum(), h)
     assert bool(gradient.isfinite().all())
     assert bool(gradient.any())
-    assert compare(target, fit, RATE_HZ).coherence == told
+    measured = compare(target, fit, RATE_HZ).coherence
+    assert measured is not None
+    assert measured.model_dump(mode="json") == told
 
 
 def pair_target(make_room: Callable[..., FloatArray]) -> Target:
@@ -160,14 +162,14 @@ def pair_target(make_room: Callable[..., FloatArray]) -> Target:
 
 def test_the_gradient_of_both_terms(make_room: Callable[..., FloatArray]) -> None:
     target = target_of(make_room(channels=2, seconds=0.25, reverberation_time_s=0.15, noise_db=None), RATE_HZ)
-    aim, parts = coherence_target(target), ringing_aims(target)
-    assert aim is not None
+    likeness, parts = coherence_target(target), ringing_targets(target)
+    assert likeness is not None
     assert parts
     rng = np.random.default_rng(0)
     h = torch.from_numpy(np.stack([noise(seed, 0.25, 0.15) for seed in (1, 2)]))[None]
     h = h + 0.3 * torch.from_numpy(tone(700.0, 1.0, 0.15)[: h.shape[-1]])
     step = torch.from_numpy(rng.standard_normal(h.shape)) * h.abs()
-    for term in (lambda x: ringing_distance(x, parts), lambda x: coherence_distance(x, aim)):
+    for term in (lambda x: ringing_distance(x, parts), lambda x: coherence_distance(x, likeness)):
         x = h.clone().requires_grad_()
         (gradient,) = torch.autograd.grad(term(x).sum(), x)
         slope = float(term(h + 1e-5 * step) - term(h - 1e-5 * step)) / 2e-5

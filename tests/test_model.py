@@ -9,21 +9,24 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from ops_cases import relative_error
 from sample_loop import fractional_delay, fractional_loop, integer_loop
 from targets import target_of
 from torch import Tensor
-from torch_networks import Tensors, relative_error, tensors
+from torch_networks import first_of, tensors
 
 from fdnlearn.base.types import FloatArray
-from fdnlearn.model import MODELS, Homogeneous, ModelOptions, Network
+from fdnlearn.model import HomogeneousModel, Network
 from fdnlearn.model.homogeneous import DECAY_SPAN
 from fdnlearn.model.orthogonal import orthogonal
-from fdnlearn.ops.response import KERNELS, get_kernel
+from fdnlearn.ops.dispatch import FORMS
+from fdnlearn.ops.response import Parameters
+from fdnlearn.registry import MODELS, load
 
-MODEL = Homogeneous(sample_rate_hz=16000.0, reverberation_time_s=0.6, lines=6, inputs=2, outputs=3)
+MODEL = HomogeneousModel(sample_rate_hz=16000.0, reverberation_time_s=0.6, lines=6, inputs=2, outputs=3)
 
 
-def draw(model: Homogeneous = MODEL, starts: int = 4, seed: int = 0) -> dict[str, Tensor]:
+def draw(model: HomogeneousModel = MODEL, starts: int = 4, seed: int = 0) -> dict[str, Tensor]:
     direct = torch.full((model.outputs, model.inputs), 0.3)
     return model.draw(torch.Generator().manual_seed(seed), direct, starts)
 
@@ -47,7 +50,7 @@ def test_only_what_lies_above_the_diagonal_counts() -> None:
 
 @given(free=st.floats(-1e4, 1e4), rate=st.sampled_from([8000.0, 16000.0, 48000.0, 192000.0]))
 def test_delays_stay_within_their_range(free: float, rate: float) -> None:
-    model = Homogeneous(rate, 0.5, 1)
+    model = HomogeneousModel(rate, 0.5, 1)
     low, high = model.delay_range_samples()
     delay = float(model.delays(torch.tensor(free)))
     assert 2 <= low < high
@@ -92,7 +95,7 @@ def test_every_parameter_is_learned_and_given_delays_are_not() -> None:
     for delays in (None, torch.full((2, 6), 50.0)):
         free = {name: value.requires_grad_() for name, value in draw(starts=2).items()}
         assert set(free) == set(MODEL.rates)
-        response = MODEL.network(free, delays).impulse_response(512, get_kernel("cpu"))
+        response = MODEL.network(free, delays).impulse_response(512, "cpu")
         assert response.shape == (2, 3, 2, 512)
         (response * torch.linspace(0, 1, 512)).square().sum().backward()
         for name, value in free.items():
@@ -120,20 +123,20 @@ def test_starts_follow_their_seed_and_differ_from_each_other() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_is_built_alike(name: str, make_room: Callable[..., FloatArray]) -> None:
     room = make_room(sample_rate_hz=8000, seconds=0.4, reverberation_time_s=0.3, channels=2)
-    model = MODELS[name](target_of(room, 8000), ModelOptions(3))
+    model = load(MODELS[name].build)(target_of(room, 8000), MODELS[name].options(lines=3))
     assert model.lines == 3
     free = model.draw(torch.Generator().manual_seed(0), torch.ones(2, 1), 2)
     assert set(free) == set(model.rates)
-    assert model.network(free).impulse_response(4000, get_kernel("reference")).shape == (2, 2, 1, 4000)
+    assert model.network(free).impulse_response(4000, "reference").shape == (2, 2, 1, 4000)
 
 
-@pytest.fixture(params=KERNELS)
+@pytest.fixture(params=FORMS["response"])
 def kernel_name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def respond(networks: Tensors, n_fft: int, kernel_name: str = "reference") -> Tensor:
-    return Network(*networks).impulse_response(n_fft, get_kernel(kernel_name))
+def respond(networks: Parameters, n_fft: int, kernel_name: str = "reference") -> Tensor:
+    return Network(*networks).impulse_response(n_fft, kernel_name)
 
 
 @pytest.mark.parametrize("gain", [0.0, 0.5, -0.9])
@@ -145,7 +148,7 @@ def test_one_line_is_a_comb(kernel_name: str, gain: float, n_fft: int) -> None:
     def one(value: float, *shape: int) -> Tensor:
         return torch.full(shape, value, dtype=torch.float64)
 
-    networks = Tensors(
+    networks = Parameters(
         one(1, 1, 1, 1), one(gain, 1, 1), one(delay, 1, 1), one(b, 1, 1, 1), one(c, 1, 1, 1), one(d, 1, 1, 1)
     )
     expected = torch.zeros(n_fft, dtype=torch.float64)
@@ -160,7 +163,7 @@ def test_one_line_is_a_comb(kernel_name: str, gain: float, n_fft: int) -> None:
 def test_frequency_sampling_equals_the_difference_equation(kernel_name: str, n_fft: int) -> None:
     networks = tensors(4, n_fft, inputs=2, outputs=3, gain=0.6, longest=60.0, seed=3)
     networks = networks._replace(delays_samples=networks.delays_samples.round())
-    expected = integer_loop(*(x[0] for x in networks), length=n_fft)
+    expected = integer_loop(first_of(networks), n_fft)
     assert float(expected[..., -200:].abs().max()) < 1e-13
     found = respond(networks, n_fft, kernel_name)[0]
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
@@ -182,7 +185,7 @@ def test_frequency_sampling_equals_the_authors_sample_loop_within_its_ripple() -
     networks = tensors(4, n_fft, gain=0.5, seed=4)
     for delays, tolerance in (([21.0, 27.0, 33.0, 45.0], 1e-12), ([21.37, 27.5, 33.81, 45.12], 0.025)):
         moved = networks._replace(delays_samples=torch.tensor([delays], dtype=torch.float64))
-        loop = fractional_loop(*(x[0] for x in moved), length=n_fft, taps=taps)
+        loop = fractional_loop(first_of(moved), n_fft, taps=taps)
         assert relative_error(respond(moved, n_fft)[0], loop) < tolerance
 
 
@@ -194,14 +197,13 @@ def test_both_forward_models_have_the_same_gradients() -> None:
     time = torch.arange(n_fft, dtype=torch.float64)
     gradients = []
     for sampled in (True, False):
-        free = Tensors(*(x.clone().requires_grad_() for x in networks))
-        if sampled:
-            response = respond(free, n_fft, "cpu")[0]
-        else:
-            response = fractional_loop(*(x[0] for x in free), length=n_fft, taps=taps)
+        free = Parameters(*(x.clone().requires_grad_() for x in networks))
+        response = (
+            respond(free, n_fft, "cpu")[0] if sampled else fractional_loop(first_of(free), n_fft, taps=taps)
+        )
         (torch.exp(-(((time - 90) / 20) ** 2)) * response).sum().backward()
         gradients.append(free)
-    for name, one, two in zip(Tensors._fields, *gradients, strict=True):
+    for name, one, two in zip(Parameters._fields, *gradients, strict=True):
         assert one.grad is not None
         assert two.grad is not None
         # Twice the ripple of the responses.

@@ -12,8 +12,11 @@ from torch import Tensor
 
 from fdnlearn.acoustics.parameters import RoomParameters, room_parameters
 from fdnlearn.base.types import FloatArray
-from fdnlearn.losses.banded import WEIGHTS, banded_objective_for
+from fdnlearn.losses.definitions import BANDED
+from fdnlearn.losses.objective import objective_for, weights_of
 from fdnlearn.losses.octave_decay import OctaveTarget, octave_decay_loss, octave_target
+
+WEIGHTS = weights_of(BANDED)
 
 RATE_HZ = 16000
 
@@ -28,26 +31,28 @@ def measured(room: FloatArray) -> list[RoomParameters]:
     return [room_parameters(h, RATE_HZ, "none") for h in room]
 
 
-def aim_of(room: FloatArray) -> OctaveTarget:
-    return octave_target(measured(room), RATE_HZ, hop=8, early_emphasis_s=0.1)
+def octave_target_of(room: FloatArray) -> OctaveTarget:
+    return octave_target(measured(room), RATE_HZ)
 
 
-def padded(room: FloatArray, aim: OctaveTarget) -> Tensor:
-    size = aim.length + 4000
+def padded(room: FloatArray, target: OctaveTarget) -> Tensor:
+    size = target.length + 4000
     return torch.from_numpy(np.pad(room, ((0, 0), (0, max(0, size - room.shape[1]))))[:, :size])[None].float()
 
 
 def test_the_target_itself_has_next_to_no_loss(room: FloatArray) -> None:
-    aim = aim_of(room)
-    total, terms = octave_decay_loss(padded(room, aim), aim, {"edc": 1.0, "edc_db": 1.0, "attributes": 1.0})
+    target = octave_target_of(room)
+    total, terms = octave_decay_loss(
+        padded(room, target), target, {"edc": 1.0, "edc_db": 1.0, "attributes": 1.0}
+    )
     assert float(total) < 0.02
     assert float(terms["edc_db"]) < 0.002  # 0.02 dB
 
 
 def test_a_louder_octave_is_missed_by_as_many_decibels(room: FloatArray) -> None:
     """The whole response 2 dB louder: every band and the whole spectrum miss by 2 dB at every point."""
-    aim = aim_of(room)
-    _, terms = octave_decay_loss(padded(room * 10 ** (2 / 20), aim), aim, {"edc_db": 1.0})
+    target = octave_target_of(room)
+    _, terms = octave_decay_loss(padded(room * 10 ** (2 / 20), target), target, {"edc_db": 1.0})
     assert float(terms["edc_db"]) == pytest.approx(0.2, abs=0.003)
 
 
@@ -56,10 +61,10 @@ def test_attributes_are_the_errors_of_the_measurement(make_room: Callable[..., F
     kind = {"seconds": 1.6, "noise_db": None}
     one = make_room(reverberation_time_s=0.30, **kind)
     two = make_room(reverberation_time_s=0.306, direct=0.52, **kind)
-    aim = aim_of(one)
-    _, terms = octave_decay_loss(padded(two, aim), aim, {"attributes": 1.0})
+    target = octave_target_of(one)
+    _, terms = octave_decay_loss(padded(two, target), target, {"attributes": 1.0})
     total, rooms = 0.0, (measured(one)[0], measured(two)[0])
-    for band, weight in zip(aim.bands, aim.weight.numpy(), strict=True):
+    for band, weight in zip(target.bands, target.weight.numpy(), strict=True):
         a, b = (room.broadband if band is None else room.octave[band.nominal_hz] for room in rooms)
         jnd = sum(abs(getattr(b, n) / getattr(a, n) - 1) / 0.05 for n in ("edt_s", "t20_s", "t30_s"))
         jnd += abs(b.c50_db - a.c50_db) * (abs(a.c50_db) < 25) + abs(b.c80_db - a.c80_db) * (
@@ -73,29 +78,31 @@ def test_attributes_are_the_errors_of_the_measurement(make_room: Callable[..., F
 
 
 def test_the_way_back_is_right(room: FloatArray) -> None:
-    aim = aim_of(room)
+    target = octave_target_of(room)
     h = (
-        padded(room, aim) * (1 + 0.2 * torch.randn(1, 2, 1, generator=torch.Generator().manual_seed(0)))
+        padded(room, target) * (1 + 0.2 * torch.randn(1, 2, 1, generator=torch.Generator().manual_seed(0)))
     ).clone()
     h.requires_grad_()
     direction = torch.randn(h.shape, generator=torch.Generator().manual_seed(1)) * h.detach().abs()
     weights = {"edc": 1.0, "edc_db": 1.0, "attributes": 0.3}
-    (slope,) = torch.autograd.grad(octave_decay_loss(h, aim, weights)[0].sum(), h)
+    (slope,) = torch.autograd.grad(octave_decay_loss(h, target, weights)[0].sum(), h)
     step = 1e-3
     with torch.no_grad():
-        ahead, behind = (octave_decay_loss(h + sign * step * direction, aim, weights)[0] for sign in (1, -1))
+        ahead, behind = (
+            octave_decay_loss(h + sign * step * direction, target, weights)[0] for sign in (1, -1)
+        )
     assert float((slope * direction).sum()) == pytest.approx(float(ahead - behind) / (2 * step), rel=0.02)
 
 
 def test_responses_that_are_too_short_are_refused(room: FloatArray) -> None:
-    aim = aim_of(room)
+    target = octave_target_of(room)
     with pytest.raises(ValueError, match="shorter than"):
-        octave_decay_loss(torch.zeros(1, 2, 100), aim, {"edc": 1.0})
+        octave_decay_loss(torch.zeros(1, 2, 100), target, {"edc": 1.0})
 
 
 def test_the_whole_loss_knows_its_terms(make_room: Callable[..., FloatArray]) -> None:
     target = target_of(make_room(seconds=0.6, reverberation_time_s=0.3, channels=2), RATE_HZ)
-    objective = banded_objective_for(target)
+    objective = objective_for(target, BANDED)
     h = torch.from_numpy(target.samples).float()[None]
     h = torch.nn.functional.pad(h, (0, max(0, objective.length_samples - h.shape[-1])))
     total, terms = objective(h)

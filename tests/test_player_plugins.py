@@ -19,7 +19,6 @@ from player_tools import SOURCE, banded
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.export import check, export
-from fdnlearn.export.certificate import expected_response
 from fdnlearn.export.checking import error_db
 from fdnlearn.export.hosts import clap as clap_hosting
 from fdnlearn.export.hosts.clap import DPF
@@ -63,7 +62,7 @@ class Hosts:
     def __init__(self, folder: Path, plugins: Path) -> None:
         self.folder = folder
         self.fdn = banded()
-        self.response = expected_response(describe(self.fdn, "room"), 1.0)[:, 0]
+        self.response = describe(self.fdn, "room").impulse_response(1.0)[:, 0]
         self.state = folder / "state"
         self.state.write_bytes(state(self.fdn))
         dpf = Path(os.environ.get("DPF_PATH", DPF)) / "distrho" / "src"

@@ -17,6 +17,8 @@ from report_data import (
 from fdnlearn.report import figures, network_figures
 from fdnlearn.report.style import PALETTE, to_svg
 
+pytestmark = pytest.mark.page
+
 
 def all_figures(channels: int = 1) -> dict[str, Figure]:
     target, fdn = make_target(channels), make_fdn(outputs=channels)

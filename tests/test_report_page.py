@@ -18,16 +18,20 @@ import pytest
 from report_data import (
     HOSTILE,
     make_data,
+    make_document,
     make_fdn,
     make_history,
-    make_metrics,
     make_target,
+    typed,
 )
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.report import render_report, write_report
 from fdnlearn.report.audio import MAX_BYTES, level_matched_clips
-from fdnlearn.rir.target import Step
+from fdnlearn.rir.metrics_document import Metrics
+from fdnlearn.rir.target import PreparationStep
+
+pytestmark = pytest.mark.page
 
 VOID_ELEMENTS = {"meta", "br", "link", "img", "input", "hr"}
 
@@ -140,18 +144,22 @@ def test_equal_data_give_equal_bytes(page_text: str) -> None:
 
 def test_strings_of_the_user_are_escaped() -> None:
     target = dataclasses.replace(
-        make_target(), name=HOSTILE, warnings=(HOSTILE,), steps=(Step(HOSTILE, HOSTILE),), sha256=HOSTILE
+        make_target(),
+        name=HOSTILE,
+        warnings=(HOSTILE,),
+        steps=(PreparationStep(HOSTILE, HOSTILE),),
+        sha256=HOSTILE,
     )
-    metrics = make_metrics()
-    metrics["measurable"]["broadband"]["t30"] = {"counts": False, "reason": HOSTILE}
-    metrics["target"]["octave"][HOSTILE] = metrics["target"]["octave"]["125"]
-    metrics["status"] = HOSTILE
+    document = make_document() | {
+        "status": HOSTILE,
+        "warnings": [HOSTILE],
+        "settings": {HOSTILE: HOSTILE, "list": [HOSTILE]},
+        "program": HOSTILE,
+    }
+    document["measurable"]["broadband"]["t30"] = {"counts": False, "reason": HOSTILE}
     data = make_data(
         target=target,
-        metrics=metrics,
-        warnings=(HOSTILE,),
-        settings={HOSTILE: HOSTILE, "list": [HOSTILE]},
-        version=HOSTILE,
+        metrics=typed(document),
         fdn=make_fdn().model_copy(update={"provenance": {HOSTILE: HOSTILE}}),
     )
     text = render_report(data)
@@ -165,28 +173,30 @@ def test_missing_values_are_shown_as_missing() -> None:
     def emptied(value: object) -> object:
         return {key: emptied(inner) for key, inner in value.items()} if isinstance(value, dict) else None
 
-    metrics = make_metrics()
+    document = make_document() | {"settings": {}}
     for part in ("target", "fitted", "error"):
-        metrics[part] = emptied(metrics[part])
-    words = Page(render_report(make_data(metrics=metrics, history=(), settings={}))).words
+        document[part] = emptied(document[part])
+    words = Page(render_report(make_data(metrics=typed(document), history=()))).words
     assert "too little decay range" in words
     assert not re.search(r"\bnan\b", words, re.IGNORECASE)
     assert "None" not in words
 
 
 def test_an_octave_without_values_leaves_the_others_alone() -> None:
-    metrics = make_metrics()
+    document = make_document()
     for part in ("target", "fitted", "error"):
-        metrics[part]["octave"]["125"] = dict.fromkeys(metrics[part]["octave"]["125"])
-    words = Page(render_report(make_data(metrics=metrics))).words.replace("\u00a0", " ")
+        document[part]["octave"]["125"] = dict.fromkeys(document[part]["octave"]["125"])
+    words = Page(render_report(make_data(metrics=typed(document)))).words.replace("\u00a0", " ")
     assert "Octave bands 10 of 14 within 1 JND" in words
     assert "T30: 125 Hz" in words
 
 
 def test_errors_before_rounding_are_shown_where_they_are_known() -> None:
-    earlier = make_metrics()
+    parts = ("target", "fitted", "error", "measurable")
+    earlier = {part: value for part, value in make_document().items() if part in parts}
     earlier["error"]["broadband"]["t30_percent"] = 3.21
-    words = Page(render_report(make_data(unsnapped_metrics=earlier))).words
+    document = make_document() | {"before_snapping": earlier}
+    words = Page(render_report(make_data(metrics=typed(document)))).words
     assert "Before rounding" in words
     assert "3.2" in words
 
@@ -209,8 +219,8 @@ def test_the_page_of_a_long_recording_stays_small() -> None:
 
 def test_the_page_is_written_whole_or_not_at_all(tmp_path, monkeypatch) -> None:
     path = tmp_path / "report.html"
-    monkeypatch.setattr("fdnlearn.report.page.render_report", lambda data: data.version)
-    write_report(path, make_data(version="first"))
+    monkeypatch.setattr("fdnlearn.report.page.render_report", lambda data: data.metrics.program)
+    write_report(path, make_data(metrics=typed(make_document() | {"program": "first"})))
     assert path.read_text() == "first"
 
     def full(*_: object) -> None:
@@ -219,7 +229,7 @@ def test_the_page_is_written_whole_or_not_at_all(tmp_path, monkeypatch) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", full)
         with pytest.raises(FdnlearnError, match=r"report\.html: cannot be written"):
-            write_report(path, make_data(version="second"))
+            write_report(path, make_data(metrics=typed(make_document() | {"program": "second"})))
     assert path.read_text() == "first"
     assert os.listdir(tmp_path) == ["report.html"]
     with pytest.raises(FdnlearnError, match=r"report\.html: cannot be written"):
@@ -273,11 +283,11 @@ def test_the_table_does_not_pay_for_the_figures() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def late_metrics() -> dict:
+def late_metrics() -> Metrics:
     lines = [{"frequency_hz": 900.0 + hz, "prominence_db": 14.0, "window_s": [0.1, 0.4]} for hz in range(7)]
     values = {"target": [0.9, 0.5, 0.0], "fitted": [0.85, 0.3, 0.02], "error": [0.05, 0.2, 0.02]}
     coherence = {name: {"0-1": row} for name, row in values.items()}
-    return {**make_metrics(), "ringing": lines, "coherence": coherence}
+    return typed(make_document() | {"ringing": lines, "coherence": coherence})
 
 
 def test_the_late_part_is_told() -> None:
@@ -285,6 +295,7 @@ def test_the_late_part_is_told() -> None:
     assert "Ringing: 900 Hz (14.0 dB), 901 Hz" in page.words
     assert "and 2 more stand more than 12 dB" in page.words
     assert "1 and 2 0.90 → 0.85 0.50 → 0.30 ≠ 0.00 → 0.02" in page.words
-    quiet = Page(render_report(make_data(metrics={**make_metrics(), "ringing": [], "coherence": None})))
+    nothing = typed(make_document() | {"ringing": [], "coherence": None})
+    quiet = Page(render_report(make_data(metrics=nothing)))
     assert "No ringing" in quiet.words
     assert "Coherence" not in quiet.words

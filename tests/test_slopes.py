@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 from targets import target_of
@@ -14,8 +12,8 @@ from fdnlearn.base.errors import UsageError
 from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import ReverberationTime
 from fdnlearn.fitting import FitConfig, solve
-from fdnlearn.model import ModelOptions
 from fdnlearn.model.banded_start import banded_for
+from fdnlearn.options import Banded
 from fdnlearn.render import impulse_response
 from fdnlearn.rir import Target
 
@@ -83,7 +81,7 @@ def test_the_recording_decides(room: Target) -> None:
     assert np.all(model.times_s[1] > 1.4 * model.times_s[0])
     assert "two groups of lines" in model.warnings[0]
     assert set(model.groups.tolist()) == {0, 1}
-    plain = banded_for(room, ModelOptions(slopes="1"))
+    plain = banded_for(room, Banded(slopes="1"))
     assert plain.times_s.shape[0] == 1
     assert plain.warnings == ()
 
@@ -95,22 +93,23 @@ def test_two_slopes_can_be_asked_for() -> None:
     h[0] = 0.5
     straight = target_of(h[None], RATE_HZ)
     assert banded_for(straight).times_s.shape[0] == 1
-    assert banded_for(straight, ModelOptions(slopes="2")).times_s.shape[0] == 2
+    assert banded_for(straight, Banded(slopes="2")).times_s.shape[0] == 2
 
 
 def test_the_homogeneous_model_has_no_slopes(room: Target) -> None:
     with pytest.raises(UsageError, match="--slopes 2"):
-        solve(room, FitConfig(slopes="2"))
+        solve(room, FitConfig.for_model("homogeneous", slopes="2"))
     with pytest.raises(UsageError, match="--knots third-octave"):
-        solve(room, FitConfig(knots="third-octave"))
+        solve(room, FitConfig.for_model("homogeneous", knots="third-octave"))
 
 
+@pytest.mark.fit
 def test_both_slopes_are_learned(room: Target) -> None:
     """The late decay of a coupled room, which one time per band misses."""
     config = FitConfig.for_model("banded", iterations=80, sample_rate_hz=RATE_HZ)
     errors = {}
     for slopes in ("1", "2"):
-        fdn = solve(room, dataclasses.replace(config, slopes=slopes)).fdn
+        fdn = solve(room, config.with_settings(slopes=slopes)).fdn
         h = impulse_response(fdn, length_s=2.0)[0]
         level = 10 * np.log10(schroeder(h) / schroeder(h)[0])
         goal = 10 * np.log10(room.energy_decay[0] / room.energy_decay[0][0])
@@ -124,8 +123,9 @@ def test_both_slopes_are_learned(room: Target) -> None:
     assert errors["2"] < 0.7 * errors["1"], errors
 
 
+@pytest.mark.fit
 def test_third_octaves_are_finer_knots(room: Target) -> None:
-    model = banded_for(room, ModelOptions(knots="third-octave", slopes="1"))
+    model = banded_for(room, Banded(knots="third-octave", slopes="1"))
     assert model.knots_hz.size == 3 * 6 + 3
     np.testing.assert_allclose(model.knots_hz[1:] / model.knots_hz[:-1], 2 ** (1 / 3))
     config = FitConfig.for_model(

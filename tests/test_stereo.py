@@ -14,7 +14,7 @@ from fdn_networks import network
 from fdnlearn.base.errors import UsageError
 from fdnlearn.fdn import FDN, load_fdn
 from fdnlearn.render import impulse_response
-from fdnlearn.render.stereo import gram_matrices, told, widened
+from fdnlearn.render.stereo import gram_matrices, widened, widening_effect
 
 TAPS = [{"kind": "sparse", "output": 0, "input": 0, "taps": [{"samples": 40, "gain": 0.5}]}]
 
@@ -53,11 +53,11 @@ def test_direct_sound_and_taps_stay_in_the_middle() -> None:
     assert left[40] == right[40] != 0
 
 
-def test_the_shift_of_the_channels_is_told() -> None:
+def test_the_shift_of_the_channels_is_measured() -> None:
     fdn = mono()
-    found = told(fdn, widened(fdn, 0))
-    assert all(-4 < shift < -1.5 for shift in found["drr_shift_db"])  # about twice the late energy
-    assert all(abs(value) < 0.3 for value in found["correlation"].values())
+    effect = widening_effect(fdn, widened(fdn, 0))
+    assert all(-4 < shift < -1.5 for shift in effect["drr_shift_db"])  # about twice the late energy
+    assert all(abs(value) < 0.3 for value in effect["correlation"].values())
 
 
 def test_several_channels_are_refused() -> None:
@@ -65,6 +65,7 @@ def test_several_channels_are_refused() -> None:
         widened(network(4, 1, 2), 0)
 
 
+@pytest.mark.fit
 def test_the_command_writes_two_channels(room: Path, tmp_path: Path) -> None:
     outcome = run("fit", room, "-o", tmp_path / "fit", *QUICK, "--stereo")
     assert outcome.code == 0, outcome.stderr

@@ -1,22 +1,11 @@
-"""Random networks as tensors, for the tests of the kernels and of the model."""
+"""Random networks as tensors, for the tests of the operations and of the model."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-
-class Tensors(NamedTuple):
-    """What a kernel's `impulse_response` takes, in its order; `response` takes all but the last."""
-
-    feedback_matrix: Tensor
-    loop_gain: Tensor
-    delays_samples: Tensor
-    input_gains: Tensor
-    output_gains: Tensor
-    direct_gains: Tensor
+from fdnlearn.ops.response import Parameters
 
 
 def tensors(
@@ -31,7 +20,7 @@ def tensors(
     longest: float = 40.0,
     dtype: torch.dtype = torch.float64,
     seed: int = 0,
-) -> Tensors:
+) -> Parameters:
     """Random networks whose loop gains reach `gain`, numbers rounded to `dtype`; `per_bin` gains are complex."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -48,7 +37,7 @@ def tensors(
         loop_gain = torch.polar(
             loop_gain[..., None] * (1 - 0.5 * uniform(lines, bins)), 6 * uniform(lines, bins)
         )
-    networks = Tensors(
+    networks = Parameters(
         feedback_matrix=torch.linalg.qr(normal(lines, lines))[0],
         loop_gain=loop_gain,
         delays_samples=2 + (longest - 2) * uniform(lines),
@@ -59,12 +48,11 @@ def tensors(
     return cast(networks, dtype)
 
 
-def cast(networks: Tensors, dtype: torch.dtype) -> Tensors:
+def cast(networks: Parameters, dtype: torch.dtype) -> Parameters:
     """The same numbers in another precision."""
-    return Tensors(*(x.to(dtype.to_complex() if x.is_complex() else dtype) for x in networks))
+    return Parameters(*(x.to(dtype.to_complex() if x.is_complex() else dtype) for x in networks))
 
 
-def relative_error(found: Tensor, expected: Tensor) -> float:
-    """Relative L2 distance, in double."""
-    wide = torch.complex128 if expected.is_complex() else torch.float64
-    return float((found.to(wide) - expected.to(wide)).norm() / expected.to(wide).norm())
+def first_of(networks: Parameters) -> Parameters:
+    """The first network of a batch, its tensors without the axis of the batch."""
+    return Parameters(*(x[0] for x in networks))

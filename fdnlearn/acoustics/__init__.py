@@ -6,12 +6,12 @@ Heavy libraries (pyrato, SciPy) are imported by the functions that need them.
 
 from fdnlearn.acoustics.energy_decay import EnergyDecay, schroeder
 from fdnlearn.acoustics.onset import find_direct, find_onset
-from fdnlearn.acoustics.parameters import BandParameters, Judgement, RoomParameters, room_parameters
+from fdnlearn.acoustics.parameters import BandParameters, Measurability, RoomParameters, room_parameters
 
 __all__ = [
     "BandParameters",
     "EnergyDecay",
-    "Judgement",
+    "Measurability",
     "RoomParameters",
     "find_direct",
     "find_onset",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 #: Nominal centres of the octaves that are measured.
 OCTAVES_HZ = (125, 250, 500, 1000, 2000, 4000, 8000)
@@ -50,7 +50,10 @@ def octaves(sample_rate_hz: float) -> tuple[Octave, ...]:
     return tuple(band for band in bands if band.edges_hz[1] < EDGE_LIMIT * sample_rate_hz)
 
 
-def octave_magnitude(band: Octave, frequency_hz: FloatArray) -> FloatArray:
+@shapes_checked
+def octave_magnitude(
+    band: Octave, frequency_hz: Float64[FloatArray, " bins"]
+) -> Float64[FloatArray, " bins"]:
     """Magnitude of the filter at the given frequencies."""
     low, high = band.edges_hz
     frequency = np.maximum(np.abs(frequency_hz), 1e-9)
@@ -59,9 +62,10 @@ def octave_magnitude(band: Octave, frequency_hz: FloatArray) -> FloatArray:
     return magnitude
 
 
+@shapes_checked
 def filter_octaves(
-    h: FloatArray, sample_rate_hz: float, bands: tuple[Octave, ...]
-) -> list[tuple[FloatArray, float]]:
+    h: Float64[FloatArray, " samples"], sample_rate_hz: float, bands: tuple[Octave, ...]
+) -> list[tuple[Float64[FloatArray, " samples"], float]]:
     """Split a response that starts at its onset into octaves.
 
     Parameters

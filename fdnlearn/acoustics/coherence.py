@@ -14,13 +14,14 @@ import numpy as np
 import scipy.fft
 
 from fdnlearn.acoustics.bands import Octave, octave_magnitude, octaves
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 #: The late part ends this far below the level with which it begins.
 RANGE_DB = 40.0
 _FADE_S = 0.005
 
 
+@shapes_checked
 @dataclass(frozen=True, eq=False)
 class LatePart:
     """The part of a response in which channels are compared, and the octaves of its spectrum.
@@ -40,14 +41,19 @@ class LatePart:
     start: int
     stop: int
     n_fft: int
-    taper: FloatArray
+    taper: Float64[FloatArray, " samples"]
     bands: tuple[Octave, ...]
-    power: FloatArray
+    power: Float64[FloatArray, "bands bins"]
     pairs: tuple[tuple[int, int], ...]
 
 
+@shapes_checked
 def late_part(
-    curve: FloatArray, sample_rate_hz: float, mixing_time_s: float, usable: int, channels: int
+    curve: Float64[FloatArray, " samples"],
+    sample_rate_hz: float,
+    mixing_time_s: float,
+    usable: int,
+    channels: int,
 ) -> LatePart | None:
     """The late part of a room: from its mixing time on, to 40 dB of decay or to where its noise begins.
 
@@ -88,24 +94,30 @@ def late_part(
     return LatePart(start, stop, n_fft, taper, bands, power, tuple(combinations(range(channels), 2)))
 
 
-def coherence(h: FloatArray, part: LatePart) -> FloatArray:
+@shapes_checked
+def coherence(
+    h: Float64[FloatArray, "channels samples"], part: LatePart
+) -> Float64[FloatArray, "pairs bands"]:
     """Coefficients (pairs, bands) of a response (channels, n)."""
     late = np.zeros((h.shape[0], part.taper.size))
-    heard = h[:, part.start : part.stop]
-    late[:, : heard.shape[1]] = heard
+    present = h[:, part.start : part.stop]
+    late[:, : present.shape[1]] = present
     spectrum = scipy.fft.rfft(late * part.taper, part.n_fft)
     energy = np.square(np.abs(spectrum)) @ part.power.T
-    found = [
+    coefficients = [
         np.real(spectrum[a] * spectrum[b].conj())
         @ part.power.T
         / np.sqrt(np.maximum(energy[a] * energy[b], 1e-300))
         for a, b in part.pairs
     ]
-    return np.stack(found)
+    return np.stack(coefficients)
 
 
+@shapes_checked
 def coherence_json(
-    target: FloatArray, fitted: FloatArray, part: LatePart
+    target: Float64[FloatArray, "channels target_samples"],
+    fitted: Float64[FloatArray, "channels fitted_samples"],
+    part: LatePart,
 ) -> dict[str, Mapping[str, list[float]]]:
     """``target``, ``fitted`` and ``error``: for every pair of channels (``"0-1"``) a value an octave."""
     values = {"target": coherence(target, part), "fitted": coherence(fitted, part)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 WINDOW_S = 20e-3
 #: 1 / erfc(1 / sqrt 2): Gaussian noise exceeds its standard deviation in 31.7 % of all samples.
@@ -12,7 +12,8 @@ GAUSSIAN = 3.15148718753
 _CHUNK_VALUES = 1 << 20
 
 
-def window(sample_rate_hz: float, window_s: float = WINDOW_S) -> FloatArray:
+@shapes_checked
+def window(sample_rate_hz: float, window_s: float = WINDOW_S) -> Float64[FloatArray, " samples"]:
     """Symmetric Hann window of odd length, summing to one.
 
     Parameters
@@ -31,9 +32,10 @@ def window(sample_rate_hz: float, window_s: float = WINDOW_S) -> FloatArray:
     return w
 
 
+@shapes_checked
 def echo_density(
-    h: FloatArray, sample_rate_hz: float, *, hop: int = 1, window_s: float = WINDOW_S
-) -> FloatArray:
+    h: Float64[FloatArray, " samples"], sample_rate_hz: float, *, hop: int = 1, window_s: float = WINDOW_S
+) -> Float64[FloatArray, " frames"]:
     """Hard echo density profile.
 
     Parameters

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from fdnlearn.acoustics.noise_floor import NoiseFloor, find_noise_floor
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 Noise = Literal["auto", "none"]
 
@@ -16,6 +16,7 @@ Noise = Literal["auto", "none"]
 PEAK_WINDOW_S = 5e-3
 
 
+@shapes_checked
 @dataclass(frozen=True)
 class EnergyDecay:
     """A noise-compensated energy decay curve.
@@ -38,7 +39,7 @@ class EnergyDecay:
         How the knee was found; None for a noiseless response.
     """
 
-    curve: FloatArray
+    curve: Float64[FloatArray, " knee_samples"]
     sample_rate_hz: float
     knee_s: float
     noise_power: float
@@ -54,7 +55,8 @@ class EnergyDecay:
         return level
 
 
-def schroeder(h: FloatArray) -> FloatArray:
+@shapes_checked
+def schroeder(h: Float64[FloatArray, "*channels samples"]) -> Float64[FloatArray, "*channels samples"]:
     """Schroeder's backward integral of a noiseless response along the last axis.
 
     Parameters
@@ -73,8 +75,9 @@ def schroeder(h: FloatArray) -> FloatArray:
     return _integrate(np.square(np.asarray(h, dtype=np.float64)))
 
 
+@shapes_checked
 def energy_decay(
-    h: FloatArray,
+    h: Float64[FloatArray, " samples"],
     sample_rate_hz: float,
     noise: Noise = "auto",
     *,
@@ -128,7 +131,10 @@ def energy_decay(
     )
 
 
-def compensated_decay(energy: FloatArray, floor: NoiseFloor) -> FloatArray:
+@shapes_checked
+def compensated_decay(
+    energy: Float64[FloatArray, " samples"], floor: NoiseFloor
+) -> Float64[FloatArray, " knee_samples"]:
     """Chu's noise subtraction up to the knee and the exponential tail beyond it.
 
     Parameters
@@ -157,7 +163,10 @@ def _integrate(energy: FloatArray) -> FloatArray:
     return curve
 
 
-def peak_power(energy: FloatArray, sample_rate_hz: float, centre_hz: float | None = None) -> float:
+@shapes_checked
+def peak_power(
+    energy: Float64[FloatArray, " samples"], sample_rate_hz: float, centre_hz: float | None = None
+) -> float:
     """Largest mean power over 5 ms, or two periods of an octave's centre if that is longer."""
     window_s = PEAK_WINDOW_S if centre_hz is None else max(PEAK_WINDOW_S, 2.0 / centre_hz)
     window = min(energy.size, max(1, round(window_s * sample_rate_hz)))

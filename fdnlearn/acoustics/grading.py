@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-#: What `metrics.json` holds; the nesting is described in `judge`.
-Metrics = Mapping[str, Any]
+from fdnlearn.acoustics.parameters import Measurability
+from fdnlearn.acoustics.values import BandValues, ByBand, ErrorsByBand, Measurement
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Quantity:
 
 # fmt: off
 #: ISO 3382-1:2009, table A.1 (EDT, C80, D50, Ts). By convention 5 % also for T20 and T30, and 1 dB also for C50.
-QUANTITIES = (
+JND_TABLE = (
     Quantity("t30", "T30", "Reverberation time, −5 to −35 dB", "t30_s", "t30_percent", "s", "%", 2, 1, 5.0),
     Quantity("t20", "T20", "Reverberation time, −5 to −25 dB", "t20_s", "t20_percent", "s", "%", 2, 1, 5.0),
     Quantity("edt", "EDT", "Early decay time, 0 to −10 dB", "edt_s", "edt_percent", "s", "%", 2, 1, 5.0),
@@ -86,8 +85,8 @@ class Judgement:
     Attributes
     ----------
     quantity : Quantity
-    band_hz : str or None
-        Octave band as `metrics.json` names it; None for broadband.
+    band_hz : int or None
+        Nominal centre frequency of the octave; None for broadband.
     target, fitted, error : float or None
         Values; None where nothing could be measured.
     jnds : float or None
@@ -100,7 +99,7 @@ class Judgement:
     """
 
     quantity: Quantity
-    band_hz: str | None
+    band_hz: int | None
     target: float | None
     fitted: float | None
     error: float | None
@@ -133,31 +132,22 @@ class Verdict:
         return self.within + self.near + self.beyond
 
 
-def judge(metrics: Metrics, band_hz: str | None = None) -> tuple[Judgement, ...]:
+def judge(measurement: Measurement, band_hz: int | None = None) -> tuple[Judgement, ...]:
     """Judge every quantity of one band.
 
     Parameters
     ----------
-    metrics : mapping
-        ``target``, ``fitted``, ``error`` and ``measurable``, each with ``broadband`` and ``octave`` (keyed by
-        the band's centre frequency). Any of them, and any value, may be missing or None.
-    band_hz : str or None
-        Key of the octave band; None for broadband.
+    measurement : Measurement
+        The metrics of a fit, or what has been measured of a room alone.
+    band_hz : int or None
+        Nominal centre frequency of the octave; None for broadband. Of one that has not been measured nothing counts.
 
     Returns
     -------
     tuple of Judgement
-        In the order of `QUANTITIES`.
+        In the order of `JND_TABLE`.
     """
-    return tuple(_judge_one(metrics, band_hz, quantity) for quantity in QUANTITIES)
-
-
-def octave_bands(metrics: Metrics) -> tuple[str, ...]:
-    """Keys of the octave bands in any part of the metrics, lowest first."""
-    names: set[str] = set()
-    for part in ("target", "fitted", "error", "measurable"):
-        names |= set(_mapping(_mapping(metrics.get(part)).get("octave")))
-    return tuple(sorted(names, key=lambda name: (_band_number(name), name)))
+    return tuple(_judge_one(measurement, band_hz, quantity) for quantity in JND_TABLE)
 
 
 def verdict(judgements: Iterable[Judgement]) -> Verdict:
@@ -168,52 +158,21 @@ def verdict(judgements: Iterable[Judgement]) -> Verdict:
     return Verdict(number[Grade.WITHIN], number[Grade.NEAR], number[Grade.BEYOND], worst)
 
 
-def curve_error(metrics: Metrics, quantity: Quantity) -> float | None:
+def curve_error(measurement: Measurement, quantity: Quantity) -> float | None:
     """Broadband distance between two curves, one of `CURVE_ERRORS`."""
-    return _number(_part(metrics, "error", None).get(quantity.error_key))
+    return _value(measurement.error, None, quantity.error_key)
 
 
-def format_number(value: float | None, decimals: int, unit: str = "") -> str:
-    """A number for a table, with a true minus sign; an em dash for None."""
-    if value is None:
-        return "—"
-    text = f"{value:.{decimals}f}"
-    if float(text) == 0.0:
-        text = text.lstrip("-")
-    text = text.replace("-", "−")
-    return f"{text}\u00a0{unit}" if unit else text
-
-
-def format_jnds(jnds: float | None) -> str:
-    """A number of just-noticeable differences, without decimals that mean nothing."""
-    return format_number(jnds, 1 if jnds is None or jnds < 100.0 else 0)
-
-
-def format_time(seconds: float) -> str:
-    """A time in seconds, or in milliseconds below 0.1 s."""
-    return format_number(seconds, 2, "s") if seconds >= 0.1 else format_number(1000.0 * seconds, 0, "ms")
-
-
-def format_band(band_hz: str) -> str:
-    """``"125"`` as "125 Hz", ``"2000"`` as "2 kHz"; anything else as it is."""
-    number = _band_number(band_hz)
-    if not math.isfinite(number):
-        return band_hz
-    return f"{number / 1000.0:g}\u00a0kHz" if number >= 1000.0 else f"{number:g}\u00a0Hz"
-
-
-def _judge_one(metrics: Metrics, band_hz: str | None, quantity: Quantity) -> Judgement:
-    target = _number(_part(metrics, "target", band_hz).get(quantity.value_key))
-    fitted = _number(_part(metrics, "fitted", band_hz).get(quantity.value_key))
-    error = _number(_part(metrics, "error", band_hz).get(quantity.error_key))
-    told = _mapping(_part(metrics, "measurable", band_hz).get(quantity.key))
+def _judge_one(measurement: Measurement, band_hz: int | None, quantity: Quantity) -> Judgement:
+    target = _value(measurement.target, band_hz, quantity.value_key)
+    fitted = _value(measurement.fitted, band_hz, quantity.value_key)
+    error = _value(measurement.error, band_hz, quantity.error_key)
     jnds = None if error is None or quantity.jnd is None else abs(error) / quantity.jnd
-    counts = bool(told.get("counts", True)) and target is not None
+    measurable = measurement.measurable.at(band_hz)
+    measurability = Measurability(True, "") if measurable is None else getattr(measurable, quantity.key)
+    counts = measurability.counts and target is not None
     if not counts:
-        grade, reason = (
-            Grade.NOT_COUNTED,
-            str(told.get("reason") or "could not be measured in this recording"),
-        )
+        grade, reason = Grade.NOT_COUNTED, measurability.reason or "could not be measured in this recording"
     elif quantity.jnd is None:
         grade, reason = Grade.UNJUDGED, ""
     elif jnds is None:
@@ -224,25 +183,8 @@ def _judge_one(metrics: Metrics, band_hz: str | None, quantity: Quantity) -> Jud
     return Judgement(quantity, band_hz, target, fitted, error, jnds, counts, grade, reason)
 
 
-def _part(metrics: Metrics, part: str, band_hz: str | None) -> Mapping[str, Any]:
-    whole = _mapping(metrics.get(part))
-    if band_hz is None:
-        return _mapping(whole.get("broadband"))
-    return _mapping(_mapping(whole.get("octave")).get(band_hz))
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
-
-
-def _band_number(name: str) -> float:
-    try:
-        return float(name)
-    except ValueError:
-        return math.inf
+def _value(part: ByBand[BandValues] | ErrorsByBand | None, band_hz: int | None, key: str) -> float | None:
+    """One value of a part of a measurement; None where there is no such part or band."""
+    band = None if part is None else part.at(band_hz)
+    value: float | None = None if band is None else getattr(band, key)
+    return value

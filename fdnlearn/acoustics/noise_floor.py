@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 #: Relative to the peak: what lies below -140 dB at the end of a file is digital silence, not a noise floor.
 SILENCE = 1e-7
@@ -44,7 +44,10 @@ class NoiseFloor:
     method: str
 
 
-def find_noise_floor(h: FloatArray, sample_rate_hz: float, *, centre_hz: float | None = None) -> NoiseFloor:
+@shapes_checked
+def find_noise_floor(
+    h: Float64[FloatArray, " samples"], sample_rate_hz: float, *, centre_hz: float | None = None
+) -> NoiseFloor:
     """Find the knee between decay and noise.
 
     Parameters

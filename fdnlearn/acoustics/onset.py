@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 #: Level of the onset below the largest magnitude (ISO 3382-1:2009, A.2.1 asks for "significantly below" it).
 ONSET_DB = -20.0
@@ -12,7 +12,8 @@ ONSET_DB = -20.0
 DIRECT_SEARCH_S = 1e-3
 
 
-def find_onset(h: FloatArray) -> int:
+@shapes_checked
+def find_onset(h: Float64[FloatArray, "*channels samples"]) -> int:
     """First sample within 20 dB of the largest magnitude.
 
     Parameters
@@ -30,7 +31,8 @@ def find_onset(h: FloatArray) -> int:
     return int(np.argmax(loud, axis=1).min())
 
 
-def find_direct(h: FloatArray, onset: int, sample_rate_hz: float) -> int:
+@shapes_checked
+def find_direct(h: Float64[FloatArray, " samples"], onset: int, sample_rate_hz: float) -> int:
     """Strongest sample within 1 ms after the onset.
 
     The largest sample of the whole response may be a reflection tens of milliseconds later, and the onset

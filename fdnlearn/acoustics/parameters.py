@@ -11,7 +11,7 @@ from fdnlearn.acoustics.bands import Octave, filter_octaves, octaves
 from fdnlearn.acoustics.energy_decay import EnergyDecay, Noise, energy_decay
 from fdnlearn.acoustics.noise_floor import LN_60_DB
 from fdnlearn.acoustics.onset import find_direct, find_onset
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 #: The quantities, by the keys they have everywhere.
 QUANTITIES = ("t20_s", "t30_s", "edt_s", "c50_db", "c80_db", "d50_percent", "ts_ms", "drr_db")
@@ -35,7 +35,7 @@ DIRECT_WINDOW_S = 2.5e-3
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Measurability:
     """Whether a value counts in a comparison, and why not (or with what margin)."""
 
     counts: bool
@@ -58,7 +58,7 @@ class BandParameters:
         Centre time.
     drr_db : float or None
         Direct-to-reverberant ratio, direct being ±2.5 ms around the direct peak.
-    judgements : mapping of str to Judgement
+    measurability : mapping of str to Measurability
         For each quantity.
     decay : EnergyDecay
         What they were read from.
@@ -72,7 +72,7 @@ class BandParameters:
     d50_percent: float | None
     ts_ms: float | None
     drr_db: float | None
-    judgements: Mapping[str, Judgement]
+    measurability: Mapping[str, Measurability]
     decay: EnergyDecay
 
     def values(self) -> dict[str, float | None]:
@@ -99,7 +99,10 @@ class RoomParameters:
     direct_s: float
 
 
-def room_parameters(h: FloatArray, sample_rate_hz: float, noise: Noise = "auto") -> RoomParameters:
+@shapes_checked
+def room_parameters(
+    h: Float64[FloatArray, " samples"], sample_rate_hz: float, noise: Noise = "auto"
+) -> RoomParameters:
     """Measure a response.
 
     Everything starts at the -20 dB onset: it is cut off first, once, on the broadband response, and the
@@ -131,7 +134,10 @@ def room_parameters(h: FloatArray, sample_rate_hz: float, noise: Noise = "auto")
     return RoomParameters(broadband, octave, onset / sample_rate_hz, (onset + direct) / sample_rate_hz)
 
 
-def decay_time(level_db: FloatArray, sample_rate_hz: float, upper_db: float, lower_db: float) -> float | None:
+@shapes_checked
+def decay_time(
+    level_db: Float64[FloatArray, " samples"], sample_rate_hz: float, upper_db: float, lower_db: float
+) -> float | None:
     """Reverberation time by linear regression over part of a decay.
 
     Parameters
@@ -165,8 +171,8 @@ def _measure(
         h, sample_rate_hz, noise, early_energy=before, centre_hz=None if band is None else band.centre_hz
     )
     values = _values(decay, direct) if decay.curve[0] > 0.0 else dict.fromkeys(QUANTITIES)
-    judgements = {name: _judge(name, value, decay, band) for name, value in values.items()}
-    return BandParameters(**values, judgements=judgements, decay=decay)
+    measurability = {name: _judge(name, value, decay, band) for name, value in values.items()}
+    return BandParameters(**values, measurability=measurability, decay=decay)
 
 
 def _values(decay: EnergyDecay, direct: int) -> dict[str, float | None]:
@@ -210,28 +216,32 @@ def _centre_time_ms(decay: EnergyDecay) -> float:
     return 1e3 * area_s / float(decay.curve[0])
 
 
-def _judge(name: str, value: float | None, decay: EnergyDecay, band: Octave | None) -> Judgement:
+def _judge(name: str, value: float | None, decay: EnergyDecay, band: Octave | None) -> Measurability:
     """Whether a value counts: enough range above the noise, and slow enough for the filter."""
     if value is None:
         if not decay.curve[0] > 0.0:
-            return Judgement(False, "silent")
+            return Measurability(False, "silent")
         if name in DECAY_RANGES_DB:
-            return Judgement(False, f"decay range of {decay.range_db:.0f} dB does not hold the regression")
-        return Judgement(False, "no late energy above the noise")
+            return Measurability(
+                False, f"decay range of {decay.range_db:.0f} dB does not hold the regression"
+            )
+        return Measurability(False, "no late energy above the noise")
     needed_db = NEEDED_INR_DB.get(name, 0.0)
     if decay.inr_db < needed_db:
-        return Judgement(False, f"impulse-to-noise ratio {decay.inr_db:.0f} dB, {needed_db:.0f} dB needed")
+        return Measurability(
+            False, f"impulse-to-noise ratio {decay.inr_db:.0f} dB, {needed_db:.0f} dB needed"
+        )
     if name in ("c50_db", "c80_db"):
         limit_s = 0.05 if name == "c50_db" else 0.08
         if decay.knee_s < limit_s:
-            return Judgement(False, f"noise from {1e3 * decay.knee_s:.0f} ms on hides the late energy")
+            return Measurability(False, f"noise from {1e3 * decay.knee_s:.0f} ms on hides the late energy")
         if value > LARGEST_CLARITY_DB:
-            return Judgement(False, f"{value:.1f} dB is above {LARGEST_CLARITY_DB:.0f} dB")
+            return Measurability(False, f"{value:.1f} dB is above {LARGEST_CLARITY_DB:.0f} dB")
     if band is not None and name in DECAY_RANGES_DB and band.bandwidth_hz * value <= NEEDED_BT:
         product = band.bandwidth_hz * value
-        return Judgement(False, f"bandwidth times decay time is {product:.1f}, more than 16 needed")
+        return Measurability(False, f"bandwidth times decay time is {product:.1f}, more than 16 needed")
     if band is not None and name == "drr_db" and band.bandwidth_hz * DIRECT_WINDOW_S <= 1.0:
-        return Judgement(False, "the octave filter rings longer than the direct window")
+        return Measurability(False, "the octave filter rings longer than the direct window")
     if np.isinf(decay.inr_db):
-        return Judgement(True, "noiseless")
-    return Judgement(True, f"impulse-to-noise ratio {decay.inr_db:.0f} dB")
+        return Measurability(True, "noiseless")
+    return Measurability(True, f"impulse-to-noise ratio {decay.inr_db:.0f} dB")

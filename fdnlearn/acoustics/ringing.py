@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import scipy.fft
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Bool, BoolArray, Float64, FloatArray, Int64, IntArray, shapes_checked
 
 #: The windows, in dB of decay: from the mixing time to the first level, and between the two.
 LEVELS_DB = (-30.0, -50.0)
@@ -48,6 +47,7 @@ class Line:
     window_s: tuple[float, float]
 
 
+@shapes_checked
 @dataclass(frozen=True, eq=False)
 class LateLines:
     """The spectrum of one part of a response, and what each of its lines is compared with.
@@ -68,11 +68,11 @@ class LateLines:
     start: int
     stop: int
     n_fft: int
-    taper: FloatArray
+    taper: Float64[FloatArray, " samples"]
     first: int
-    hz: FloatArray
-    low: npt.NDArray[np.int64]
-    high: npt.NDArray[np.int64]
+    hz: Float64[FloatArray, " bins"]
+    low: Int64[IntArray, " bins"]
+    high: Int64[IntArray, " bins"]
 
     @property
     def bin_hz(self) -> float:
@@ -80,8 +80,9 @@ class LateLines:
         return float(self.hz[1] - self.hz[0])
 
 
+@shapes_checked
 def windows_s(
-    curve: FloatArray, sample_rate_hz: float, mixing_time_s: float, usable_s: float
+    curve: Float64[FloatArray, " samples"], sample_rate_hz: float, mixing_time_s: float, usable_s: float
 ) -> tuple[tuple[float, float], ...]:
     """The parts of a response whose spectrum is late: mixing time to -30 dB, and -30 to -50 dB.
 
@@ -118,11 +119,12 @@ def late_lines(window_s: tuple[float, float], sample_rate_hz: float) -> LateLine
     return LateLines(start, stop, n_fft, taper, int(first), inside, low, high)
 
 
-def prominence_db(h: FloatArray, lines: LateLines) -> FloatArray:
+@shapes_checked
+def prominence_db(h: Float64[FloatArray, " samples"], lines: LateLines) -> Float64[FloatArray, " bins"]:
     """Level of every line above the mean power of the third of an octave around it, (lines,), of a response (n,)."""
     part = np.zeros(lines.stop - lines.start)
-    heard = h[lines.start : lines.stop]
-    part[: heard.size] = heard
+    present = h[lines.start : lines.stop]
+    part[: present.size] = present
     power = np.abs(scipy.fft.rfft(part * lines.taper, lines.n_fft)) ** 2
     total = np.concatenate([[0.0], np.cumsum(power)])
     mean = (total[lines.high] - total[lines.low]) / (lines.high - lines.low)
@@ -131,18 +133,23 @@ def prominence_db(h: FloatArray, lines: LateLines) -> FloatArray:
     return level
 
 
-def excused(target: FloatArray, lines: LateLines) -> npt.NDArray[np.bool_]:
+@shapes_checked
+def excused(target: Float64[FloatArray, " samples"], lines: LateLines) -> Bool[BoolArray, " bins"]:
     """Lines (lines,) near which the target (n,) itself stands out."""
     near = max(1, round(max(_NEAR_HZ, 2.0 / lines.taper.size * lines.bin_hz * lines.n_fft) / lines.bin_hz))
     prominent = prominence_db(target, lines) > PROMINENT_DB
     return np.convolve(prominent, np.ones(2 * near + 1), mode="same") > 0.5
 
 
+@shapes_checked
 def ringing(
-    target: FloatArray, fit: FloatArray, sample_rate_hz: float, windows: tuple[tuple[float, float], ...]
+    target: Float64[FloatArray, " target_samples"],
+    fit: Float64[FloatArray, " fit_samples"],
+    sample_rate_hz: float,
+    windows: tuple[tuple[float, float], ...],
 ) -> tuple[Line, ...]:
     """Lines of a fit's response (n,) that stand out where those of its target (n,) do not, the strongest first."""
-    found = []
+    ringing_lines = []
     for window in windows:
         lines = late_lines(window, sample_rate_hz)
         level = prominence_db(fit, lines)
@@ -150,5 +157,5 @@ def ringing(
         edges = np.flatnonzero(np.diff(np.concatenate([[0], out.astype(np.int8), [0]])))
         for first, last in edges.reshape(-1, 2):
             at = first + int(np.argmax(level[first:last]))
-            found.append(Line(float(lines.hz[at]), float(level[at]), window))
-    return tuple(sorted(found, key=lambda line: -line.prominence_db))
+            ringing_lines.append(Line(float(lines.hz[at]), float(level[at]), window))
+    return tuple(sorted(ringing_lines, key=lambda line: -line.prominence_db))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import least_squares
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 #: The decay is followed from here (the direct sound's step is none of its slopes) down to this, in dB.
 FROM_DB, TO_DB = -3.0, -50.0
@@ -57,7 +57,10 @@ class TwoSlopes:
         )
 
 
-def two_slopes(curve: FloatArray, sample_rate_hz: float, range_db: float) -> TwoSlopes | None:
+@shapes_checked
+def two_slopes(
+    curve: Float64[FloatArray, " samples"], sample_rate_hz: float, range_db: float
+) -> TwoSlopes | None:
     """Fit two exponentials to a decay curve (n,), noise taken out, down to `range_db` below its start.
 
     Returns
@@ -90,7 +93,9 @@ def two_slopes(curve: FloatArray, sample_rate_hz: float, range_db: float) -> Two
     low = (-60.0, math.log(straight_s / 30.0), math.log(_RATIOS[0]), _LEVELS_DB[0])
     high = (20.0, math.log(straight_s * 3.0), math.log(_RATIOS[1]), _LEVELS_DB[1])
     starts = ((offset, math.log(straight_s / 1.3), math.log(2.0), slow_db) for slow_db in (-20.0, -5.0))
-    best = min((least_squares(miss, x, bounds=(low, high)) for x in starts), key=lambda found: found.cost)
+    best = min(
+        (least_squares(miss, x, bounds=(low, high)) for x in starts), key=lambda solution: solution.cost
+    )
     _, log_time, log_ratio, slow_db = best.x
     return TwoSlopes(
         times_s=(math.exp(log_time), math.exp(log_time + log_ratio)),

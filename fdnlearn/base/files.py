@@ -58,37 +58,6 @@ def replacing(path: Path) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
-@contextmanager
-def exclusive(path: Path, *, wait: bool) -> Iterator[bool]:
-    """Hold a lock that ends with its process, whatever ends that; give whether it could be had.
-
-    Where the system has no such locks (Windows) nothing is locked.
-
-    Parameters
-    ----------
-    path : Path
-        File that stands for what is locked; made if need be, and left.
-    wait : bool
-        Whether to wait for whoever holds it.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        yield True
-        return
-    with writing(path):
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(handle)
-
-
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text as it is, without translating line ends.
 

@@ -11,7 +11,7 @@ from fdnlearn.cli.common import every_command, print_json, warn
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from fdnlearn.acoustics import BandParameters
+    from fdnlearn.acoustics.values import Measurement
     from fdnlearn.rir import Recording, Target
 
 
@@ -23,23 +23,21 @@ def command(rir: str, as_json: bool) -> None:
 
     A quantity counts when the recording's decay range above its noise is large enough for it.
     """
+    from fdnlearn.acoustics import room_parameters
+    from fdnlearn.acoustics.values import measurement_of
     from fdnlearn.rir import prepare_target, read_recording
 
     recording = read_recording(rir)
     target = prepare_target(recording, sample_rate_hz=recording.sample_rate_hz, subject=rir)
-    document = _document(recording, target)
+    measurement = measurement_of(room_parameters(recording.samples[0], recording.sample_rate_hz))
     if as_json:
-        print_json(document)
+        print_json(_document(recording, target, measurement))
     else:
-        _print_tables(target, document)
+        _print_tables(target, measurement)
     warn(rir, *target.warnings)
 
 
-def _document(recording: Recording, target: Target) -> dict[str, Any]:
-    from fdnlearn.acoustics import room_parameters
-
-    room = room_parameters(recording.samples[0], recording.sample_rate_hz)
-    bands = {str(hz): band for hz, band in room.octave.items()}
+def _document(recording: Recording, target: Target, measurement: Measurement) -> dict[str, Any]:
     return {
         "recording": {
             "name": target.name,
@@ -51,32 +49,18 @@ def _document(recording: Recording, target: Target) -> dict[str, Any]:
             "range_db": target.range_db,
             "steps": {step.name: step.detail for step in target.steps},
         },
-        "target": {
-            "broadband": room.broadband.values(),
-            "octave": {hz: band.values() for hz, band in bands.items()},
-        },
-        "measurable": {
-            "broadband": _judgements(room.broadband),
-            "octave": {hz: _judgements(band) for hz, band in bands.items()},
-        },
+        **measurement.model_dump(mode="json", include={"target", "measurable"}),
         "warnings": list(target.warnings),
     }
 
 
-def _judgements(band: BandParameters) -> dict[str, dict[str, bool | str]]:
-    return {
-        name.split("_")[0]: {"counts": judgement.counts, "reason": judgement.reason}
-        for name, judgement in band.judgements.items()
-    }
-
-
-def _print_tables(target: Target, document: dict[str, Any]) -> None:
+def _print_tables(target: Target, measurement: Measurement) -> None:
     from rich.console import Console
 
     click.echo(f"{target.name}, broadband and per octave (Hz)")
     for step in target.steps:
         click.echo(f"  {step.name:<10} {step.detail}")
-    table, reasons = _table(document)
+    table, reasons = _table(measurement)
     Console().print(table)
     if reasons:
         click.echo("In parentheses: does not count.")
@@ -84,21 +68,22 @@ def _print_tables(target: Target, document: dict[str, Any]) -> None:
         click.echo(f"  {reason}: {', '.join(places)}")
 
 
-def _table(document: dict[str, Any]) -> tuple[Table, dict[str, list[str]]]:
+def _table(measurement: Measurement) -> tuple[Table, dict[str, list[str]]]:
     """Quantities in rows, bands in columns, and why a value does not count: reason -> where."""
     from rich import box
     from rich.table import Table
 
-    from fdnlearn.acoustics.grading import format_number, judge, octave_bands
+    from fdnlearn.acoustics.grading import judge
+    from fdnlearn.report.formatting import format_number
 
-    bands: list[str | None] = [None, *octave_bands(document)]
-    titles = ["all", *(f"{int(band) // 1000}k" if int(band) >= 1000 else band for band in bands[1:] if band)]
+    octaves_hz = measurement.octaves_hz
+    titles = ["all", *(f"{hz // 1000}k" if hz >= 1000 else str(hz) for hz in octaves_hz)]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), collapse_padding=True)
     table.add_column("", no_wrap=True)
     for title in titles:
         table.add_column(title, justify="right", no_wrap=True)
     reasons: dict[str, list[str]] = {}
-    for row in zip(*(judge(document, band) for band in bands), strict=True):
+    for row in zip(*(judge(measurement, hz) for hz in (None, *octaves_hz)), strict=True):
         quantity = row[0].quantity
         cells = []
         for judgement, title in zip(row, titles, strict=True):

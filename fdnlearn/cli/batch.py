@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from fdnlearn import registry
-from fdnlearn.cli.common import Number, config_option, every_command, print_json, warn
+from fdnlearn.cli.common import (
+    NumberType,
+    config_option,
+    count_option,
+    every_command,
+    folder_option,
+    number_option,
+    print_json,
+    warn,
+)
 from fdnlearn.cli.fit_options import fit_options
+from fdnlearn.cli.progress import Shown, progress_bar
 
 if TYPE_CHECKING:
-    from fdnlearn.runs.many import BatchResult, Standing
+    from fdnlearn.runs.many import BatchProgress, BatchResult
 
-_DEFAULT_FOLDER = "fdnlearn-batch"
 _EPILOG = """RIR is a recording, a folder of them, a quoted pattern ("rooms/**/*.wav"), a SOFA file (one room for each
 measurement), or a manifest: CSV or Parquet with a column path and, if need be, name, channel, measurement.
 
@@ -26,9 +32,7 @@ command again goes on where the last one was stopped. Ctrl-C finishes the fits u
 
 @click.command("batch", short_help="Fit many recordings.", epilog=_EPILOG)
 @click.argument("recordings", metavar="RIR...", nargs=-1, required=True)
-@click.option(
-    "-o", "folder", metavar="DIR", default=_DEFAULT_FOLDER, show_default=True, help="Where the results go."
-)
+@folder_option("fdnlearn-batch")
 @click.option(
     "--engine",
     type=click.Choice(list(registry.ENGINES)),
@@ -36,44 +40,30 @@ command again goes on where the last one was stopped. Ctrl-C finishes the fits u
     show_default=True,
     help="Who fits: processes here, or a Ray cluster that shares DIR and the recordings.",
 )
-@click.option(
-    "--workers",
-    metavar="N",
-    type=click.IntRange(1, 65536),
-    help="Processes that fit.  [default: one a core; at most 4 on a GPU]",
+@count_option(
+    "--workers", 65536, "Processes that fit.  [default: one a core; at most 4 on a GPU]", metavar="N"
 )
-@click.option(
-    "--threads",
-    metavar="K",
-    type=click.IntRange(1, 4096),
-    default=1,
-    show_default=True,
-    help="Of each fit.",
-)
-@click.option(
-    "--together",
-    metavar="K",
-    type=click.IntRange(1, 4096),
-    help="Rooms that one process fits side by side.  [default: 1; 32 on a GPU]",
-)
-@click.option(
+@count_option("--threads", 4096, "Of each fit.", default=1, show_default=True)
+@count_option("--together", 4096, "Rooms that one process fits side by side.  [default: 1; 32 on a GPU]")
+@number_option(
     "--max-memory",
     "max_memory_gb",
-    metavar="GB",
-    type=Number(0, 1e6, above=True),
-    help="Of all fits together; a room that needs more fails.",
+    "GB",
+    NumberType(0, 1e6, above=True),
+    "Of all fits together; a room that needs more fails.",
 )
 @click.option(
     "--address",
     metavar="HOST:PORT",
     help="Of a running Ray cluster, or auto.  [default: one on this machine]",
 )
-@click.option(
+@number_option(
     "--gpus",
-    metavar="X",
-    type=Number(0, 64),
+    "gpus",
+    "X",
+    NumberType(0, 64),
+    "Share of a GPU that Ray gives each fit.  [default: 0]",
     default=0.0,
-    help="Share of a GPU that Ray gives each fit.  [default: 0]",
 )
 @click.option("--report", is_flag=True, help="Also write every room's report.html.")
 @fit_options
@@ -99,23 +89,18 @@ def command(
 ) -> None:
     """Fit a network to each of many recordings, several at a time."""
     from fdnlearn.base.errors import UsageError
-    from fdnlearn.cli.interrupt import Interruptible
+    from fdnlearn.cli.interrupt import Interruptible, stopping
     from fdnlearn.fitting import FitConfig
-    from fdnlearn.runs.many import Job, run_batch
+    from fdnlearn.runs.many import run_batch
     from fdnlearn.runs.many.engine import Resources
+    from fdnlearn.runs.pipeline import Job
 
     for name, given in (("--address", address), ("--gpus", gpus or None)):
         if given is not None and engine == "local":
             raise UsageError(name, "belongs to a cluster", "add --engine ray")
     chosen = {name: value for name, value in settings.items() if value is not None}
     memory = None if max_memory_gb is None else max_memory_gb * 1e9
-    with Interruptible() as interruptible, _progress() as show:
-
-        def callback(standing: Standing) -> bool:
-            interruptible.begun()
-            show(standing)
-            return interruptible.requested
-
+    with Interruptible() as interruptible, progress_bar() as show:
         try:
             done = run_batch(
                 recordings,
@@ -124,7 +109,7 @@ def command(
                 engine=engine,
                 resources=Resources(workers, threads, memory, address, gpus, together),
                 force=force,
-                callback=callback,
+                callback=stopping(interruptible, lambda progress: show(_shown(progress))),
             )
         except KeyboardInterrupt:
             if not interruptible.requested:
@@ -164,7 +149,7 @@ def _document(done: BatchResult) -> dict[str, Any]:
 
 
 def _print_summary(done: BatchResult) -> None:
-    from fdnlearn.acoustics.grading import format_number
+    from fdnlearn.report.formatting import format_number
     from fdnlearn.runs.study.quantities import COMPARED
 
     standing = done.standing
@@ -181,26 +166,11 @@ def _print_summary(done: BatchResult) -> None:
     click.echo(f"overview {done.folder / 'overview.html'}")
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[Standing], None]]:
-    """A bar with pace and time left on a terminal, silence anywhere else."""
-    if not sys.stderr.isatty():
-        yield lambda standing: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=None)
-
-        def show(standing: Standing) -> None:
-            bar.update(task, description=describe(standing), completed=standing.done, total=standing.total)
-
-        yield show
+def _shown(progress: BatchProgress) -> Shown:
+    return Shown(describe(progress), progress.done, progress.total)
 
 
-def describe(standing: Standing) -> str:
+def describe(standing: BatchProgress) -> str:
     """Pace, time left and failures in one short line."""
     failed = f", {standing.failed} failed" if standing.failed else ""
     if standing.rooms_per_s is None or standing.left_s is None:

@@ -11,19 +11,17 @@ from typing import Any, TypeVar
 
 import click
 
-from fdnlearn import registry
 from fdnlearn.base.errors import FdnlearnError, UsageError
+from fdnlearn.options import MAX_LINES, MAX_RATE_HZ, MIN_RATE_HZ
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DEBUG = "--debug"
 #: Key in `click.Context.meta`: the configuration file that filled in defaults.
 DEFAULTS_FILE = "fdnlearn.defaults_file"
-#: Range of sample rates that audio files have.
-MIN_RATE_HZ, MAX_RATE_HZ = 4000, 768_000
 
 
-class Number(click.ParamType):  # type: ignore[type-arg]
+class NumberType(click.ParamType):  # type: ignore[type-arg]
     """A finite number between two bounds; `above` excludes the lower one.
 
     click's own range lets NaN pass.
@@ -47,7 +45,7 @@ class Number(click.ParamType):  # type: ignore[type-arg]
         return number
 
 
-class Channel(click.ParamType):  # type: ignore[type-arg]
+class ChannelType(click.ParamType):  # type: ignore[type-arg]
     """A channel number from 0, or ``all``."""
 
     name = "channel"
@@ -65,11 +63,30 @@ class Channel(click.ParamType):  # type: ignore[type-arg]
         return number
 
 
+def number_option(
+    flag: str, name: str, metavar: str, bounds: NumberType, help_text: str, **settings: Any
+) -> Callable[[Command], Command]:
+    """Add ``FLAG METAVAR``, a number within bounds, with the `settings` of `click.option` that differ."""
+    return click.option(flag, name, metavar=metavar, type=bounds, help=help_text, **settings)
+
+
+def count_option(
+    flag: str, most: int, help_text: str, *, metavar: str = "K", **settings: Any
+) -> Callable[[Command], Command]:
+    """Add ``FLAG K``, a whole number from 1, with the `settings` of `click.option` that differ."""
+    return click.option(flag, metavar=metavar, type=click.IntRange(1, most), help=help_text, **settings)
+
+
+def folder_option(default: str) -> Callable[[Command], Command]:
+    """Add ``-o DIR``, which the results go to."""
+    return click.option(
+        "-o", "folder", metavar="DIR", default=default, show_default=True, help="Where the results go."
+    )
+
+
 def lines_option(help_text: str, **settings: Any) -> Callable[[Command], Command]:
     """Add ``--lines N``, with the `settings` of `click.option` that differ."""
-    return click.option(
-        "--lines", metavar="N", type=click.IntRange(1, registry.MAX_LINES), help=help_text, **settings
-    )
+    return click.option("--lines", metavar="N", type=click.IntRange(1, MAX_LINES), help=help_text, **settings)
 
 
 def sample_rate_option(help_text: str, **settings: Any) -> Callable[[Command], Command]:
@@ -86,9 +103,8 @@ def sample_rate_option(help_text: str, **settings: Any) -> Callable[[Command], C
 
 def budget_option(help_text: str, **settings: Any) -> Callable[[Command], Command]:
     """Add ``--budget SECONDS``, with the `settings` of `click.option` that differ."""
-    return click.option(
-        "--budget", "budget_s", metavar="SECONDS", type=Number(0, 1e9, above=True), help=help_text, **settings
-    )
+    bounds = NumberType(0, 1e9, above=True)
+    return number_option("--budget", "budget_s", "SECONDS", bounds, help_text, **settings)
 
 
 def every_command(command: Command) -> Command:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,21 +11,23 @@ import click
 from fdnlearn import registry
 from fdnlearn.cli.common import (
     budget_option,
+    count_option,
     every_command,
+    folder_option,
     lines_option,
     print_json,
     sample_rate_option,
     warn,
 )
+from fdnlearn.cli.progress import Shown, progress_bar
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from fdnlearn.runs.study.runner import Step
+    from fdnlearn.runs.study.runner import StudyProgress
 
 #: Methods side by side in 80 characters.
 _COLUMNS = 5
-_DEFAULT_FOLDER = "fdnlearn-comparison"
 _EPILOG = """Methods: {methods}. A method can be named without one of its parts: {variants}.
 
 DIR receives summary.json, report.html and one file for every finished fit, in cells/. Ctrl-C loses the fit
@@ -42,9 +42,7 @@ def _epilog() -> str:
 
 @click.command("compare", short_help="Hold methods against each other.", epilog=_epilog())
 @click.argument("recordings", metavar="RIR...", nargs=-1, required=True)
-@click.option(
-    "-o", "folder", metavar="DIR", default=_DEFAULT_FOLDER, show_default=True, help="Where the results go."
-)
+@folder_option("fdnlearn-comparison")
 @click.option(
     "--model",
     type=click.Choice(list(registry.MODELS)),
@@ -57,23 +55,11 @@ def _epilog() -> str:
     metavar="LIST",
     help="Comma-separated; the first is held against each of the others.  [default: all that fit the model]",
 )
-@click.option(
-    "--seeds",
-    metavar="K",
-    type=click.IntRange(1, 1000),
-    default=3,
-    show_default=True,
-    help="Fits of each method in each room.",
-)
+@count_option("--seeds", 1000, "Fits of each method in each room.", default=3, show_default=True)
 @budget_option("Wall-clock time of each fit.", default=10.0, show_default=True)
 @lines_option("Number of delay lines.  [default: the model's]")
 @sample_rate_option("Rate of the fits.  [default: the model's]")
-@click.option(
-    "--threads",
-    metavar="K",
-    type=click.IntRange(1, 4096),
-    help="Of the kernels, for every method.  [default: all]",
-)
+@count_option("--threads", 4096, "Of the kernels, for every method.  [default: all]")
 @click.option("--resume", is_flag=True, help="Keep the finished fits in DIR.")
 @click.option("--force", is_flag=True, help="Replace the fits in DIR.")
 @every_command
@@ -88,19 +74,19 @@ def command(
     **settings: Any,
 ) -> None:
     """Fit every RIR by several methods, each for the same wall-clock time, and compare the results."""
-    from fdnlearn.cli.interrupt import Interruptible
+    from fdnlearn.cli.interrupt import Interruptible, stopping
     from fdnlearn.runs.study import Plan, compare_methods
 
     plan = Plan.for_model(model, tuple(Path(path) for path in recordings), methods, **settings)
-    with Interruptible() as interruptible, _progress() as show:
+    with Interruptible() as interruptible, progress_bar() as show:
 
-        def callback(step: Step) -> bool:
-            interruptible.begun()
-            show(step)
-            return interruptible.requested
+        def show_cell(progress: StudyProgress) -> None:
+            show(Shown(progress.doing, progress.done, progress.cells))
 
         try:
-            done = compare_methods(plan, folder, resume=resume, force=force, callback=callback)
+            done = compare_methods(
+                plan, folder, resume=resume, force=force, callback=stopping(interruptible, show_cell)
+            )
         except KeyboardInterrupt:
             if not (Path(folder) / "cells").is_dir():
                 raise
@@ -141,8 +127,7 @@ def _medians(summary: Mapping[str, Any], specs: Sequence[str]) -> Table:
     from rich import box
     from rich.table import Table
 
-    from fdnlearn.acoustics.grading import format_number
-    from fdnlearn.runs.study.page import format_effort
+    from fdnlearn.report.formatting import format_effort, format_number
     from fdnlearn.runs.study.quantities import COMPARED
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -163,23 +148,3 @@ def _medians(summary: Mapping[str, Any], specs: Sequence[str]) -> Table:
     table.add_row("Evaluations", *(format_effort(row["evaluations"]) for row in rows))
     table.add_row("Loss", *(format_effort(row["loss"]) for row in rows))
     return table
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[Step], None]]:
-    """A bar over the fits on a terminal, silence anywhere else."""
-    if not sys.stderr.isatty():
-        yield lambda step: None
-        return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("preparing", total=None)
-
-        def show(step: Step) -> None:
-            bar.update(task, description=escape(step.doing), completed=step.done, total=step.cells)
-
-        yield show

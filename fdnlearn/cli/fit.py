@@ -9,8 +9,10 @@ import click
 
 from fdnlearn.cli.common import config_option, every_command, print_json, warn
 from fdnlearn.cli.fit_options import fit_options
+from fdnlearn.cli.progress import Shown, progress_bar
 
 if TYPE_CHECKING:
+    from fdnlearn.fitting import Progress
     from fdnlearn.runs import RecordingFit
 
 _EPILOG = """DIR receives fdn.json (the network), ir.wav (what it renders), target.wav (the prepared
@@ -38,7 +40,6 @@ def command(
 ) -> None:
     """Fit a Feedback Delay Network to RIR, a measured room impulse response (WAV, FLAC, AIFF or SOFA)."""
     from fdnlearn.cli.interrupt import Interruptible, stopping
-    from fdnlearn.cli.progress import progress_bar
     from fdnlearn.fitting import FitConfig
     from fdnlearn.runs import fit_recording
 
@@ -55,15 +56,21 @@ def command(
             stereo=stereo,
             resume=resume,
             force=force,
-            callback=stopping(interruptible, show),
+            on_prepared=lambda target: warn(rir, *target.warnings),
+            callback=stopping(interruptible, lambda progress: show(_shown(progress))),
         )
     if as_json:
-        print_json({**done.metrics, "folder": str(done.folder)})
+        print_json({**done.evaluation.metrics.to_json(), "folder": str(done.folder)})
     else:
         _print_summary(done)
-    warn(rir, *done.warnings)
+    warn(rir, *done.evaluation.warnings)
     if interruptible.requested:
         raise click.exceptions.Exit(130)
+
+
+def _shown(progress: Progress) -> Shown:
+    note = f"loss {progress.best_loss:.4g}"
+    return Shown(progress.stage, progress.iteration, progress.total_iterations, note)
 
 
 def _print_summary(done: RecordingFit) -> None:
@@ -71,13 +78,14 @@ def _print_summary(done: RecordingFit) -> None:
 
     from fdnlearn.report import metrics_table
 
-    Console().print(metrics_table(done.metrics))
+    evaluation, solution = done.evaluation, done.evaluation.solution
+    Console().print(metrics_table(evaluation.metrics))
     click.echo(
-        f"{done.fdn.lines} lines, {done.result.iterations} iterations in {done.result.seconds:.1f} s "
-        f"({done.result.status.value}, loss {done.result.loss:.4g})"
+        f"{evaluation.fdn.lines} lines, {solution.iterations} iterations in {solution.seconds:.1f} s "
+        f"({solution.status.value}, loss {solution.loss:.4g})"
     )
-    if done.metrics["stereo"]:
-        left, right = done.metrics["stereo"]["drr_shift_db"]
+    if evaluation.metrics.stereo:
+        left, right = evaluation.metrics.stereo.drr_shift_db
         click.echo(f"stereo   DRR of the channels shifts by {left or 0.0:+.1f} and {right or 0.0:+.1f} dB")
     click.echo(f"network  {done.folder / 'fdn.json'}")
     click.echo(f"report   {done.folder / 'report.html'}")

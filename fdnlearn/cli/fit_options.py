@@ -1,93 +1,48 @@
-"""The options that decide a fit, for every command that fits."""
+"""The options that decide a fit, for every command that fits: the settings of `fdnlearn.config` as flags."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from fdnlearn import registry
-from fdnlearn.cli.common import Channel, Command, budget_option, lines_option, sample_rate_option
+from fdnlearn.cli.common import ChannelType, Command, NumberType
+from fdnlearn.config import FitConfig, every_option
+from fdnlearn.options import AUTO, Option, options_of
 
-_OPTIONS: tuple[Any, ...] = (
+
+def fit_options(command: Command) -> Command:
+    """Add every setting of a fit that has a flag, ``--model``, ``--method``, ``--channel`` and ``--stereo``."""
+    for option in reversed((*_CHOICES, *_settings(), *_SIGNALS)):
+        command = option(command)
+    return command
+
+
+_CHOICES: tuple[Any, ...] = (
     click.option(
         "--model",
         type=click.Choice(list(registry.MODELS)),
         default=registry.DEFAULT_MODEL,
         show_default=True,
-        help="What is fitted: "
-        + "; ".join(f"{name}: {usual.about}" for name, usual in registry.MODELS.items()),
+        help="What is fitted: " + "; ".join(f"{name}: {one.about}" for name, one in registry.MODELS.items()),
     ),
     click.option(
         "--method",
         type=click.Choice(list(registry.METHODS)),
-        default="gradient",
+        default=registry.DEFAULT_METHOD,
         show_default=True,
         help="How it is fitted.",
     ),
-    lines_option("Number of delay lines.  [default: 16, more for a long reverberation; homogeneous: 6]"),
-    sample_rate_option("Rate of the fit, at most the recording's.  [default: 48000; homogeneous: 16000]"),
+)
+
+_SIGNALS: tuple[Any, ...] = (
     click.option(
         "--channel",
         metavar="K|all",
-        type=Channel(),
+        type=ChannelType(),
         help="Channel of the recording, from 0.  [default: the first]",
-    ),
-    click.option(
-        "--iterations",
-        metavar="N",
-        type=click.IntRange(1, 1_000_000),
-        help="Length of the long descent, or generations.  [default: 300 to 600, by the room; homogeneous: 400]",
-    ),
-    budget_option("End after this wall-clock time."),
-    click.option(
-        "--patience",
-        metavar="N",
-        type=click.IntRange(1, 1_000_000),
-        help="End a stage of the gradient fit early if N steps brought no progress.  [default: never]",
-    ),
-    click.option(
-        "--restarts",
-        metavar="K",
-        type=click.IntRange(1, 1024),
-        help="Short starts that compete before the long descent.  [default: 4; homogeneous: 16]",
-    ),
-    click.option(
-        "--early",
-        type=click.Choice(registry.EARLY),
-        help="Early part of a banded network: taps that are learned, or the recording's own.  [default: sparse]",
-    ),
-    click.option(
-        "--slopes",
-        type=click.Choice(registry.SLOPES),
-        help="Reverberation times per band of a banded network; two for coupled rooms.  [default: auto]",
-    ),
-    click.option(
-        "--knots",
-        type=click.Choice(registry.KNOTS),
-        help="Where a banded network's reverberation times are parameters.  [default: octave]",
-    ),
-    click.option(
-        "--seed",
-        metavar="N",
-        type=click.IntRange(0, 2**63 - 1),
-        default=0,
-        show_default=True,
-        help="Seed of everything random.",
-    ),
-    click.option(
-        "--device",
-        type=click.Choice(registry.DEVICES),
-        default="auto",
-        show_default=True,
-        help="Where the training runs.",
-    ),
-    click.option(
-        "--delays",
-        type=click.Choice(registry.DELAYS),
-        default="integer",
-        show_default=True,
-        help="How the delays end; only whole samples render exactly.",
     ),
     click.option(
         "--stereo", is_flag=True, help="Two decorrelated outputs whose sum is the fit of one channel."
@@ -95,8 +50,47 @@ _OPTIONS: tuple[Any, ...] = (
 )
 
 
-def fit_options(command: Command) -> Command:
-    """Add the fields of `FitConfig` that a user chooses, ``--channel`` and ``--stereo``."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+def _settings() -> list[Any]:
+    """One option of click for each setting that has a flag."""
+    usual = {name: FitConfig.for_model(name).settings() for name in registry.MODELS}
+    common = options_of(FitConfig)
+    made = []
+    for name, about in every_option().items():
+        if not about.flag:
+            continue
+        more: dict[str, Any] = {"help": about.help}
+        of_models = {model: settings[name] for model, settings in usual.items()}
+        default = of_models[registry.DEFAULT_MODEL]
+        if name in common and default is not None and len(set(of_models.values())) == 1:
+            more |= {"default": default, "show_default": True}
+        elif said := _said(name, of_models):
+            more["help"] += f"  [default: {said}]"
+        if about.metavar:
+            more["metavar"] = about.metavar
+        made.append(click.option(about.flag, name, type=_type(about), **more))
+    return made
+
+
+def _type(about: Option) -> Any:
+    if about.choices:
+        return click.Choice(about.choices)
+    if about.whole:
+        return click.IntRange(int(about.least), int(about.most))
+    return NumberType(about.least, about.most, above=True)
+
+
+def _said(name: str, of_models: Mapping[str, Any]) -> str:
+    """What a help text says of a default, first that of the default model, then those that are others."""
+    said = {}
+    for model, value in of_models.items():
+        about = options_of(registry.MODELS[model].options).get(name) or every_option()[name]
+        if value is None:
+            said[model] = about.none
+        elif value == AUTO and about.auto:
+            said[model] = about.auto
+        else:
+            said[model] = str(value)
+    first = said.pop(registry.DEFAULT_MODEL)
+    return "; ".join(
+        [first, *(f"{model}: {text}" for model, text in said.items() if text not in ("", first))]
+    )

@@ -50,8 +50,8 @@ class Interruptible:
         self.requested = True
 
 
-def stopping(interruptible: Interruptible, show: Callable[[Any], None]) -> Callable[[Any], bool]:
-    """A fit's callback: shows progress, and asks to stop once a signal has arrived."""
+def stopping(interruptible: Interruptible, show: Callable[[Any], object]) -> Callable[[Any], bool]:
+    """A callback that shows progress, and asks to stop once a signal has arrived."""
 
     def callback(progress: Any) -> bool:
         interruptible.begun()

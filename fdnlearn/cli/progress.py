@@ -5,41 +5,56 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-if TYPE_CHECKING:
-    from fdnlearn.fitting.result import Progress
+
+@dataclass(frozen=True)
+class Shown:
+    """What a bar shows.
+
+    Attributes
+    ----------
+    doing : str
+        In front of the bar.
+    completed, total : int
+    note : str
+        Behind the bar.
+    """
+
+    doing: str
+    completed: int
+    total: int
+    note: str = ""
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Callable[[Progress], None]]:
-    """Give a function that shows a fit's progress on stderr."""
+def progress_bar(title: str = "") -> Iterator[Callable[[Shown], None]]:
+    """Give a function that shows how far something has come, on stderr."""
     if not sys.stderr.isatty():
-        yield lambda progress: None
+        yield lambda shown: None
         return
     from rich.console import Console
     from rich.markup import escape
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
-        TextColumn(escape(title), style="bold"),
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]}"),
+        TextColumn("{task.fields[note]}"),
         TimeElapsedColumn(),
     )
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("preparing", total=None, loss="–")
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        front = f"[bold]{escape(title)}[/bold] " if title else ""
+        task = bar.add_task(f"{front}preparing", total=None, note="")
 
-        def show(progress: Progress) -> None:
+        def show(shown: Shown) -> None:
             bar.update(
                 task,
-                description=progress.stage,
-                completed=progress.iteration,
-                total=progress.total_iterations,
-                loss=f"{progress.best_loss:.4g}",
+                description=front + escape(shown.doing),
+                completed=shown.completed,
+                total=shown.total,
+                note=escape(shown.note),
             )
 
         yield show

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import click
 
-from fdnlearn.cli.common import Number, every_command, print_json, sample_rate_option, warn
+from fdnlearn.cli.common import (
+    NumberType,
+    every_command,
+    number_option,
+    print_json,
+    sample_rate_option,
+    warn,
+)
+
+_LEVEL_DB, _FACTOR = NumberType(-200, 60), NumberType(0.01, 100)
 
 
 @click.command("render", short_help="Play a recording through a network.")
@@ -13,37 +22,21 @@ from fdnlearn.cli.common import Number, every_command, print_json, sample_rate_o
 @click.option(
     "-o", "output", metavar="WET.wav", required=True, help="Float WAV, or 24-bit FLAC or AIFF, by its suffix."
 )
-@click.option(
+@number_option(
     "--wet",
     "wet_db",
-    metavar="DB",
-    type=Number(-200, 60),
+    "DB",
+    _LEVEL_DB,
+    "Level of the room, direct sound included.",
+    show_default=True,
     default=0.0,
-    show_default=True,
-    help="Level of the room, direct sound included.",
 )
-@click.option(
-    "--dry",
-    "dry_db",
-    metavar="DB",
-    type=Number(-200, 60),
-    help="Level of the dry recording mixed to it.  [default: none]",
+@number_option("--dry", "dry_db", "DB", _LEVEL_DB, "Level of the dry recording mixed to it.  [default: none]")
+@number_option(
+    "--decay", "decay", "X", _FACTOR, "Factor on the reverberation time.", show_default=True, default=1.0
 )
-@click.option(
-    "--decay",
-    metavar="X",
-    type=Number(0.01, 100),
-    default=1.0,
-    show_default=True,
-    help="Factor on the reverberation time.",
-)
-@click.option(
-    "--size",
-    metavar="X",
-    type=Number(0.01, 100),
-    default=1.0,
-    show_default=True,
-    help="Factor on the length of the delay lines.",
+@number_option(
+    "--size", "size", "X", _FACTOR, "Factor on the length of the delay lines.", show_default=True, default=1.0
 )
 @sample_rate_option("Rate of the output.  [default: that of DRY.wav]")
 @every_command

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from fdnlearn.export.checking import Check, check
 from fdnlearn.export.exporting import Export, export, get_target, get_targets
-from fdnlearn.export.target import ExportTarget, Limits
+from fdnlearn.export.target import ExportTarget, TargetLimits
 
 __all__ = [
     "Check",
     "Export",
     "ExportTarget",
-    "Limits",
+    "TargetLimits",
     "check",
     "export",
     "get_target",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fdnlearn.base.files import write_text
-from fdnlearn.export.network import Network, Tap
+from fdnlearn.export.network import ExportNetwork, RoutedTap
 from fdnlearn.export.target import FLOAT32_DB, ExportTarget
-from fdnlearn.export.text import number, wrapped
+from fdnlearn.export.text import filled, number, wrapped
 
 #: Lines side by side, and outputs, are padded to a multiple of this.
 LANES = 4
@@ -38,7 +38,7 @@ def _array(declaration: str, values: npt.ArrayLike, *, whole: bool = False) -> s
     return f"static const {kind} {declaration}[{len(items)}] = {{\n    {wrapped(items)}}};\n"
 
 
-def _tables(network: Network) -> str:
+def _tables(network: ExportNetwork) -> str:
     n, width = network.lines, padded(network.lines)
     name = network.name
 
@@ -80,17 +80,15 @@ class _Row:
 
     output: int
     input: int
-    taps: tuple[Tap, ...]
+    taps: tuple[RoutedTap, ...]
 
 
-def _rows(network: Network) -> list[_Row]:
+def _rows(network: ExportNetwork) -> list[_Row]:
     """The taps, those that all outputs have computed once."""
-    heard: dict[tuple[int, int, float], int] = defaultdict(int)
+    outputs = Counter((tap.input, tap.delay_samples, tap.gain) for tap in network.taps)
+    rows: dict[tuple[int, int], list[RoutedTap]] = defaultdict(list)
     for tap in network.taps:
-        heard[tap.input, tap.delay_samples, tap.gain] += 1
-    rows: dict[tuple[int, int], list[Tap]] = defaultdict(list)
-    for tap in network.taps:
-        everywhere = heard[tap.input, tap.delay_samples, tap.gain] == network.outputs > 1
+        everywhere = outputs[tap.input, tap.delay_samples, tap.gain] == network.outputs > 1
         if not everywhere:
             rows[tap.output, tap.input].append(tap)
         elif tap.output == 0:
@@ -203,7 +201,7 @@ static inline void @NAME@_process(@NAME@_state *r, const FDN_SAMPLE *const *in, 
 """
 
 
-def _write(network: Network, folder: Path) -> list[str]:
+def _write(network: ExportNetwork, folder: Path) -> list[str]:
     width, outputs = padded(network.lines), padded(network.outputs)
     sections = network.line_sections.shape[1]
     past = (network.longest_tap_samples // FRAMES + 2) * FRAMES
@@ -232,11 +230,8 @@ def _write(network: Network, folder: Path) -> list[str]:
         "TABLES": _tables(network),
         "LOOP": loop_source(),
     }
-    text = _TEMPLATE
-    for key, value in values.items():
-        text = text.replace(f"@{key}@", str(value))
     name = f"{network.name}.h"
-    write_text(folder / name, text)
+    write_text(folder / name, filled(_TEMPLATE, values))
     return [name]
 
 

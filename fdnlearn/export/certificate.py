@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fdnlearn.base.files import write_text
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.base.version import __version__
-from fdnlearn.export.network import Network
+from fdnlearn.export.network import ExportNetwork
 from fdnlearn.fdn import dumps_fdn
 from fdnlearn.fdn.stability import MARGIN
-from fdnlearn.render import impulse_response, tail_length_s
 
 if TYPE_CHECKING:
     from fdnlearn.export.target import ExportTarget
@@ -29,18 +28,8 @@ LONGEST_S = 4.0
 HASH_STEPS = 1 << 20
 
 
-def expected_response(network: Network, longest_s: float = LONGEST_S) -> FloatArray:
-    """The response every export is held to: double precision, shape (O, I, samples), at most `longest_s` long."""
-    length_s = min(tail_length_s(network.realisation), longest_s)
-    rate = network.sample_rate_hz
-    columns = [
-        impulse_response(network.fdn, rate, length_s, input_index=k).astype(np.float64)
-        for k in range(network.inputs)
-    ]
-    return np.stack(columns, axis=1)
-
-
-def response_hash(response: FloatArray) -> str:
+@shapes_checked
+def response_hash(response: Float64[FloatArray, "outputs inputs samples"]) -> str:
     """SHA-256 of a response rounded to ``peak / 2^20``: int32, little endian, paths (o, k) in row-major order.
 
     Rounding keeps it the same on machines whose last bits differ.
@@ -50,7 +39,7 @@ def response_hash(response: FloatArray) -> str:
     return hashlib.sha256(steps.tobytes()).hexdigest()
 
 
-def loop_gains(network: Network) -> list[dict[str, float]]:
+def loop_gains(network: ExportNetwork) -> list[dict[str, float]]:
     """Loop gain and the reverberation time that it means, at octave centres below half the rate.
 
     Of all lines the one that decays most slowly counts.
@@ -74,19 +63,19 @@ def loop_gains(network: Network) -> list[dict[str, float]]:
     ]
 
 
-def certificate(target: ExportTarget, network: Network, files: dict[str, Path]) -> dict[str, Any]:
+def certificate(target: ExportTarget, network: ExportNetwork, files: dict[str, Path]) -> dict[str, Any]:
     """The certificate of one export.
 
     Parameters
     ----------
     target : ExportTarget
-    network : Network
+    network : ExportNetwork
     files : dict
         Name in the export folder -> where the file lies now.
     """
     r = network.realisation
     proof = r.stability
-    response = expected_response(network)
+    response = network.impulse_response(LONGEST_S)
     return {
         "format": FORMAT,
         "version": VERSION,

@@ -1,4 +1,4 @@
-"""Hearing an export in its real host: an impulse goes in, what comes out is compared with the learned response."""
+"""Playing an export in its real host: an impulse goes in, what comes out is compared with the learned response."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fdnlearn.base.types import FloatArray
-from fdnlearn.export.certificate import expected_response
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.export.exporting import Export
 from fdnlearn.export.hosts import HostJob, HostMissing
 
@@ -67,22 +66,26 @@ def check(exported: Export, *, longest_s: float = LONGEST_S) -> Check:
         return Check(target.name, target.host, None, tolerance, f"no host: {target.host}")
     module, _, name = target.renderer.partition(":")
     render: Callable[[HostJob], FloatArray] = getattr(importlib.import_module(module), name)
-    expected = expected_response(network, longest_s)
-    heard = np.empty_like(expected)
+    expected = network.impulse_response(longest_s)
+    response = np.empty_like(expected)
     try:
         for k in range(network.inputs):
             with tempfile.TemporaryDirectory(prefix="fdnlearn-") as scratch:
                 files = tuple(path.resolve() for path in exported.files)
-                heard[:, k] = render(HostJob(network, files, Path(scratch), expected.shape[2], k))
+                response[:, k] = render(HostJob(network, files, Path(scratch), expected.shape[2], k))
     except HostMissing as missing:
         return Check(target.name, target.host, None, tolerance, str(missing))
-    return Check(target.name, target.host, error_db(heard, expected), tolerance)
+    return Check(target.name, target.host, error_db(response, expected), tolerance)
 
 
-def error_db(heard: FloatArray, expected: FloatArray) -> float:
+@shapes_checked
+def error_db(
+    response: Float64[FloatArray, "*channels samples"],
+    expected: Float64[FloatArray, "*channels samples"],
+) -> float:
     """Largest difference between two responses re the peak of the expected one, dB; -400 where they are equal."""
     peak = float(np.max(np.abs(expected), initial=0.0)) or 1.0
-    difference = float(np.max(np.abs(heard - expected), initial=0.0))
+    difference = float(np.max(np.abs(response - expected), initial=0.0))
     if not math.isfinite(difference):
         return math.inf
     return max(20.0 * math.log10(difference / peak), -400.0) if difference > 0.0 else -400.0

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fdnlearn.base.files import write_text
-from fdnlearn.export.network import Network, Run
-from fdnlearn.export.target import DOUBLE_DB, ExportTarget, Limits
+from fdnlearn.export.network import ExportNetwork, TapRun
+from fdnlearn.export.target import DOUBLE_DB, ExportTarget, TargetLimits
 from fdnlearn.export.text import number, wrapped
 
 #: Longest control period; a line shorter than a period would not be exact.
@@ -48,18 +48,17 @@ def _sum(terms: list[str]) -> str:
     return wrapped(terms, " + ", indent="    ").replace("\n", " \\\n") if terms else "0"
 
 
-def _pieces(runs: tuple[Run, ...]) -> Iterator[Run]:
+def _pieces(runs: tuple[TapRun, ...]) -> Iterator[TapRun]:
     """Runs, the long ones cut to what one table holds."""
     for run in runs:
         for start in range(0, len(run.gains), _TABLE):
             gains = run.gains[start : start + _TABLE]
-            yield Run(run.output, run.input, run.delay_samples + start, gains)
+            yield TapRun(run.output, run.input, run.delay_samples + start, gains)
 
 
-def _write(network: Network, folder: Path) -> list[str]:
+def _write(network: ExportNetwork, folder: Path) -> list[str]:
     rate, n = network.sample_rate_hz, network.lines
-    shortest = int(network.delays_samples.min())
-    period = min(_LONGEST_PERIOD, 1 << (shortest.bit_length() - 1))
+    period = network.block_samples(_LONGEST_PERIOD)
     tables: list[str] = []
     body: list[str] = []
 
@@ -83,9 +82,9 @@ def _write(network: Network, folder: Path) -> list[str]:
     body.extend(f"  ax{k} inch {k + 1}" for k in range(network.inputs))
     late = [delayed(name, network.late_delay_samples) for name in inputs]
     body.extend(f"  as{i} delayr {int(m)} / sr" for i, m in enumerate(network.delays_samples))
-    heard = [filtered(f"as{i}", network.line_sections[i], f"af{i}") for i in range(n)]
+    absorbed = [filtered(f"as{i}", network.line_sections[i], f"af{i}") for i in range(n)]
     for i in reversed(range(n)):  # the innermost delayr is written first
-        terms = [f"({number(network.feedback[i, j])}) * {heard[j]}" for j in range(n)]
+        terms = [f"({number(network.feedback[i, j])}) * {absorbed[j]}" for j in range(n)]
         terms += [f"({number(network.input_gains[i, k])}) * {late[k]}" for k in range(network.inputs)]
         body.append(f"  aw{i} = {_sum(terms)}")
     # delayw writes the delayr that was opened first
@@ -131,5 +130,5 @@ TARGET = ExportTarget(
     measured_db="-282",
     write=_write,
     renderer="fdnlearn.export.hosts.csound:render",
-    limits=Limits(lines=64, taps=16384, channels=64),
+    limits=TargetLimits(lines=64, taps=16384, channels=64),
 )

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-import secrets
-import shutil
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from fdnlearn import registry
 from fdnlearn.base.errors import FdnlearnError, UsageError
-from fdnlearn.base.files import writing
+from fdnlearn.base.store import Store
 from fdnlearn.export.certificate import certificate, write_certificate
-from fdnlearn.export.network import Network, describe
+from fdnlearn.export.network import ExportNetwork, describe
 from fdnlearn.export.target import ExportTarget
 from fdnlearn.export.text import identifier
 from fdnlearn.fdn import FDN
@@ -31,14 +28,14 @@ class Export:
     Attributes
     ----------
     target : ExportTarget
-    network : Network
+    network : ExportNetwork
     files : tuple of Path
         The main one first.
     certificate : Path
     """
 
     target: ExportTarget
-    network: Network
+    network: ExportNetwork
     files: tuple[Path, ...]
     certificate: Path
 
@@ -130,26 +127,15 @@ def _check_delays(fdn: FDN, rate: int) -> None:
             )
 
 
-def _write(target: ExportTarget, network: Network, folder: Path) -> Export:
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    staging = folder / f".{secrets.token_hex(6)}.partial"
-    proof = f"{network.name}.{target.name}.cert.json"
-    try:
-        with writing(folder):
-            staging.mkdir(parents=True)
-            names = target.write(network, staging)
-            document = certificate(target, network, {name: staging / name for name in names})
-            write_certificate(staging / proof, document)
-            # The certificate comes last: beside it lies what it speaks of.
-            (folder / proof).unlink(missing_ok=True)
-            for name in (*names, proof):
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                os.replace(staging / name, folder / name)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        for path in made:
-            with suppress(OSError):
-                path.rmdir()
-        raise
-    shutil.rmtree(staging, ignore_errors=True)
+def _write(target: ExportTarget, network: ExportNetwork, folder: Path) -> Export:
+    stem = f"{network.name}.{target.name}"
+    proof = f"{stem}.cert.json"
+    # Two exports of the same name take turns; others do not meet.
+    store = Store(folder, "export", staging=f".{stem}.partial")
+    with store.held(wait=True), store.staged() as staged:
+        names = target.write(network, staged)
+        document = certificate(target, network, {name: staged / name for name in names})
+        write_certificate(staged / proof, document)
+        # The certificate comes last: beside it lies what it speaks of.
+        store.publish(staged, (*names, proof))
     return Export(target, network, tuple(folder / name for name in names), folder / proof)

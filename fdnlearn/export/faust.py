@@ -7,8 +7,8 @@ from pathlib import Path
 
 from fdnlearn.base.files import write_text
 from fdnlearn.base.types import FloatArray
-from fdnlearn.export.network import Network, Run
-from fdnlearn.export.target import DOUBLE_DB, ExportTarget, Limits
+from fdnlearn.export.network import ExportNetwork, TapRun
+from fdnlearn.export.target import DOUBLE_DB, ExportTarget, TargetLimits
 from fdnlearn.export.text import number, signed, wrapped
 
 _HEADER = """\
@@ -44,7 +44,7 @@ def _cascade(sections: FloatArray) -> str:
     return f"({filters})" if filters else "_"
 
 
-def _echoes(runs: tuple[Run, ...], output: int) -> str:
+def _echoes(runs: tuple[TapRun, ...], output: int) -> str:
     """The early part of one output as a sum over its taps, in pieces that the parser takes."""
     terms = [
         f"{signed(gain)} * x{run.input}@{run.delay_samples + late}"
@@ -55,7 +55,7 @@ def _echoes(runs: tuple[Run, ...], output: int) -> str:
     return wrapped(terms, " + ", indent="        ") if terms else "0"
 
 
-def _write(network: Network, folder: Path) -> list[str]:
+def _write(network: ExportNetwork, folder: Path) -> list[str]:
     n, inputs, outputs = network.lines, network.inputs, network.outputs
     names = ", ".join(f"x{k}" for k in range(inputs))
     text = _HEADER.format(
@@ -95,5 +95,5 @@ TARGET = ExportTarget(
     measured_db="-279 (compiled without -double it loses accuracy)",
     write=_write,
     renderer="fdnlearn.export.hosts.faust_compiler:render",
-    limits=Limits(lines=64, taps=1024, channels=64),
+    limits=TargetLimits(lines=64, taps=1024, channels=64),
 )

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fdnlearn.base.files import write_text
-from fdnlearn.export.network import Network
-from fdnlearn.export.target import FLOAT32_DB, ExportTarget, Limits
-from fdnlearn.export.text import fixed
+from fdnlearn.export.network import ExportNetwork
+from fdnlearn.export.target import FLOAT32_DB, ExportTarget, TargetLimits
+from fdnlearn.export.text import filled, fixed
 
 # Identifiers know no case, numbers no exponents. ``a[b]`` is the memory cell a + b. The program below has no loop over
 # channels in the signal path that could not be read aloud: names ending in _at are places in memory.
@@ -107,7 +107,7 @@ def _table(place: str, values: npt.ArrayLike) -> str:
     return "".join(" ".join(cells[s : s + 3]) + "\n" for s in range(0, len(cells), 3))
 
 
-def _write(network: Network, folder: Path) -> list[str]:
+def _write(network: ExportNetwork, folder: Path) -> list[str]:
     delays = network.delays_samples
     starts = np.concatenate(([0], np.cumsum([len(run.gains) for run in network.runs])))[:-1]
     runs = [
@@ -145,11 +145,8 @@ def _write(network: Network, folder: Path) -> list[str]:
         "TOTAL": int(delays.sum()),
         "TABLES": tables,
     }
-    text = _PROGRAM
-    for key, value in values.items():
-        text = text.replace(f"@{key}@", str(value))
     name = f"{network.name}.jsfx"
-    write_text(folder / name, text)
+    write_text(folder / name, filled(_PROGRAM, values))
     return [name]
 
 
@@ -160,5 +157,5 @@ TARGET = ExportTarget(
     tolerance_db=FLOAT32_DB,
     measured_db="unverified",
     write=_write,
-    limits=Limits(lines=64, taps=32768, channels=64),
+    limits=TargetLimits(lines=64, taps=32768, channels=64),
 )

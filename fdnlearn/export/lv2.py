@@ -7,8 +7,7 @@ from pathlib import Path
 
 from fdnlearn.base.files import write_text
 from fdnlearn.export import player
-from fdnlearn.export.network import Network
-from fdnlearn.export.target import FLOAT32_DB, ExportTarget
+from fdnlearn.export.network import ExportNetwork
 
 PLUGIN_URI = "urn:fdnlearn:player"
 #: Where the player keeps its fit.
@@ -47,13 +46,13 @@ _PRESET = """\
 """
 
 
-def preset_uri(network: Network) -> str:
+def preset_uri(network: ExportNetwork) -> str:
     """The same for the same fit under the same name, another for every other."""
     digest = hashlib.sha256(player.fit_text(network.fdn).encode()).hexdigest()
     return f"urn:fdnlearn:preset:{network.name}:{digest[:16]}"
 
 
-def _write(network: Network, folder: Path) -> list[str]:
+def _write(network: ExportNetwork, folder: Path) -> list[str]:
     values = {
         "uri": preset_uri(network),
         "plugin": PLUGIN_URI,
@@ -72,15 +71,6 @@ def _write(network: Network, folder: Path) -> list[str]:
     return [f"{bundle}/manifest.ttl", f"{bundle}/preset.ttl"]
 
 
-TARGET = ExportTarget(
-    name="lv2",
-    purpose="preset bundle for the player plugin in LV2 hosts",
-    host="a small host on lilv",
-    tolerance_db=FLOAT32_DB,
-    measured_db="-148",
-    write=_write,
-    renderer="fdnlearn.export.hosts.lv2:render",
-    limits=player.LIMITS,
-    refuse=player.refuse,
-    about=lambda: player.about_player("lv2"),
+TARGET = player.preset_target(
+    "lv2", "a small host on lilv", "preset bundle for the player plugin in LV2 hosts", _write
 )

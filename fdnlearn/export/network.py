@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from fdnlearn.base.types import FloatArray, IntArray
+from fdnlearn.base.types import Float64, FloatArray, IntArray, shapes_checked
+from fdnlearn.export.response import GrowingResponse
 from fdnlearn.fdn import FDN, Realisation, realise
+from fdnlearn.render import tail_length_s
 
 
 @dataclass(frozen=True)
-class Tap:
+class RoutedTap:
     """One echo of an input in an output, the direct sound among them."""
 
     output: int
@@ -23,7 +26,7 @@ class Tap:
 
 
 @dataclass(frozen=True)
-class Run:
+class TapRun:
     """Taps of one path at successive delays: ``gains[l]`` at ``delay_samples + l``."""
 
     output: int
@@ -32,8 +35,9 @@ class Run:
     gains: tuple[float, ...]
 
 
+@shapes_checked
 @dataclass(frozen=True, eq=False)
-class Network:
+class ExportNetwork:
     """A network at one sample rate: N lines, I inputs, O outputs. Sections are rows ``b0 b1 b2 a1 a2``.
 
     Attributes
@@ -51,19 +55,19 @@ class Network:
         After the output tap, before the matrix.
     tone, lowpass : ndarray, shapes (T, 5), (L, 5)
         On the late part, and on the whole of every output.
-    taps : tuple of Tap
+    taps : tuple of RoutedTap
         Early part and direct sound, sorted by output, input and delay; equal delays are one tap, silent ones none.
     """
 
     name: str
     fdn: FDN
     realisation: Realisation
-    feedback: FloatArray
-    output_gains: FloatArray
-    line_sections: FloatArray
-    tone: FloatArray
-    lowpass: FloatArray
-    taps: tuple[Tap, ...]
+    feedback: Float64[FloatArray, "lines lines"]
+    output_gains: Float64[FloatArray, "outputs lines"]
+    line_sections: Float64[FloatArray, "lines sections 5"]
+    tone: Float64[FloatArray, "tone_sections 5"]
+    lowpass: Float64[FloatArray, "lowpass_sections 5"]
+    taps: tuple[RoutedTap, ...]
 
     @property
     def sample_rate_hz(self) -> int:
@@ -101,7 +105,7 @@ class Network:
         return self.realisation.late_delay_samples
 
     @cached_property
-    def runs(self) -> tuple[Run, ...]:
+    def runs(self) -> tuple[TapRun, ...]:
         """The taps, those at successive delays joined."""
         return tuple(_joined(self.taps))
 
@@ -110,10 +114,28 @@ class Network:
         """Delay of the last tap or of the network's input, whichever is longer."""
         return max([tap.delay_samples for tap in self.taps] + [self.late_delay_samples])
 
+    def block_samples(self, longest: int) -> int:
+        """The largest power of two that is at most `longest` and no longer than any line."""
+        shortest = int(self.delays_samples.min())
+        return min(longest, 1 << (shortest.bit_length() - 1))
+
+    @cached_property
+    def _rendered(self) -> GrowingResponse:
+        return GrowingResponse(self.realisation)
+
+    @shapes_checked
+    def impulse_response(self, longest_s: float = math.inf) -> Float64[FloatArray, "outputs inputs samples"]:
+        """The response every export is held to: double precision, its whole tail or at most `longest_s` of it.
+
+        Rendered once, however many exports and checks ask for it.
+        """
+        length_s = min(tail_length_s(self.realisation), longest_s)
+        return self._rendered.first(round(length_s * self.sample_rate_hz))
+
 
 def describe(
     fdn: FDN, name: str, sample_rate_hz: int | None = None, *, decay: float = 1.0, size: float = 1.0
-) -> Network:
+) -> ExportNetwork:
     """Realise a network and fold its gains together.
 
     Parameters
@@ -132,7 +154,7 @@ def describe(
         As `fdnlearn.fdn.realise`.
     """
     r = realise(fdn, sample_rate_hz, decay=decay, size=size)
-    return Network(
+    return ExportNetwork(
         name=name,
         fdn=fdn,
         realisation=r,
@@ -149,7 +171,7 @@ def _without_a0(sos: FloatArray) -> FloatArray:
     return np.ascontiguousarray(sos[..., [0, 1, 2, 4, 5]])
 
 
-def _taps(r: Realisation) -> tuple[Tap, ...]:
+def _taps(r: Realisation) -> tuple[RoutedTap, ...]:
     gains: dict[tuple[int, int, int], float] = {}
     for o, k in np.ndindex(r.direct_gains.shape):
         gains[o, k, r.direct_delay_samples] = float(r.direct_gains[o, k])
@@ -158,10 +180,10 @@ def _taps(r: Realisation) -> tuple[Tap, ...]:
     ):
         place = int(o), int(k), int(delay)
         gains[place] = gains.get(place, 0.0) + float(gain)
-    return tuple(Tap(*place, gain * r.gain) for place, gain in sorted(gains.items()) if gain != 0.0)
+    return tuple(RoutedTap(*place, gain * r.gain) for place, gain in sorted(gains.items()) if gain != 0.0)
 
 
-def _joined(taps: tuple[Tap, ...]) -> Iterator[Run]:
+def _joined(taps: tuple[RoutedTap, ...]) -> Iterator[TapRun]:
     start = 0
     for end in range(1, len(taps) + 1):
         first, last = taps[start], taps[end - 1]
@@ -170,5 +192,5 @@ def _joined(taps: tuple[Tap, ...]) -> Iterator[Run]:
             expected = (last.output, last.input, last.delay_samples + 1)
             if (following.output, following.input, following.delay_samples) == expected:
                 continue
-        yield Run(first.output, first.input, first.delay_samples, tuple(t.gain for t in taps[start:end]))
+        yield TapRun(first.output, first.input, first.delay_samples, tuple(t.gain for t in taps[start:end]))
         start = end

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,8 @@ import numpy as np
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.export.hosts import HostMissing
-from fdnlearn.export.network import Network
-from fdnlearn.export.target import Limits
+from fdnlearn.export.network import ExportNetwork
+from fdnlearn.export.target import FLOAT32_DB, ExportTarget, TargetLimits
 from fdnlearn.fdn import FDN, ReverberationTime
 
 #: What presets of this program need: the same first number, at least the second.
@@ -40,7 +40,7 @@ CONTROLS = {
 }
 #: Absorption families that player knows; free gains as well.
 FAMILIES = frozenset({"flat-1", "peq-1"})
-LIMITS = Limits(lines=64, channels=2)
+LIMITS = TargetLimits(lines=64, channels=2)
 LARGEST_GAIN = 1e6
 
 #: Format -> file in the folder of the built player, and folders where hosts look for it.
@@ -67,7 +67,7 @@ class InstalledPlayer:
     version: tuple[int, int, int]
 
 
-def refuse(network: Network) -> None:
+def refuse(network: ExportNetwork) -> None:
     """Refuse what the player cannot read.
 
     Raises
@@ -90,6 +90,24 @@ def refuse(network: Network) -> None:
             f"takes gains up to {LARGEST_GAIN:g}, not {largest:g}",
             "scale the network or choose another target",
         )
+
+
+def preset_target(
+    kind: str, host: str, purpose: str, write: Callable[[ExportNetwork, Path], list[str]]
+) -> ExportTarget:
+    """The export target of a preset for the player in one plugin format, a key of `PLUGINS`."""
+    return ExportTarget(
+        name=kind,
+        purpose=purpose,
+        host=host,
+        tolerance_db=FLOAT32_DB,
+        measured_db="-148",
+        write=write,
+        renderer=f"fdnlearn.export.hosts.{kind}:render",
+        limits=LIMITS,
+        refuse=refuse,
+        about=lambda: about_player(kind),
+    )
 
 
 def fit_text(fdn: FDN) -> str:
@@ -172,10 +190,10 @@ def _version(path: Path) -> tuple[int, int, int] | None:
     binaries = [path] if path.is_file() else sorted(path.rglob("*.so")) + sorted(path.rglob("*.vst3"))
     for binary in binaries:
         try:
-            found = _MARK.search(binary.read_bytes()) if binary.is_file() else None
+            mark = _MARK.search(binary.read_bytes()) if binary.is_file() else None
         except OSError:
             continue
-        if found:
-            major, minor, patch = (int(number) for number in found.groups())
+        if mark:
+            major, minor, patch = (int(number) for number in mark.groups())
             return major, minor, patch
     return None

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from fdnlearn.base.files import write_text
 from fdnlearn.base.types import FloatArray
-from fdnlearn.export.network import Network
+from fdnlearn.export.network import ExportNetwork
 from fdnlearn.export.sections import ComplexPole, by_poles
-from fdnlearn.export.target import FLOAT32_DB, ExportTarget, Limits
+from fdnlearn.export.target import FLOAT32_DB, ExportTarget, TargetLimits
 
 #: Pd's own block; no line may be shorter than a block.
 _LONGEST_BLOCK = 64
@@ -79,7 +79,7 @@ class _Canvas:
         return collected
 
 
-def _writers(network: Network) -> _Canvas:
+def _writers(network: ExportNetwork) -> _Canvas:
     """Inputs on their way into delay lines; a canvas of its own, so that it runs before whoever reads them."""
     canvas = _Canvas()
     longest_ms = _milliseconds(network, network.longest_tap_samples + 2 * _LONGEST_BLOCK)
@@ -91,11 +91,11 @@ def _writers(network: Network) -> _Canvas:
     return canvas
 
 
-def _milliseconds(network: Network, samples: int) -> str:
+def _milliseconds(network: ExportNetwork, samples: int) -> str:
     return _number(1000.0 * samples / network.sample_rate_hz)
 
 
-def _readers(network: Network) -> _Canvas:
+def _readers(network: ExportNetwork) -> _Canvas:
     """Everything that hears the inputs: the early part and the lines."""
     canvas = _Canvas()
     inlets = [canvas.add("inlet~", k) for k in range(network.inputs)]
@@ -107,12 +107,12 @@ def _readers(network: Network) -> _Canvas:
         return canvas.add(f"delread~ $0-input{k} {_milliseconds(network, samples)}")
 
     n = network.lines
-    heard = [
+    line_outputs = [
         canvas.add(f"delread~ $0-line{i} {_milliseconds(network, int(m))}")
         for i, m in enumerate(network.delays_samples)
     ]
     late = [delayed(k, network.late_delay_samples) for k in range(network.inputs)]
-    absorbed = [canvas.filtered(heard[i], network.line_sections[i]) for i in range(n)]
+    absorbed = [canvas.filtered(line_outputs[i], network.line_sections[i]) for i in range(n)]
     for i, m in enumerate(network.delays_samples):
         length_ms = _milliseconds(network, int(m) + 2 * _LONGEST_BLOCK)
         writer = canvas.add(f"delwrite~ $0-line{i} {length_ms}")
@@ -124,7 +124,7 @@ def _readers(network: Network) -> _Canvas:
     for o in range(network.outputs):
         collected = canvas.add("+~")
         for i in range(n):
-            canvas.scaled(heard[i], network.output_gains[o, i], collected)
+            canvas.scaled(line_outputs[i], network.output_gains[o, i], collected)
         canvas.connect(canvas.filtered(collected, network.tone), sums[o])
         canvas.connect(canvas.filtered(sums[o], network.lowpass), outlets[o])
     for tap in network.taps:
@@ -132,9 +132,8 @@ def _readers(network: Network) -> _Canvas:
     return canvas
 
 
-def _write(network: Network, folder: Path) -> list[str]:
-    shortest = int(network.delays_samples.min())
-    block = min(_LONGEST_BLOCK, 1 << (shortest.bit_length() - 1))
+def _write(network: ExportNetwork, folder: Path) -> list[str]:
+    block = network.block_samples(_LONGEST_BLOCK)
     room = _Canvas()
     inlets = [room.add("inlet~", k) for k in range(network.inputs)]
     outlets = [room.add("outlet~", o) for o in range(network.outputs)]
@@ -173,5 +172,5 @@ TARGET = ExportTarget(
     measured_db="-142, with sections -128",
     write=_write,
     renderer="fdnlearn.export.hosts.puredata:render",
-    limits=Limits(lines=32, taps=1024, channels=32),
+    limits=TargetLimits(lines=32, taps=1024, channels=32),
 )

@@ -18,19 +18,19 @@ import numpy as np
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.files import write_text
 from fdnlearn.base.types import FloatArray
-from fdnlearn.export.network import Network
-from fdnlearn.export.target import DOUBLE_DB, ExportTarget, Limits
+from fdnlearn.export.network import ExportNetwork
+from fdnlearn.export.target import DOUBLE_DB, ExportTarget, TargetLimits
 
 FORMAT, VERSION = "pyfdn-fdn-build", 2
 
 
-def _write(network: Network, folder: Path) -> list[str]:
+def _write(network: ExportNetwork, folder: Path) -> list[str]:
     name = f"{network.name}.pyfdn.json"
     write_text(folder / name, json.dumps(build(network), indent=1, allow_nan=False) + "\n")
     return [name]
 
 
-def build(network: Network) -> dict[str, object]:
+def build(network: ExportNetwork) -> dict[str, object]:
     """The build as plain data.
 
     Raises
@@ -48,31 +48,31 @@ def build(network: Network) -> dict[str, object]:
             f"export it at {network.fdn.sample_rate_hz} Hz or choose another target",
         )
     doubled = network.line_sections.shape[1] > 0 or (len(network.tone) > 0 and bool(delayed))
-    heard = 2 * n if doubled else n
+    copies = 2 * n if doubled else n
     late = network.late_delay_samples
-    total = heard + (inputs if late else 0) + len(delayed)
+    total = copies + (inputs if late else 0) + len(delayed)
     a, b, c = np.zeros((total, total)), np.zeros((total, inputs)), np.zeros((outputs, total))
     d = np.zeros((outputs, inputs))
     delays = np.ones(total, dtype=np.int64)
     sections = max(network.line_sections.shape[1], len(network.tone) if doubled else 0)
     post_delay = np.tile([1.0, 0.0, 0.0, 1.0, 0.0, 0.0], (sections, total, 1)).transpose(0, 2, 1)
 
-    for copy in range(heard // n):
+    for copy in range(copies // n):
         rows = slice(copy * n, (copy + 1) * n)
         a[rows, :n] = network.feedback
         delays[rows] = network.delays_samples
         if late:
-            a[rows, heard : heard + inputs] = network.input_gains
+            a[rows, copies : copies + inputs] = network.input_gains
         else:
             b[rows] = network.input_gains
-    c[:, heard - n : heard] = network.output_gains
+    c[:, copies - n : copies] = network.output_gains
     if doubled:
         for i in range(n):
             post_delay[: network.line_sections.shape[1], :, i] = _six(network.line_sections[i])
             post_delay[: len(network.tone), :, n + i] = _six(network.tone)
     if late:
-        b[heard : heard + inputs] = np.eye(inputs)
-        delays[heard : heard + inputs] = late
+        b[copies : copies + inputs] = np.eye(inputs)
+        delays[copies : copies + inputs] = late
     for line, tap in enumerate(delayed, total - len(delayed)):
         b[line, tap.input] = 1.0
         c[tap.output, line] = tap.gain
@@ -110,5 +110,5 @@ TARGET = ExportTarget(
     measured_db="-296",
     write=_write,
     renderer="fdnlearn.export.hosts.pyfdn:render",
-    limits=Limits(lines=256, taps=256),
+    limits=TargetLimits(lines=256, taps=256),
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 #: Poles of less than this (a pair: in product) lie far from 1, and dividing by them would lose digits.
 _FAR = 0.5
@@ -41,7 +41,8 @@ class RealPoles:
     second: float
 
 
-def by_poles(section: FloatArray) -> ComplexPole | RealPoles | None:
+@shapes_checked
+def by_poles(section: Float64[FloatArray, " 5"]) -> ComplexPole | RealPoles | None:
     """A section in terms of its poles, or None where the direct form does as well.
 
     Parameters
@@ -77,7 +78,8 @@ class Parametric:
     gain_db: float
 
 
-def parametric(section: FloatArray) -> Parametric | None:
+@shapes_checked
+def parametric(section: Float64[FloatArray, " 5"]) -> Parametric | None:
     """The peak or low shelf that a section is, or None; a high shelf does well in direct form.
 
     The inverse of R. Bristow-Johnson's formulae, through the bilinear transform ``s = (1 - z^-1) / (1 + z^-1)``.

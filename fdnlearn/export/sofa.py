@@ -7,15 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from fdnlearn.export.network import Network
+from fdnlearn.export.network import ExportNetwork
 from fdnlearn.export.target import DOUBLE_DB, ExportTarget
-from fdnlearn.render import impulse_response
 
 
-def _write(network: Network, folder: Path) -> list[str]:
+def _write(network: ExportNetwork, folder: Path) -> list[str]:
     """One measurement per input, one receiver per output."""
     rate = network.sample_rate_hz
-    responses = np.stack([impulse_response(network.fdn, rate, input_index=k) for k in range(network.inputs)])
+    responses = np.ascontiguousarray(network.impulse_response().swapaxes(0, 1))
     name = f"{network.name}.sofa"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # remarks of the library about its own conventions

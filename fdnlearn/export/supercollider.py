@@ -9,9 +9,10 @@ from pathlib import Path
 
 from fdnlearn.base.files import write_text
 from fdnlearn.base.types import FloatArray
-from fdnlearn.export.network import Network
+from fdnlearn.export.network import ExportNetwork
 from fdnlearn.export.sections import Parametric, parametric
-from fdnlearn.export.target import FLOAT32_DB, ExportTarget, Limits
+from fdnlearn.export.target import FLOAT32_DB, ExportTarget, TargetLimits
+from fdnlearn.export.text import filled
 
 #: scsynth's own block. A loop through LocalOut and LocalIn takes a block more, so no line may be shorter than one.
 _LONGEST_BLOCK = 64
@@ -131,13 +132,12 @@ def _text(text: str) -> bytes:
     return bytes([len(text)]) + text.encode("ascii")
 
 
-def block_size(network: Network) -> int:
+def block_size(network: ExportNetwork) -> int:
     """The server's block that the graph is made for: its own, or less where a line is shorter."""
-    shortest = int(network.delays_samples.min())
-    return min(_LONGEST_BLOCK, 1 << (shortest.bit_length() - 1))
+    return network.block_samples(_LONGEST_BLOCK)
 
 
-def synth_def(network: Network) -> SynthDef:
+def synth_def(network: ExportNetwork) -> SynthDef:
     """The network as a graph: hears the first hardware inputs, plays to the bus given as ``out``."""
     rate, n, inputs = network.sample_rate_hz, network.lines, network.inputs
     block = block_size(network)
@@ -146,9 +146,11 @@ def synth_def(network: Network) -> SynthDef:
     buses = graph.add("NumOutputBuses", [], rate=_SCALAR)[0]
     x = graph.add("In", [buses], inputs)  # hardware inputs follow the outputs
     returned = graph.add("LocalIn", [graph.constant(0.0)] * n, n)
-    heard = [graph.delayed(returned[i], int(m) - block, rate) for i, m in enumerate(network.delays_samples)]
+    line_outputs = [
+        graph.delayed(returned[i], int(m) - block, rate) for i, m in enumerate(network.delays_samples)
+    ]
     late = [graph.delayed(signal, network.late_delay_samples, rate) for signal in x]
-    absorbed = [graph.filtered(heard[i], network.line_sections[i], rate) for i in range(n)]
+    absorbed = [graph.filtered(line_outputs[i], network.line_sections[i], rate) for i in range(n)]
     fed = [
         graph.total(
             [graph.scaled(absorbed[j], network.feedback[i, j]) for j in range(n)]
@@ -159,7 +161,7 @@ def synth_def(network: Network) -> SynthDef:
     graph.add("LocalOut", fed, 0)
     outs = []
     for o in range(network.outputs):
-        collected = graph.total([graph.scaled(heard[i], network.output_gains[o, i]) for i in range(n)])
+        collected = graph.total([graph.scaled(line_outputs[i], network.output_gains[o, i]) for i in range(n)])
         terms = [graph.filtered(collected, network.tone, rate)]
         terms += [
             graph.scaled(graph.delayed(x[tap.input], tap.delay_samples, rate), tap.gain)
@@ -171,19 +173,17 @@ def synth_def(network: Network) -> SynthDef:
     return graph
 
 
-def _write(network: Network, folder: Path) -> list[str]:
+def _write(network: ExportNetwork, folder: Path) -> list[str]:
     names = [f"{network.name}.scsyndef", f"{network.name}.scd"]
     (folder / names[0]).write_bytes(synth_def(network).as_bytes())
-    program = _PROGRAM
-    for key, value in (
-        ("NAME", network.name),
-        ("RATE", network.sample_rate_hz),
-        ("BLOCK", block_size(network)),
-        ("INPUTS", network.inputs),
-        ("OUTPUTS", network.outputs),
-    ):
-        program = program.replace(f"@{key}@", str(value))
-    write_text(folder / names[1], program)
+    values = {
+        "NAME": network.name,
+        "RATE": network.sample_rate_hz,
+        "BLOCK": block_size(network),
+        "INPUTS": network.inputs,
+        "OUTPUTS": network.outputs,
+    }
+    write_text(folder / names[1], filled(_PROGRAM, values))
     return names
 
 
@@ -196,5 +196,5 @@ TARGET = ExportTarget(
     measured_db="-142, with sections -134",
     write=_write,
     renderer="fdnlearn.export.hosts.supercollider:render",
-    limits=Limits(lines=32, taps=512, channels=32),
+    limits=TargetLimits(lines=32, taps=512, channels=32),
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.export.network import Network
+from fdnlearn.export.network import ExportNetwork
 
 #: Largest error re the peak of the response, by the precision of a target's audio.
 DOUBLE_DB = -230.0
@@ -16,7 +16,7 @@ FLOAT32_DB = -140.0
 
 
 @dataclass(frozen=True)
-class Limits:
+class TargetLimits:
     """The largest network a target can carry; None where only the format's own limits count.
 
     Attributes
@@ -56,7 +56,7 @@ class ExportTarget:
         no program can be driven.
     sectioned_tolerance_db : float or None
         The tolerance for networks that have second-order sections, where the host computes those in single precision.
-    limits : Limits
+    limits : TargetLimits
     refuse : callable or None
         ``refuse(network)`` raises an FdnlearnError for what the target cannot carry beyond its limits.
     about : callable or None
@@ -68,11 +68,11 @@ class ExportTarget:
     host: str
     tolerance_db: float
     measured_db: str
-    write: Callable[[Network, Path], list[str]]
+    write: Callable[[ExportNetwork, Path], list[str]]
     renderer: str | None = None
     sectioned_tolerance_db: float | None = None
-    limits: Limits = field(default_factory=Limits)
-    refuse: Callable[[Network], None] | None = None
+    limits: TargetLimits = field(default_factory=TargetLimits)
+    refuse: Callable[[ExportNetwork], None] | None = None
     about: Callable[[], str] | None = None
 
     @property
@@ -80,14 +80,14 @@ class ExportTarget:
         """Whether there is a program that proves it."""
         return self.renderer is not None
 
-    def tolerance_of(self, network: Network) -> float:
+    def tolerance_of(self, network: ExportNetwork) -> float:
         """Largest error accepted for a network, dB re the peak of its response."""
         sections = network.line_sections.shape[1] + len(network.tone) + len(network.lowpass)
         if sections and self.sectioned_tolerance_db is not None:
             return self.sectioned_tolerance_db
         return self.tolerance_db
 
-    def admit(self, network: Network) -> None:
+    def admit(self, network: ExportNetwork) -> None:
         """Refuse a network that the target cannot carry.
 
         Raises

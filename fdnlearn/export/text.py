@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -35,6 +35,13 @@ def wrapped(items: Iterable[str], separator: str = ", ", width: int = 100, inden
         line += item + separator
     lines.append(line.removesuffix(separator))
     return ("\n" + indent).join(lines)
+
+
+def filled(template: str, values: Mapping[str, object]) -> str:
+    """A template with every ``@KEY@`` replaced by its value, in the order given."""
+    for key, value in values.items():
+        template = template.replace(f"@{key}@", str(value))
+    return template
 
 
 def identifier(text: str) -> str:

@@ -11,8 +11,7 @@ import struct
 from pathlib import Path
 
 from fdnlearn.export import player
-from fdnlearn.export.network import Network
-from fdnlearn.export.target import FLOAT32_DB, ExportTarget
+from fdnlearn.export.network import ExportNetwork
 
 #: The player's class: 16 bytes as they lie in memory, DPF's mark and the plugin's own.
 CLASS_ID = struct.pack("<4I", *(int.from_bytes(word) for word in (b"DPF ", b"clas", b"fdnP", b"\0\0\0\0")))
@@ -35,7 +34,7 @@ def preset(component: bytes, *, windows: bool) -> bytes:
     return header + component + b"List" + struct.pack("<i", 1) + entry
 
 
-def _write(network: Network, folder: Path) -> list[str]:
+def _write(network: ExportNetwork, folder: Path) -> list[str]:
     state = player.state(network.fdn)
     names = [f"{network.name}.vstpreset", f"{network.name}.windows.vstpreset"]
     for name, windows in zip(names, (False, True), strict=True):
@@ -43,15 +42,4 @@ def _write(network: Network, folder: Path) -> list[str]:
     return names
 
 
-TARGET = ExportTarget(
-    name="vst3",
-    purpose="preset for the player plugin in VST3 hosts",
-    host="pedalboard",
-    tolerance_db=FLOAT32_DB,
-    measured_db="-148",
-    write=_write,
-    renderer="fdnlearn.export.hosts.vst3:render",
-    limits=player.LIMITS,
-    refuse=player.refuse,
-    about=lambda: player.about_player("vst3"),
-)
+TARGET = player.preset_target("vst3", "pedalboard", "preset for the player plugin in VST3 hosts", _write)

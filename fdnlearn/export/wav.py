@@ -7,18 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from fdnlearn.base.audio import write_audio
-from fdnlearn.export.network import Network
+from fdnlearn.export.network import ExportNetwork
 from fdnlearn.export.target import FLOAT32_DB, ExportTarget
-from fdnlearn.render import impulse_response
 
 
-def _write(network: Network, folder: Path) -> list[str]:
+def _write(network: ExportNetwork, folder: Path) -> list[str]:
     """Channels in the order input 0 to every output, input 1 to every output: true stereo is LL, LR, RL, RR."""
-    rows = [
-        impulse_response(network.fdn, network.sample_rate_hz, input_index=k) for k in range(network.inputs)
-    ]
+    response = network.impulse_response()
     name = f"{network.name}.wav"
-    write_audio(folder / name, np.concatenate(rows), network.sample_rate_hz)
+    write_audio(folder / name, np.concatenate(response.swapaxes(0, 1)), network.sample_rate_hz)
     return [name]
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from fdnlearn.base.files import write_text
-from fdnlearn.export.network import Network
+from fdnlearn.export.network import ExportNetwork
 from fdnlearn.export.target import FLOAT32_DB, ExportTarget
+from fdnlearn.export.text import filled
 
 
 def network_loop() -> str:
@@ -17,7 +18,7 @@ def network_loop() -> str:
     return files("fdnlearn.export").joinpath("webaudio_network.js").read_text(encoding="utf-8")
 
 
-def network_data(network: Network) -> dict[str, Any]:
+def network_data(network: ExportNetwork) -> dict[str, Any]:
     """Everything that the loop needs to know of a network, plain JSON values."""
     return {
         "name": network.name,
@@ -37,27 +38,25 @@ def network_data(network: Network) -> dict[str, Any]:
     }
 
 
-def _data(network: Network) -> str:
+def _data(network: ExportNetwork) -> str:
     """The same as a JavaScript object, one entry a line."""
     entries = network_data(network)
     lines = (f"  {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in entries.items())
     return "{\n" + ",\n".join(lines) + "\n}"
 
 
-def _write(network: Network, folder: Path) -> list[str]:
+def _write(network: ExportNetwork, folder: Path) -> list[str]:
     template = files("fdnlearn.export").joinpath("webaudio.js").read_text(encoding="utf-8")
     values = {
         "NAME": network.name,
-        "RATE": str(network.sample_rate_hz),
-        "INPUTS": str(network.inputs),
-        "OUTPUTS": str(network.outputs),
+        "RATE": network.sample_rate_hz,
+        "INPUTS": network.inputs,
+        "OUTPUTS": network.outputs,
         "DATA": _data(network),
         "LOOP": network_loop().rstrip("\n"),
     }
-    for key, value in values.items():
-        template = template.replace(f"@{key}@", value)
     name = f"{network.name}.js"
-    write_text(folder / name, template)
+    write_text(folder / name, filled(template, values))
     return [name]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.fdn.families import FAMILIES
 from fdnlearn.fdn.fields import Index, Number, Part, Positive
 
@@ -27,16 +27,24 @@ class PerLineGain(Part):
     def check(self) -> None:
         """Nothing beyond the types."""
 
+    @shapes_checked
     def design(
-        self, delays_s: FloatArray, realised_samples: FloatArray, sample_rate_hz: float, decay: float
-    ) -> tuple[FloatArray, FloatArray]:
+        self,
+        delays_s: Float64[FloatArray, " lines"],
+        realised_samples: Float64[FloatArray, " lines"],
+        sample_rate_hz: float,
+        decay: float,
+    ) -> tuple[Float64[FloatArray, " lines"], Float64[FloatArray, "lines sections 6"]]:
         """Gains and (no) sections for realised delays: ``g' = g^((m'/fs') / (m/fs) / decay)``."""
         # the exponent is exactly 1 at the fit's own rate, so that the gains come back as they are
         exponent = (realised_samples / sample_rate_hz) / delays_s / decay
         gains = np.asarray(self.gains) ** exponent
         return gains, np.empty((len(self.gains), 0, 6))
 
-    def reverberation_times_s(self, delays_s: FloatArray) -> FloatArray:
+    @shapes_checked
+    def reverberation_times_s(
+        self, delays_s: Float64[FloatArray, " lines"]
+    ) -> Float64[FloatArray, "lines 1"]:
         """Reverberation time of every line, shape (N, 1): ``-3 m / (fs log10 g)``."""
         with np.errstate(divide="ignore"):
             return np.asarray(-3.0 * delays_s / np.log10(np.asarray(self.gains)))[:, None]
@@ -87,15 +95,23 @@ class ReverberationTime(Part):
                 "count groups from 0",
             )
 
+    @shapes_checked
     def design(
-        self, delays_s: FloatArray, realised_samples: FloatArray, sample_rate_hz: float, decay: float
-    ) -> tuple[FloatArray, FloatArray]:
+        self,
+        delays_s: Float64[FloatArray, " lines"],
+        realised_samples: Float64[FloatArray, " lines"],
+        sample_rate_hz: float,
+        decay: float,
+    ) -> tuple[Float64[FloatArray, " lines"], Float64[FloatArray, "lines sections 6"]]:
         """Gains (N,) and sections (N, S, 6) of the family for realised delays."""
         times = self.reverberation_times_s(delays_s) * decay
         family = FAMILIES[self.family]
         return family.design(np.asarray(self.frequencies_hz), times, realised_samples, sample_rate_hz)
 
-    def reverberation_times_s(self, delays_s: FloatArray) -> FloatArray:
+    @shapes_checked
+    def reverberation_times_s(
+        self, delays_s: Float64[FloatArray, " lines"]
+    ) -> Float64[FloatArray, "lines knots"]:
         """Reverberation times of every line at the knots, shape (N, K)."""
         times: FloatArray = np.asarray(self.times_s)[np.asarray(self.line_groups)]
         return times

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.fdn.parts import ToneSection
 
 Coefficients = tuple[list[Any], list[Any]]
@@ -20,7 +20,8 @@ LOWPASS_STOPBAND_DB = 90.0
 LOWPASS_FROM_RATIO = 1.0001
 
 
-def tone_sos(sections: Iterable[ToneSection], sample_rate_hz: float) -> FloatArray:
+@shapes_checked
+def tone_sos(sections: Iterable[ToneSection], sample_rate_hz: float) -> Float64[FloatArray, "sections 6"]:
     """Sections of the output equaliser at a rate, shape (T, 6), rows ``b0 b1 b2 1 a1 a2``.
 
     R. Bristow-Johnson, "Cookbook formulae for audio EQ biquad filter coefficients", peakingEQ, lowShelf and
@@ -76,7 +77,8 @@ COOKBOOK: dict[str, Callable[[Any, Any, float, float], Coefficients]] = {
 }
 
 
-def lowpass_sos(fit_rate_hz: float, sample_rate_hz: float) -> FloatArray:
+@shapes_checked
+def lowpass_sos(fit_rate_hz: float, sample_rate_hz: float) -> Float64[FloatArray, "sections 6"]:
     """Chebyshev type II low-pass whose stop band starts at the fit's Nyquist, shape (12, 6), or (0, 6).
 
     Order 24, 90 dB, bilinear transform prewarped at the stop-band edge ``fit_rate_hz / 2``; unit gain at 0 Hz;

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from pydantic import Field, JsonValue, model_validator
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.fdn.absorption import Absorption, PerLineGain
 from fdnlearn.fdn.fields import (
     MAX_CHANNELS,
@@ -47,15 +47,16 @@ VERSION: Final = 1
 ORTHOGONALITY = 1e-6
 
 
+@shapes_checked
 @dataclass(frozen=True, eq=False)
 class FDNArrays:
     """The numbers of an `FDN` as read-only float64 arrays; shapes as in the contract."""
 
-    delays_samples: FloatArray
-    feedback_matrix: FloatArray
-    input_gains: FloatArray
-    output_gains: FloatArray
-    direct_gains: FloatArray
+    delays_samples: Float64[FloatArray, " lines"]
+    feedback_matrix: Float64[FloatArray, "lines lines"]
+    input_gains: Float64[FloatArray, "lines inputs"]
+    output_gains: Float64[FloatArray, "outputs lines"]
+    direct_gains: Float64[FloatArray, "outputs inputs"]
 
 
 class FDN(Part):
@@ -194,7 +195,8 @@ class FDN(Part):
         )
 
     @property
-    def reverberation_times_s(self) -> FloatArray:
+    @shapes_checked
+    def reverberation_times_s(self) -> Float64[FloatArray, "lines knots"]:
         """Reverberation time of every line, seconds, shape (N, K): K knots, one for free gains."""
         return self.absorption.reverberation_times_s(self.arrays.delays_samples / self.sample_rate_hz)
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.types import FloatArray, IntArray
+from fdnlearn.base.types import Float64, FloatArray, Int64, IntArray, shapes_checked
 from fdnlearn.fdn.biquads import lowpass_sos, tone_sos
 from fdnlearn.fdn.contract import FDN
 from fdnlearn.fdn.fields import MAX_SAMPLE_RATE_HZ, MAX_TOTAL_DELAY_SAMPLES, MIN_SAMPLE_RATE_HZ
@@ -21,6 +21,7 @@ from fdnlearn.fdn.stability import StabilityProof, prove
 Array = TypeVar("Array", bound=npt.NDArray[Any])
 
 
+@shapes_checked
 @dataclass(frozen=True, eq=False)
 class Realisation:
     """Everything a renderer at one sample rate needs. N lines, I inputs, O outputs, S, T, L sections, P taps.
@@ -56,19 +57,19 @@ class Realisation:
     """
 
     sample_rate_hz: int
-    delays_samples: IntArray
-    feedback_matrix: FloatArray
-    input_gains: FloatArray
-    output_gains: FloatArray
-    direct_gains: FloatArray
-    line_gains: FloatArray
-    line_sos: FloatArray
-    tone_sos: FloatArray
-    lowpass_sos: FloatArray
-    tap_outputs: IntArray
-    tap_inputs: IntArray
-    tap_delays_samples: IntArray
-    tap_gains: FloatArray
+    delays_samples: Int64[IntArray, " lines"]
+    feedback_matrix: Float64[FloatArray, "lines lines"]
+    input_gains: Float64[FloatArray, "lines inputs"]
+    output_gains: Float64[FloatArray, "outputs lines"]
+    direct_gains: Float64[FloatArray, "outputs inputs"]
+    line_gains: Float64[FloatArray, " lines"]
+    line_sos: Float64[FloatArray, "lines sections 6"]
+    tone_sos: Float64[FloatArray, "tone_sections 6"]
+    lowpass_sos: Float64[FloatArray, "lowpass_sections 6"]
+    tap_outputs: Int64[IntArray, " taps"]
+    tap_inputs: Int64[IntArray, " taps"]
+    tap_delays_samples: Int64[IntArray, " taps"]
+    tap_gains: Float64[FloatArray, " taps"]
     direct_delay_samples: int
     early_delay_samples: int
     late_delay_samples: int

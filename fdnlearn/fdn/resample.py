@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 #: Half-width of the kernel in zero crossings, and the shape of its Kaiser window: normative.
 HALF_WIDTH = 32
@@ -20,7 +20,10 @@ def fir_latency(fit_rate_hz: int, sample_rate_hz: int) -> int:
     return math.ceil(HALF_WIDTH * max(sample_rate_hz / fit_rate_hz, 1.0))
 
 
-def resample_fir(coefficients: FloatArray, fit_rate_hz: int, sample_rate_hz: int) -> FloatArray:
+@shapes_checked
+def resample_fir(
+    coefficients: Float64[FloatArray, " taps"], fit_rate_hz: int, sample_rate_hz: int
+) -> Float64[FloatArray, " resampled"]:
     """Band-limited copy of an impulse response at another rate, its frequency response preserved.
 
     ``c'[k] = sum_n c[n] h(k - n r)`` with ``r = fs'/fs``, ``c = min(1, 1/r)``,

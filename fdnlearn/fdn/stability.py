@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 #: The loop gain must stay this far below one.
 MARGIN = 1e-7
@@ -78,8 +78,12 @@ class StabilityProof:
             )
 
 
+@shapes_checked
 def prove(
-    feedback_matrix: FloatArray, gains: FloatArray, sos: FloatArray, sample_rate_hz: float
+    feedback_matrix: Float64[FloatArray, "lines lines"],
+    gains: Float64[FloatArray, " lines"],
+    sos: Float64[FloatArray, "lines sections 6"],
+    sample_rate_hz: float,
 ) -> StabilityProof:
     """Enclose the loop gain of a network.
 

@@ -9,12 +9,13 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from fdnlearn.fitting.problem import Free, Loss, Problem
-from fdnlearn.fitting.result import FitConfig
+from fdnlearn.config import FitConfig
+from fdnlearn.fitting.problem import Free, Problem
+from fdnlearn.losses.objective import Objective
 from fdnlearn.model import Maps, Model
 from fdnlearn.model.tiling import filled_up
 
-#: How much the lengths of responses may differ within a crowd: the shorter ones are computed as long as the longest.
+#: How much the lengths of responses may differ within a batch: the shorter ones are computed as long as the longest.
 _LENGTH_RATIO = 1.25
 
 
@@ -58,12 +59,17 @@ class ProblemBatch:
         return self.length_samples or max(problem.n_fft for problem in self.problems)
 
     @cached_property
-    def _together(self) -> tuple[Maps, Loss]:
-        """What makes networks of all rooms, and what compares them."""
+    def _together(self) -> tuple[Maps, Objective]:
+        """What makes networks of all rooms, and what compares them.
+
+        A loss of one room is not stacked: of the banded model's, parts of different length would be filled up to one,
+        which gives other last bits.
+        """
         first, *others = self.problems
+        objectives = [other.objective for other in others]
         return (
             first.model.stack([other.model for other in others], self.device),
-            first.objective.stack([other.objective for other in others]),
+            first.objective.stack(objectives) if objectives else first.objective,
         )
 
     def among(self, rooms: Sequence[int]) -> ProblemBatch:
@@ -78,8 +84,6 @@ class ProblemBatch:
 
     def loss(self, free: Free, delays_samples: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss (B,) and its terms; fixed `delays_samples` (B, N) replace the learned ones."""
-        if self.rooms == 1 and self._n_fft == self.problems[0].n_fft:
-            return self.problems[0].loss(free, delays_samples)
         maps, objective = self._together
         network = maps.network(free, delays_samples)
         return objective(network.impulse_response(self._n_fft, self.problems[0].kernel).squeeze(2))

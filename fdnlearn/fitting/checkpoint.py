@@ -17,7 +17,8 @@ from torch import Tensor
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.version import __version__
-from fdnlearn.fitting.result import FitConfig, Progress
+from fdnlearn.config import FitConfig
+from fdnlearn.fitting.progress import Progress
 from fdnlearn.rir.target import Target
 
 _FORMAT = "fdnlearn.checkpoint"
@@ -27,7 +28,7 @@ _ROW = tuple(entry.name for entry in dataclasses.fields(Progress) if entry.name 
 
 def fingerprint(target: Target, config: FitConfig) -> str:
     """What a checkpoint belongs to: program version, settings and the prepared target."""
-    settings = json.dumps(dataclasses.asdict(config), sort_keys=True)
+    settings = json.dumps(config.settings(), sort_keys=True)
     digest = hashlib.sha256(f"{__version__} {settings} {target.sha256}".encode())
     digest.update(target.samples.tobytes())
     return digest.hexdigest()
@@ -43,8 +44,8 @@ def save(
     """Write tensors, the JSON-able `state` and the history; a reader sees the old file or the new, nothing between."""
     # vars, not asdict: a copy of every dictionary of terms, written every two seconds, would show.
     rows = [[vars(progress)[name] for name in _ROW] for progress in history]
-    told = {"state": dict(state), "history": rows}
-    metadata = {"format": _FORMAT, "owner": owner, "state": json.dumps(told)}
+    document = {"state": dict(state), "history": rows}
+    metadata = {"format": _FORMAT, "owner": owner, "state": json.dumps(document)}
     partial = path.with_name(path.name + ".partial")
     # Written by Python, not by safetensors: a full disk is then an OSError that says so.
     partial.write_bytes(serialise({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, metadata))
@@ -64,8 +65,8 @@ def load(path: Path, owner: str) -> tuple[dict[str, Tensor], dict[str, Any], lis
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        told = json.loads(metadata["state"])
-        state, history = told["state"], [Progress(*row) for row in told["history"]]
+        document = json.loads(metadata["state"])
+        state, history = document["state"], [Progress(*row) for row in document["history"]]
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise FdnlearnError(str(path), "is not a readable checkpoint", remedy) from error
     if metadata.get("format") != _FORMAT or metadata.get("owner") != owner:

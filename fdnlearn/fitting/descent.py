@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,11 +12,12 @@ from torch import Tensor
 from fdnlearn.fitting.batch import ProblemBatch
 from fdnlearn.fitting.columns import join, split, widths
 from fdnlearn.fitting.problem import Problem
-from fdnlearn.ops.adam import cpu as adam
+from fdnlearn.ops import adam
+from fdnlearn.options import Gradient
 
 
 @dataclass
-class Descent:
+class AdamState:
     """State of a stage, all of it in a handful of tensors so that it can be written down and taken up again.
 
     Attributes
@@ -39,7 +40,7 @@ class Descent:
     step: int = 0
 
     @classmethod
-    def start(cls, free: Mapping[str, Tensor]) -> Descent:
+    def start(cls, free: Mapping[str, Tensor]) -> AdamState:
         """Begin at `free`, moments at zero."""
         values = join(free)
         return cls(
@@ -50,9 +51,9 @@ class Descent:
             best_loss=torch.full((values.shape[0],), math.inf, dtype=torch.float64),
         )
 
-    def rows(self, index: Tensor) -> Descent:
+    def rows(self, index: Tensor) -> AdamState:
         """A copy of some of the rows."""
-        return Descent(
+        return AdamState(
             self.values[index],
             self.first[index],
             self.second[index],
@@ -68,7 +69,7 @@ def cosine(progress: float, floor: float = 0.0) -> float:
 
 
 def advance(
-    descent: Descent,
+    descent: AdamState,
     problem: Problem | ProblemBatch,
     like: Mapping[str, Tensor],
     delays_samples: Tensor | None,
@@ -86,17 +87,18 @@ def advance(
     (gradient,) = torch.autograd.grad(loss.sum(), values)
     now, *parts = _on_cpu(loss.detach(), *terms.values())
     descent.step += 1
-    _MOVES.get(values.device.type, _move)(descent, now, gradient, rates)
+    d = descent
+    adam.step(d.values, d.first, d.second, d.best_values, d.best_loss, gradient, now, rates, d.step)
     losses = now.tolist()
-    told = {name: value.tolist() for name, value in zip(terms, parts, strict=True)}
-    found = []
+    of_rows = {name: value.tolist() for name, value in zip(terms, parts, strict=True)}
+    of_rooms = []
     for room in range(rooms):
         lead = min(
             range(room, len(losses), rooms),
             key=lambda row: losses[row] if math.isfinite(losses[row]) else math.inf,
         )
-        found.append((losses[lead], {name: values[lead] for name, values in told.items()}))
-    return found
+        of_rooms.append((losses[lead], {name: values[lead] for name, values in of_rows.items()}))
+    return of_rooms
 
 
 def _on_cpu(*rows: Tensor) -> Sequence[Tensor]:
@@ -106,49 +108,9 @@ def _on_cpu(*rows: Tensor) -> Sequence[Tensor]:
     return torch.stack([row.double() for row in rows]).cpu().unbind()
 
 
-def _move_on_cpu(descent: Descent, loss: Tensor, gradient: Tensor, rates: Tensor) -> None:
-    d = descent
-    adam.step(
-        d.values.numpy(), d.first.numpy(), d.second.numpy(), d.best_values.numpy(), d.best_loss.numpy(),
-        gradient.contiguous().numpy(), loss.numpy(), rates.numpy(), d.step,
-    )  # fmt: skip
-
-
-def _move_on_gpu(descent: Descent, loss: Tensor, gradient: Tensor, rates: Tensor) -> None:
-    from fdnlearn.ops.adam import cuda as cuda_adam
-
-    d = descent
-    better = loss < d.best_loss
-    told = torch.stack((better, loss.isfinite()), dim=1).double().to(d.values.device)
-    d.best_loss = torch.where(better, loss, d.best_loss)
-    cuda_adam.step(d.values, d.first, d.second, d.best_values, gradient, told, rates, d.step)
-
-
-#: Device type -> what takes the step there.
-_MOVES: Mapping[str, Callable[[Descent, Tensor, Tensor, Tensor], None]] = {
-    "cpu": _move_on_cpu,
-    "cuda": _move_on_gpu,
-}
-
-
-@torch.no_grad()
-def _move(descent: Descent, loss: Tensor, gradient: Tensor, rates: Tensor) -> None:
-    """`adam.step` in stock operations, for other devices."""
-    d = descent
-    better = loss < d.best_loss
-    d.best_values = torch.where(better.to(d.values.device)[:, None], d.values, d.best_values)
-    d.best_loss = torch.where(better, loss, d.best_loss)
-    sound = torch.isfinite(gradient.sum(dim=1) + loss.to(gradient))[:, None]
-    gradient = torch.where(sound, gradient, torch.zeros_like(gradient))
-    d.first.lerp_(gradient, 1 - adam.BETA1)
-    d.second.mul_(adam.BETA2).addcmul_(gradient, gradient, value=1 - adam.BETA2)
-    size = rates / (1 - adam.BETA1**d.step)
-    spread = (d.second / (1 - adam.BETA2**d.step)).sqrt_().add_(adam.EPS)
-    d.values -= d.first / spread * size * sound
-
-
 def column_rates(problem: Problem | ProblemBatch, like: Mapping[str, Tensor]) -> Tensor:
-    """Relative learning rate of every column of `Descent.values`."""
-    frozen = set() if problem.config.learn_delays else {"delay"}
+    """Relative learning rate of every column of `AdamState.values`."""
+    method = problem.config.method
+    frozen = {"delay"} if isinstance(method, Gradient) and not method.learn_delays else set()
     rates = [0.0 if name in frozen else problem.model.rates[name] for name in like]
     return torch.repeat_interleave(torch.tensor(rates), torch.tensor(widths(like))).to(problem.device)

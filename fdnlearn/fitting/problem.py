@@ -3,43 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import scipy.fft
 import torch
 from torch import Tensor
 
 from fdnlearn.base.errors import UsageError
+from fdnlearn.config import FitConfig
 from fdnlearn.fdn import FDN, PerLineGain
-from fdnlearn.fitting.compilation import ensure_compiled
-from fdnlearn.fitting.result import FitConfig, Solution
-from fdnlearn.losses import banded, objective
+from fdnlearn.fitting.progress import Progress
+from fdnlearn.fitting.solution import Solution
+from fdnlearn.losses.objective import Objective, objective_for, weights_of
 from fdnlearn.losses.placing import on_device
-from fdnlearn.model import MODELS, Model, ModelOptions, Network
-from fdnlearn.ops.response import Kernel, get_kernel, kernel_for
+from fdnlearn.model import Model, Network
+from fdnlearn.ops.compilation import ensure_compiled
+from fdnlearn.ops.dispatch import form_name, get_form
+from fdnlearn.options import Gradient
+from fdnlearn.registry import MODELS, attribute, load
 from fdnlearn.rir.target import Target
 
 Free = dict[str, Tensor]
-
-
-class Loss(Protocol):
-    """Compares impulse responses with a target."""
-
-    @property
-    def length_samples(self) -> int:
-        """How long responses must be."""
-
-    @property
-    def kind(self) -> Hashable:
-        """Losses that agree in it can be put side by side."""
-
-    def __call__(self, h: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss (B,) of responses (B, channels, n), b being one of room ``b % rooms``, and its unweighted terms."""
-
-    def stack(self, others: Sequence[Any]) -> Loss:
-        """The losses of this room and of others of its kind."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +37,9 @@ class Problem:
     target : Target
     config : FitConfig
     model : Model
-    objective : Loss
-    kernel : Kernel
+    objective : Objective
+    kernel : str
+        Form of `fdnlearn.ops.response`.
     device : torch.device
     n_fft : int
     """
@@ -60,10 +47,16 @@ class Problem:
     target: Target
     config: FitConfig
     model: Model
-    objective: Loss
-    kernel: Kernel
+    objective: Objective
+    kernel: str
     device: torch.device
     n_fft: int
+
+    def with_lines(self, lines: int) -> Problem:
+        """The same with another number of lines."""
+        asked = replace(self.config, model=replace(self.config.model, lines=lines))
+        model: Model = load(MODELS[asked.model.name].build)(self.target, asked.model)
+        return replace(self, config=asked, model=model)
 
     def responses(self, free: Mapping[str, Tensor], delays_samples: Tensor | None) -> Tensor:
         """Impulse responses (B, channels, n_fft) of a batch of networks."""
@@ -100,16 +93,21 @@ class Problem:
         network = self.model.network(double, fixed)
         return self.to_fdn(network, **self.model.fdn_fields(double, network))
 
-    def solution(self, fdn: FDN, **found: Any) -> Solution:
-        """What a fit of this problem has come to; `found` are the other fields of a `Solution`."""
+    def solution(self, fdn: FDN, history: tuple[Progress, ...], **rest: Any) -> Solution:
+        """What a fit of this problem has come to; `rest` are the other fields of a `Solution`."""
+        method = self.config.method
+        if isinstance(method, Gradient) and history:
+            terms = tuple(name for name in self.objective.weights if name in history[-1].terms)
+            method = replace(method, loss_terms=terms)
         settled = replace(
             self.config,
-            lines=fdn.lines,
+            model=self.model.options,
+            method=method,
             sample_rate_hz=self.target.sample_rate_hz,
             device=self.device.type,
-            kernel=self.kernel.name,
+            kernel=self.kernel,
         )
-        return Solution(target=self.target, config=settled, fdn=fdn, **found)
+        return Solution(target=self.target, config=settled, fdn=fdn, history=history, **rest)
 
     def to_fdn(self, network: Network, **fields: Any) -> FDN:
         """The first network of a batch as the contract; by default one gain a line is all its absorption."""
@@ -154,40 +152,14 @@ def _gpu_is_trusted() -> bool:
     return trusted()
 
 
-@dataclass(frozen=True)
-class Aim:
-    """What belongs to a model: weights of its loss's terms, and what prepares the loss for a target.
-
-    Attributes
-    ----------
-    weights : mapping of str to float
-    objective : callable
-    decays : float
-        Reverberation times, of the slowest band, that a response is computed over.
-    held : int
-        Signals of the response's length that the loss holds for every channel.
-    """
-
-    weights: Mapping[str, float]
-    objective: Callable[[Target, Mapping[str, float]], Loss]
-    decays: float
-    held: int
-
-
-#: Model name -> its aim.
-AIMS: Mapping[str, Aim] = {
-    "homogeneous": Aim(objective.WEIGHTS, objective.objective_for, 1.25, 1),
-    "banded": Aim(banded.WEIGHTS, banded.banded_objective_for, 1.0, 10),
-}
-
-
 def _weights(config: FitConfig) -> Mapping[str, float]:
-    weights = AIMS[config.model].weights
-    if config.loss_terms is None:
+    weights = weights_of(attribute(MODELS[config.model.name].loss))
+    terms = config.method.loss_terms if isinstance(config.method, Gradient) else None
+    if terms is None:
         return weights
-    if unknown := set(config.loss_terms) - set(weights):
+    if unknown := set(terms) - set(weights):
         raise UsageError(f"loss term {min(unknown)}", "unknown", f"choose among {', '.join(weights)}")
-    return {name: weight for name, weight in weights.items() if name in config.loss_terms}
+    return {name: weight for name, weight in weights.items() if name in terms}
 
 
 def problem_for(target: Target, config: FitConfig) -> Problem:
@@ -196,18 +168,17 @@ def problem_for(target: Target, config: FitConfig) -> Problem:
     Raises
     ------
     UsageError
-        If the model or a term of the loss is unknown, or the device is not there.
+        If a term of the loss is unknown, or the device is not there.
     """
-    if config.model not in MODELS:
-        raise UsageError(f"--model {config.model}", "unknown model", f"choose one of {', '.join(MODELS)}")
+    definition = MODELS[config.model.name]
     device = resolve_device(config.device)
     if device.type == "cpu":
         ensure_compiled()
     fs = target.sample_rate_hz
-    wishes = ModelOptions(config.lines, config.early, config.slopes, config.knots)
-    model = MODELS[config.model](target, wishes)
-    loss = AIMS[config.model].objective(target, _weights(config))
-    wanted = max(target.length_samples, math.ceil(target.reverberation_time_s * fs), loss.length_samples)
-    n_fft = scipy.fft.next_fast_len(math.ceil(AIMS[config.model].decays * wanted) + 64, real=True)
-    kernel = get_kernel(config.kernel) if config.kernel else kernel_for(device.type)
+    model: Model = load(definition.build)(target, config.model)
+    loss = objective_for(target, attribute(definition.loss), _weights(config))
+    needed = max(target.length_samples, math.ceil(target.reverberation_time_s * fs), loss.length_samples)
+    n_fft = scipy.fft.next_fast_len(math.ceil(definition.decays * needed) + 64, real=True)
+    kernel = config.kernel or form_name("response", device.type)
+    get_form("response", kernel)  # what is unknown or not installed is refused before the fit begins
     return Problem(target, config, model, on_device(loss, device), kernel, device, n_fft)

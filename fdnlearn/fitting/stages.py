@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from fdnlearn.fitting.result import FitConfig
+from fdnlearn.config import FitConfig
+from fdnlearn.options import Gradient
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,14 @@ def plan(config: FitConfig) -> tuple[Stage, ...]:
     The loss has many minima: a start decides more than a long descent does, and a batch of starts costs little.
     Rounding the delays early costs nothing: the long descent adapts everything else to them.
     """
-    long = config.iterations
+    method = config.method
+    assert isinstance(method, Gradient)
+    long = method.iterations
 
     def some(share: float) -> int:
         return max(1, round(share * long))
 
-    starts = max(1, config.restarts)
+    starts = max(1, method.restarts)
     stages = [
         Stage("explore", starts, some(0.125), 0.1, False, 0.25),
         Stage("thin out", math.ceil(starts / 4), some(0.375), 0.1, False, 0.55),

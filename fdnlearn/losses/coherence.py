@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from fdnlearn.acoustics.coherence import coherence, late_part
 from fdnlearn.losses import late_windows
 from fdnlearn.losses.late_windows import LateWindows
+from fdnlearn.losses.terms import weighted
 from fdnlearn.model.tiling import filled_up
 from fdnlearn.rir.target import Target
 
@@ -53,33 +54,68 @@ def coherence_target(target: Target) -> CoherenceTarget | None:
     )
 
 
-def stack(aims: Sequence[CoherenceTarget]) -> CoherenceTarget:
-    """Those of several rooms of as many channels and octaves as one."""
-    channels = len(aims[0].windows.channel)
+def stack(targets: Sequence[CoherenceTarget]) -> CoherenceTarget:
+    """Those of several rooms, of as many channels and octaves, as one."""
+    channels = len(targets[0].windows.channel)
     windows = late_windows.stack(
-        [aim.windows for aim in aims], [channels * room for room in range(len(aims))]
+        [target.windows for target in targets], [channels * room for room in range(len(targets))]
     )
     return CoherenceTarget(
         windows,
-        aims[0].pairs,
-        torch.cat(filled_up([aim.power for aim in aims], dim=-2)),
-        torch.cat([aim.goal for aim in aims]),
+        targets[0].pairs,
+        torch.cat(filled_up([target.power for target in targets], dim=-2)),
+        torch.cat([target.goal for target in targets]),
     )
 
 
-def coherence_distance(h: Tensor, aim: CoherenceTarget) -> Tensor:
+def coherence_distance(h: Tensor, target: CoherenceTarget) -> Tensor:
     """Mean squared difference of the coefficients over 0.1, (S, rooms).
 
     Of responses h (S, channels, n), the channels those of all rooms, room by room.
     """
-    spectra = aim.windows.spectra(h)
+    spectra = target.windows.spectra(h)
     # (S, rooms, channels, bins)
     real, imag = (
-        x.reshape(h.shape[0], len(aim.power), -1, x.shape[-1]) for x in (spectra.real, spectra.imag)
+        x.reshape(h.shape[0], len(target.power), -1, x.shape[-1]) for x in (spectra.real, spectra.imag)
     )
-    power = aim.power.to(real)
+    power = target.power.to(real)
     energy = (real.square() + imag.square()) @ power
-    one, two = (list(side) for side in zip(*aim.pairs, strict=True))
+    one, two = (list(side) for side in zip(*target.pairs, strict=True))
     crossed = real[:, :, one] * real[:, :, two] + imag[:, :, one] * imag[:, :, two]
     found = (crossed @ power) / (energy[:, :, one] * energy[:, :, two]).clamp_min(1e-30).sqrt()
-    return 10.0 * (found - aim.goal.to(found)).square().mean((2, 3))
+    return 10.0 * (found - target.goal.to(found)).square().mean((2, 3))
+
+
+@dataclass(frozen=True, eq=False)
+class CoherenceTerm:
+    """Distance of the coefficients; a `fdnlearn.losses.terms.Term`.
+
+    Attributes
+    ----------
+    target : CoherenceTarget
+        Of all rooms.
+    """
+
+    target: CoherenceTarget
+
+    #: What a response has not is silence.
+    length_samples = 0
+
+    @property
+    def kind(self) -> Hashable:
+        """Terms that agree in it can be stacked."""
+        return self.target.pairs
+
+    def stack(self, others: Sequence[CoherenceTerm]) -> CoherenceTerm:
+        """The term of this room and of others of its kind."""
+        return CoherenceTerm(stack([one.target for one in (self, *others)]))
+
+    def compare(self, rows: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean over pairs and octaves."""
+        return weighted("coherence", coherence_distance(rows, self.target), weights)
+
+
+def coherence_term(target: Target) -> CoherenceTerm | None:
+    """Prepare the coefficients of a target; None where it has a single channel or no late part."""
+    prepared = coherence_target(target)
+    return None if prepared is None else CoherenceTerm(prepared)

@@ -1,60 +1,22 @@
-"""Soft echo density: a differentiable stand-in for the profile of Abel & Huang (AES 121, 2006)."""
+"""Echo density as a loss: how the soft profiles of a target and of responses are counted (`fdnlearn.ops.echo`)."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
+import math
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fdnlearn.base.jit import KERNEL_LOCK
+from fdnlearn.losses.terms import room_means, weighted
 from fdnlearn.model.tiling import filled_up
-from fdnlearn.ops.echo import cpu as echo
+from fdnlearn.ops.echo import EchoDensitySettings, EchoTarget, distance, profile
+from fdnlearn.rir.target import Target
 
 WINDOW_S = 0.02
-
-
-@dataclass(frozen=True, eq=False)
-class EchoDensitySettings:
-    """How the soft profile counts.
-
-    Attributes
-    ----------
-    window : ndarray, shape (odd,)
-        Symmetric Hann window of 20 ms that sums to one.
-    steepness : ndarray, shape (frames,)
-        Slope of the sigmoid, one value a frame.
-    invariant : bool
-        Whether the slope is relative to the local rms (then the level of the signal does not matter).
-    hop : int
-        Samples between frames.
-    """
-
-    window: Any
-    steepness: Any
-    invariant: bool
-    hop: int
-
-
-@dataclass(frozen=True, eq=False)
-class EchoTarget:
-    """Target profiles, and how those of responses are counted.
-
-    Attributes
-    ----------
-    how : EchoDensitySettings
-    profile : Tensor, shape (channels, frames)
-    share : Tensor, shape (channels, frames), float64
-        Weight of each frame in the mean; zero after the end of a channel that is shorter than others.
-    """
-
-    how: EchoDensitySettings
-    profile: Tensor
-    share: Tensor
+_HOP_S = 0.001
 
 
 def settings(
@@ -76,99 +38,62 @@ def settings(
     return EchoDensitySettings(window / window.sum(), steepness, variant != "published", hop)
 
 
-def soft_echo_density(h: Tensor, how: EchoDensitySettings) -> Tensor:
-    """Soft echo density profile (..., frames) of responses (..., n); valid frames only, not differentiable."""
-    rows = np.ascontiguousarray(h.detach().cpu().numpy()).reshape(-1, h.shape[-1])
-    dtype = rows.dtype
-    eta = np.empty((rows.shape[0], how.steepness.shape[0]), dtype)
-    with KERNEL_LOCK:
-        echo.profile(rows, how.window.astype(dtype), how.steepness.astype(dtype), how.invariant, how.hop, eta)
-    return torch.from_numpy(eta).reshape(*h.shape[:-1], -1)
+def echo_target(profiles: Tensor, how: EchoDensitySettings) -> EchoTarget:
+    """Profiles (channels, frames) as a target, every frame of which counts alike."""
+    share = torch.full_like(profiles, 1 / profiles.shape[-1], dtype=torch.float64)
+    return EchoTarget(how, profiles, share)
 
 
-class _Distance(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, h: Tensor, target: Tensor, share: Tensor, how: EchoDensitySettings) -> Tensor:
-        rows = np.ascontiguousarray(h.detach().numpy()).reshape(-1, h.shape[-1])
-        dtype = rows.dtype
-        frames = how.steepness.shape[0]
-        width, run = how.window.shape[0], -(-frames // echo.RUNS)
-        errors = np.empty((rows.shape[0], echo.RUNS))
-        span = run * how.hop + width
-        partial = np.empty((rows.shape[0], echo.RUNS, span + 2 * echo.GUARD), dtype)
-        goal = np.ascontiguousarray(target.numpy(), dtype).reshape(-1, frames)
-        weight = np.ascontiguousarray(share.numpy(), np.float64).reshape(-1, frames)
-        with KERNEL_LOCK:
-            echo.distance(
-                rows, how.window.astype(dtype), how.steepness.astype(dtype), how.invariant, how.hop,
-                goal, weight, errors, partial,
-            )  # fmt: skip
-        grad = np.zeros((rows.shape[0], max(rows.shape[1], echo.RUNS * run * how.hop + width)), dtype)
-        for part in range(echo.RUNS):
-            origin = part * run * how.hop
-            grad[:, origin : origin + span] += partial[:, part, echo.GUARD : echo.GUARD + span]
-        ctx.grad, ctx.shape = torch.from_numpy(grad[:, : rows.shape[1]]), h.shape
-        return torch.from_numpy(errors.sum(axis=1).astype(dtype)).reshape(h.shape[:-1])
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return (ctx.grad * grad.reshape(-1, 1)).reshape(ctx.shape), None, None, None
+def echo_target_of(target: Target, *, variant: str = "invariant") -> EchoTarget:
+    """The profiles of a target's channels, as far as they are loud enough to count."""
+    fs = target.sample_rate_hz
+    audible = min(target.length_samples, math.ceil(target.reverberation_time_s * fs))
+    how = settings(audible, fs, hop=max(1, round(_HOP_S * fs)), variant=variant)
+    usable = torch.from_numpy(target.samples[:, : target.length_samples].astype("float32"))
+    return echo_target(profile(usable, how), how)
 
 
-def echo_target(profile: Tensor, how: EchoDensitySettings) -> EchoTarget:
-    """A target's profile (channels, frames), every frame of which counts alike."""
-    return EchoTarget(how, profile, torch.full_like(profile, 1 / profile.shape[-1], dtype=torch.float64))
-
-
-def stack(aims: Sequence[EchoTarget]) -> EchoTarget:
-    """The channels of several aims one after the other, the shorter filled up with frames that do not count."""
-    longest = max((aim.how for aim in aims), key=lambda how: how.steepness.size)
-    profiles, shares = (filled_up(rows) for rows in ([a.profile for a in aims], [a.share for a in aims]))
+def stack(targets: Sequence[EchoTarget]) -> EchoTarget:
+    """The channels of several targets one after the other, the shorter filled up with frames that do not count."""
+    longest = max((target.how for target in targets), key=lambda how: how.steepness.size)
+    profiles = filled_up([target.profile for target in targets])
+    shares = filled_up([target.share for target in targets])
     return EchoTarget(longest, torch.cat(profiles), torch.cat(shares))
 
 
-def echo_density_distance(h: Tensor, aim: EchoTarget) -> Tensor:
-    """Mean squared difference of soft profiles (L_EDP), (..., channels), of responses h (..., channels, n).
+@dataclass(frozen=True, eq=False)
+class EchoDensityTerm:
+    """Distance of the profiles; a `fdnlearn.losses.terms.Term`.
 
-    Raises
-    ------
-    ValueError
-        If the responses do not hold every frame.
+    Attributes
+    ----------
+    target : EchoTarget
+        Of the channels of all rooms, room by room.
+    rooms : int
     """
-    how, target, share = aim.how, aim.profile, aim.share
-    needed = (how.steepness.shape[0] - 1) * how.hop + how.window.shape[0]
-    if h.shape[-1] < needed:
-        raise ValueError(f"responses of {h.shape[-1]} samples are shorter than the {needed} of the profile")
-    if h.device.type == "cuda":
-        from fdnlearn.ops.echo import cuda as cuda_echo
 
-        profile = cuda_echo.profile(h, *_on(how, h.device, h.dtype), how.invariant, how.hop)
-        return _mean_square(profile, target, share)
-    if h.device.type != "cpu":
-        return _mean_square(_unfolded(h, how), target, share)
-    if not h.requires_grad:  # the profile alone takes half the time
-        return _mean_square(soft_echo_density(h, how), target, share)
-    result: Tensor = _Distance.apply(h, target, share, how)  # type: ignore[no-untyped-call]
-    return result
+    target: EchoTarget
+    rooms: int = 1
 
+    #: A profile may end before the target's.
+    length_samples = 0
 
-@functools.lru_cache(maxsize=2)
-def _on(how: EchoDensitySettings, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Window and steepness, copied to a device once and not in every step."""
-    return (
-        torch.as_tensor(how.window).to(device, dtype),
-        torch.as_tensor(how.steepness).to(device, dtype),
-    )
+    @property
+    def kind(self) -> Hashable:
+        """Terms that agree in it can be stacked."""
+        how = self.target.how
+        return (how.hop, how.window.size, how.invariant)
+
+    def stack(self, others: Sequence[EchoDensityTerm]) -> EchoDensityTerm:
+        """The term of this room and of others of its kind."""
+        every = (self, *others)
+        return EchoDensityTerm(stack([one.target for one in every]), len(every))
+
+    def compare(self, rows: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean over the channels of a room."""
+        return weighted("edp", room_means(distance(rows, self.target), self.rooms), weights)
 
 
-def _mean_square(profile: Tensor, target: Tensor, share: Tensor) -> Tensor:
-    return ((profile - target.to(profile)).square() * share.to(profile)).sum(-1)
-
-
-def _unfolded(h: Tensor, how: EchoDensitySettings) -> Tensor:
-    """The profile in stock operations: what other devices run, and what the fused loop is tested against."""
-    window, steepness = _on(how, h.device, h.dtype)
-    frames = h.unfold(-1, window.shape[0], how.hop)[..., : steepness.shape[0], :]
-    sigma = ((frames.square() * window).sum(-1, keepdim=True) + 1e-20).sqrt()
-    slope = steepness[:, None] / sigma if how.invariant else steepness[:, None]
-    return echo.GAUSSIAN_NORM * (window * torch.sigmoid(slope * (frames.abs() - sigma))).sum(-1)
+def echo_density_term(target: Target, *, variant: str = "invariant") -> EchoDensityTerm:
+    """Prepare the profiles of a target; `variant` as in `settings`."""
+    return EchoDensityTerm(echo_target_of(target, variant=variant))

@@ -6,7 +6,7 @@ response are summed to the target's noise knee and no further; the noise itself 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.base.types import FloatArray
+from fdnlearn.losses.terms import room_means, weighted
 from fdnlearn.model.tiling import filled_up
 from fdnlearn.ops.fourier import rfft
 from fdnlearn.rir.target import Target
@@ -75,29 +76,34 @@ def relief_target(target: Target) -> ReliefTarget:
     return ReliefTarget(level.float(), weight.float(), filters, window, hop, length)
 
 
-def stack(aims: Sequence[ReliefTarget]) -> ReliefTarget:
-    """The channels of several aims of one rate one after the other, each compared as far as it was."""
-    first = aims[0]
+def stack(targets: Sequence[ReliefTarget]) -> ReliefTarget:
+    """The channels of several targets of one rate one after the other, each compared as far as it was."""
+    first = targets[0]
     return ReliefTarget(
-        torch.cat(filled_up([aim.relief_db for aim in aims], dim=-2)),
-        torch.cat(filled_up([aim.weight for aim in aims], dim=-2)),
+        torch.cat(filled_up([target.relief_db for target in targets], dim=-2)),
+        torch.cat(filled_up([target.weight for target in targets], dim=-2)),
         first.filters,
         first.window,
         first.hop,
-        max(aim.length for aim in aims),
-        torch.cat([torch.full((len(aim.weight), 1), aim.length, device=aim.weight.device) for aim in aims]),
+        max(target.length for target in targets),
+        torch.cat(
+            [
+                torch.full((len(target.weight), 1), target.length, device=target.weight.device)
+                for target in targets
+            ]
+        ),
     )
 
 
-def relief_distance(h: Tensor, aim: ReliefTarget) -> Tensor:
+def relief_distance(h: Tensor, target: ReliefTarget) -> Tensor:
     """Sum of |difference| over the sum of the target's level above the floor, (B, channels), of h (B, channels, n)."""
-    h = h[..., : aim.length]
-    if aim.ends is not None:
-        h = torch.where(torch.arange(h.shape[-1], device=h.device) < aim.ends, h, 0.0)
-    energy = _frames(h, aim.window, aim.hop) @ aim.filters
+    h = h[..., : target.length]
+    if target.ends is not None:
+        h = torch.where(torch.arange(h.shape[-1], device=h.device) < target.ends, h, 0.0)
+    energy = _frames(h, target.window, target.hop) @ target.filters
     relief = energy.flip(-2).cumsum(-2).flip(-2)
     level = 10 * torch.log10(relief + 1e-12)
-    return ((level - aim.relief_db).abs() * aim.weight).sum((-2, -1))
+    return ((level - target.relief_db).abs() * target.weight).sum((-2, -1))
 
 
 def _frames(h: Tensor, window: Tensor, hop: int) -> Tensor:
@@ -124,3 +130,40 @@ def mel_filters(width: int, sample_rate_hz: float) -> FloatArray:
     empty = filters.sum(axis=0) == 0.0
     filters[nearest[empty], np.flatnonzero(empty)] = 1.0
     return filters
+
+
+@dataclass(frozen=True, eq=False)
+class EnergyReliefTerm:
+    """Distance of the reliefs; a `fdnlearn.losses.terms.Term`.
+
+    Attributes
+    ----------
+    target : ReliefTarget
+        Of the channels of all rooms, room by room.
+    rooms : int
+    """
+
+    target: ReliefTarget
+    rooms: int = 1
+
+    #: What a response has not is silence.
+    length_samples = 0
+
+    @property
+    def kind(self) -> Hashable:
+        """Terms that agree in it can be stacked."""
+        return (self.target.hop, len(self.target.window))
+
+    def stack(self, others: Sequence[EnergyReliefTerm]) -> EnergyReliefTerm:
+        """The term of this room and of others of its kind."""
+        every = (self, *others)
+        return EnergyReliefTerm(stack([one.target for one in every]), len(every))
+
+    def compare(self, rows: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean over the channels of a room."""
+        return weighted("relief", room_means(relief_distance(rows, self.target), self.rooms), weights)
+
+
+def energy_relief_term(target: Target) -> EnergyReliefTerm:
+    """Prepare the relief of a target."""
+    return EnergyReliefTerm(relief_target(target))

@@ -1,4 +1,4 @@
-"""What can be put side by side."""
+"""What can be stacked: the targets and losses of several rooms, as one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Protocol, TypeVar
 
 
 class OfAKind(Protocol):
-    """Something that can stand beside others."""
+    """Something that can be stacked."""
 
     @property
     def kind(self) -> Hashable:
-        """Equal for what can."""
+        """Equal for what can be stacked."""
 
 
 A = TypeVar("A", bound=OfAKind)

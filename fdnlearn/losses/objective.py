@@ -1,76 +1,62 @@
-"""The loss of a fit: named terms, their weights and everything about the target that they need."""
+"""The loss of a fit: the terms of its model, composed."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-from fdnlearn.losses import echo_density, energy_decay
 from fdnlearn.losses.kinds import of_one_kind
+from fdnlearn.losses.terms import Term, WeightedTerm
 from fdnlearn.rir.target import Target
 
-#: Weight of each term in the loss; see docs/decisions.md for how they were found.
-WEIGHTS: Mapping[str, float] = {"edc": 0.5, "edc_db": 1.0, "attributes": 0.2, "edp": 15.0}
 
-_DECAY_HOP_S = 0.0005
-_ECHO_HOP_S = 0.001
-_EARLY_EMPHASIS_S = 0.1
-_DEEPEST_DB = 60.0
-#: The compensated curve is trusted down to this far above the noise knee.
-_KNEE_MARGIN_DB = 3.0
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Objective:
     """Compares impulse responses with a target, or with those of several rooms.
 
     Attributes
     ----------
-    decay : DecayTarget
-        Of the channels of all rooms, room by room.
-    echo : EchoTarget
+    terms : tuple of Term
     weights : mapping of str to float
+        By the names of what the terms give; what has no weight is not computed.
+    names : tuple of tuple of str
+        What each of the terms gives.
     rooms : int
     """
 
-    decay: energy_decay.DecayTarget
-    echo: echo_density.EchoTarget
+    terms: tuple[Term, ...]
     weights: Mapping[str, float]
+    names: tuple[tuple[str, ...], ...]
     rooms: int = 1
 
     @property
     def length_samples(self) -> int:
         """How long responses must be."""
-        return self.decay.length
+        return max(term.length_samples for term in self.terms)
 
     @property
     def kind(self) -> Hashable:
-        """Objectives that agree in it can be put side by side."""
-        how = self.echo.how
-        grid = (self.decay.hop, tuple(self.decay.boundaries), how.hop, how.window.size, how.invariant)
-        return (*grid, len(self.decay.decay) // self.rooms, tuple(self.weights.items()))
+        """Objectives that agree in it can be stacked."""
+        return (self.names, *(term.kind for term in self.terms), *self.weights.items())
 
     def __call__(self, h: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss (B,) of responses (B, channels, n), averaged over channels, and its unweighted terms.
 
         Response b is one of room ``b % rooms``.
         """
-        channels = h.reshape(-1, self.rooms * h.shape[1], h.shape[2])
-        total, terms = energy_decay.energy_decay_loss(channels, self.decay, self.weights)
-        if self.weights.get("edp", 0.0):
-            terms["edp"] = echo_density.echo_density_distance(channels, self.echo)
-            total = total + self.weights["edp"] * terms["edp"]
-
-        def of_each(values: Tensor) -> Tensor:
-            if h.shape[1] == 1:  # the mean over one channel is not free at this pace
-                return values.flatten()
-            return values.reshape(h.shape[:2]).mean(-1)
-
-        return of_each(total), {name: of_each(value.detach()) for name, value in terms.items()}
+        rows = h.reshape(-1, self.rooms * h.shape[1], h.shape[2])
+        total, values = None, {}
+        for term, names in zip(self.terms, self.names, strict=True):
+            if not any(self.weights.get(name, 0.0) for name in names):
+                continue
+            part, own = term.compare(rows, self.weights)
+            total = part if total is None else total + part
+            values.update(own)
+        if total is None:
+            raise ValueError("no term of the loss has any weight")
+        return total.flatten(), {name: value.detach().flatten() for name, value in values.items()}
 
     def stack(self, others: Sequence[Objective]) -> Objective:
         """The objective and others of its kind as one: of every room it then gives what its own would have given.
@@ -81,29 +67,32 @@ class Objective:
             If one of them is of another kind.
         """
         every = of_one_kind(self, others)
-        return Objective(
-            energy_decay.stack([one.decay for one in every]),
-            echo_density.stack([one.echo for one in every]),
-            self.weights,
-            len(every),
-        )
+        terms = (first.stack(more) for first, *more in zip(*(one.terms for one in every), strict=True))
+        return Objective(tuple(terms), self.weights, self.names, len(every))
+
+
+def weights_of(loss: Sequence[WeightedTerm]) -> dict[str, float]:
+    """Weight of each term of a model's loss, by name."""
+    return {name: weight for part in loss for name, weight in part.weights.items()}
 
 
 def objective_for(
-    target: Target, weights: Mapping[str, float] = WEIGHTS, *, echo_variant: str = "invariant"
+    target: Target, loss: Sequence[WeightedTerm], weights: Mapping[str, float] | None = None
 ) -> Objective:
-    """Prepare the loss for `target`."""
-    fs = target.sample_rate_hz
-    usable = min(_DEEPEST_DB, max(target.range_db - _KNEE_MARGIN_DB, 10.0))
-    decay = energy_decay.decay_target(
-        target.energy_decay,
-        fs,
-        hop=max(1, round(_DECAY_HOP_S * fs)),
-        range_db=usable,
-        early_emphasis_s=_EARLY_EMPHASIS_S,
+    """Prepare a model's loss for a target.
+
+    Parameters
+    ----------
+    target : Target
+    loss : sequence of WeightedTerm
+        One of those in `fdnlearn.losses.definitions`.
+    weights : mapping of str to float, optional
+        Instead of its own.
+    """
+    prepared = [(part.prepare(target), tuple(part.weights)) for part in loss]
+    there = [(term, names) for term, names in prepared if term is not None]
+    return Objective(
+        tuple(term for term, _ in there),
+        weights_of(loss) if weights is None else dict(weights),
+        tuple(names for _, names in there),
     )
-    heard = min(target.length_samples, math.ceil(target.reverberation_time_s * fs))
-    how = echo_density.settings(heard, fs, hop=max(1, round(_ECHO_HOP_S * fs)), variant=echo_variant)
-    usable_part = torch.from_numpy(target.samples[:, : target.length_samples].astype("float32"))
-    profile = echo_density.soft_echo_density(usable_part, how)
-    return Objective(decay, echo_density.echo_target(profile, how), dict(weights))

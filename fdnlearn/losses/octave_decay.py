@@ -18,19 +18,19 @@ import torch
 from torch import Tensor
 
 from fdnlearn.acoustics.bands import Octave, octave_magnitude, octaves
-from fdnlearn.acoustics.parameters import BandParameters, RoomParameters
+from fdnlearn.acoustics.parameters import BandParameters, RoomParameters, room_parameters
 from fdnlearn.base.types import FloatArray
 from fdnlearn.losses import energy_decay
-from fdnlearn.losses.energy_decay import DecayTarget, decay_target, energy_decay_loss
+from fdnlearn.losses.energy_decay import DEEPEST_DB, compared_range_db, decay_target, energy_decay_loss
+from fdnlearn.ops.decay import DecayTarget
 from fdnlearn.ops.fourier import irfft, rfft
+from fdnlearn.rir.target import Target
 
 #: Weight of the whole spectrum against that of one octave.
 WHOLE_SPECTRUM = 2.0
 
 #: Time, in inverse bandwidths, over which a filter's lead has died away.
 _LEAD = 8.0
-_DEEPEST_DB = 60.0
-_KNEE_MARGIN_DB = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +66,32 @@ class OctaveTarget:
 
     @property
     def kind(self) -> Hashable:
-        """Aims that agree in it can be put side by side."""
+        """Targets that agree in it can be stacked."""
         grid = (self.decay.hop, tuple(self.decay.boundaries), self.lead)
         return (self.sample_rate_hz, self.bands, *grid, len(self.scale) // self.rooms)
 
-    @functools.lru_cache(maxsize=2)  # noqa: B019  (an aim lives as long as its fit)
+    @property
+    def length_samples(self) -> int:
+        """How long responses must be: the filters' lead and the slowest band's decay."""
+        return self.length
+
+    def stack(self, others: Sequence[OctaveTarget]) -> OctaveTarget:
+        """The channels of several targets of one kind one after the other."""
+        every = (self, *others)
+        return dataclasses.replace(
+            self,
+            decay=energy_decay.stack([target.decay for target in every]),
+            scale=np.concatenate([target.scale for target in every]),
+            weight=torch.cat([target.weight for target in every]),
+            length=max(target.length for target in every),
+            rooms=len(every),
+        )
+
+    def compare(self, rows: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+        """See `octave_decay_loss`."""
+        return octave_decay_loss(rows, self, weights)
+
+    @functools.lru_cache(maxsize=2)  # noqa: B019  (a target lives as long as its fit)
     def filters(self, n_fft: int, device: torch.device) -> Tensor:
         """What a spectrum is multiplied by, (channels, bands, n_fft // 2 + 1): filter, scale and delay."""
         k = np.arange(n_fft // 2 + 1)
@@ -82,29 +103,32 @@ class OctaveTarget:
         return torch.from_numpy(filters.astype(np.complex64)).to(device)
 
 
-def octave_target(
-    measured: Sequence[RoomParameters], sample_rate_hz: float, *, hop: int, early_emphasis_s: float
-) -> OctaveTarget:
+def octave_decay_term(target: Target) -> OctaveTarget:
+    """Prepare the decays of a target's octaves, and of the whole spectrum."""
+    fs = target.sample_rate_hz
+    return octave_target([room_parameters(h, fs, "auto") for h in target.samples], fs)
+
+
+def octave_target(measured: Sequence[RoomParameters], sample_rate_hz: float) -> OctaveTarget:
     """Prepare the decays of a target, measured with its noise taken out, channel by channel.
 
     Bands whose decay could not be measured have no weight; where T20 or T30 does not count, neither does it here.
     """
-    known = octaves(sample_rate_hz)
+    known, hop = octaves(sample_rate_hz), energy_decay.hop_samples(sample_rate_hz)
     bands: tuple[Octave | None, ...] = (None, *known)
     lead = math.ceil(_LEAD / min((b.bandwidth_hz for b in known), default=1e9) * sample_rate_hz / hop) * hop
     parts = [_band(room, band) for room in measured for band in bands]
-    aims = [
+    targets = [
         decay_target(
             part.decay.curve[None],
             sample_rate_hz,
             hop=hop,
-            range_db=min(_DEEPEST_DB, max(_range_db(part) - _KNEE_MARGIN_DB, 10.0)),
-            early_emphasis_s=early_emphasis_s,
+            range_db=compared_range_db(_range_db(part)),
         )
         for part in parts
     ]
     before = lead // hop
-    points = before + max(aim.decay.shape[1] for aim in aims)
+    points = before + max(target.decay.shape[1] for target in targets)
 
     def row(values: FloatArray, first: float) -> FloatArray:
         out = np.zeros((*values.shape[:-1], points))
@@ -112,21 +136,21 @@ def octave_target(
         out[..., before : before + values.shape[-1]] = values
         return out
 
-    heard = np.concatenate([aim.heard for aim in aims])
+    heard = np.concatenate([target.heard for target in targets])
     # A direct sound of one sample has no colour: what it is to be in single octaves would only pull on the rest.
     heard[[index % len(bands) != 0 for index in range(len(parts))], 0] = 0.0
-    decays = np.concatenate([row(aim.decay, 1.0) for aim in aims])
+    decays = np.concatenate([row(target.decay, 1.0) for target in targets])
     energy = np.array([part.decay.curve[0] for part in parts])
     usable = np.array([part.decay.curve[0] > 0.0 and part.decay.inr_db >= 10.0 for part in parts])
     share = np.where(usable, np.tile([WHOLE_SPECTRUM] + [1.0] * len(known), len(measured)), 1e-12)
     return OctaveTarget(
         decay=DecayTarget(
             decay=decays,
-            level_db=np.concatenate([row(aim.level_db, 0.0) for aim in aims]),
+            level_db=np.concatenate([row(target.level_db, 0.0) for target in targets]),
             counted=np.ones_like(decays),
-            weight=np.concatenate([row(aim.weight, 0.0) for aim in aims]),
-            regressions=np.concatenate([row(aim.regressions, 0.0) for aim in aims]),
-            boundaries=aims[0].boundaries + before,
+            weight=np.concatenate([row(target.weight, 0.0) for target in targets]),
+            regressions=np.concatenate([row(target.regressions, 0.0) for target in targets]),
+            boundaries=targets[0].boundaries + before,
             heard=heard,
             length=points * hop,
             hop=hop,
@@ -150,30 +174,18 @@ def _time_s(part: BandParameters) -> float:
 
 
 def _range_db(part: BandParameters) -> float:
-    return part.decay.range_db if math.isfinite(part.decay.range_db) else _DEEPEST_DB
-
-
-def stack(aims: Sequence[OctaveTarget]) -> OctaveTarget:
-    """The channels of several aims of one kind one after the other."""
-    return dataclasses.replace(
-        aims[0],
-        decay=energy_decay.stack([aim.decay for aim in aims]),
-        scale=np.concatenate([aim.scale for aim in aims]),
-        weight=torch.cat([aim.weight for aim in aims]),
-        length=max(aim.length for aim in aims),
-        rooms=len(aims),
-    )
+    return part.decay.range_db if math.isfinite(part.decay.range_db) else DEEPEST_DB
 
 
 def octave_decay_loss(
-    h: Tensor, aim: OctaveTarget, weights: Mapping[str, float]
+    h: Tensor, target: OctaveTarget, weights: Mapping[str, float]
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Weighted sum of `energy_decay` terms over all bands, (S, rooms), and the terms, of responses (S, channels, n)."""
-    filters = aim.filters(h.shape[-1], h.device)
+    filters = target.filters(h.shape[-1], h.device)
     rows = irfft(rfft(h)[:, :, None] * filters, h.shape[-1]).flatten(1, 2)
-    total, terms = energy_decay_loss(rows, aim.decay, weights)
+    total, terms = energy_decay_loss(rows, target.decay, weights)
 
     def of_rooms(values: Tensor) -> Tensor:
-        return (values * aim.weight).reshape(len(h), aim.rooms, -1).sum(-1)
+        return (values * target.weight).reshape(len(h), target.rooms, -1).sum(-1)
 
     return of_rooms(total), {name: of_rooms(value) for name, value in terms.items()}

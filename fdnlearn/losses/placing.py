@@ -1,4 +1,4 @@
-"""Where the tensors of an aim are."""
+"""Where the tensors of a target are."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor
 A = TypeVar("A")
 
 
-def on_device(aim: A, device: torch.device) -> A:
+def on_device(target: A, device: torch.device) -> A:
     """A copy of a dataclass whose tensors, and those of the dataclasses and tuples in it, are on a device.
 
     Once, when a fit begins: copies in every step would wait for the device every time.
     """
     if device.type == "cpu":
-        return aim
-    moved: A = _moved(aim, device)
+        return target
+    moved: A = _moved(target, device)
     return moved
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from fdnlearn.acoustics.ringing import PADDING, LateLines, excused, late_lines, windows_s
 from fdnlearn.losses import late_windows
 from fdnlearn.losses.late_windows import LateWindows
+from fdnlearn.losses.terms import weighted
 from fdnlearn.model.tiling import filled_up
 from fdnlearn.rir.target import Target
 
@@ -48,7 +49,7 @@ class RingingTarget:
     share: Tensor
 
 
-def ringing_aims(target: Target) -> tuple[RingingTarget, ...]:
+def ringing_targets(target: Target) -> tuple[RingingTarget, ...]:
     """Prepare the late parts of a target, two a channel where its decay can be followed that far."""
     fs = float(target.sample_rate_hz)
     parts = [
@@ -57,10 +58,10 @@ def ringing_aims(target: Target) -> tuple[RingingTarget, ...]:
         for window in windows_s(curve, fs, target.mixing_time_s, target.length_samples / fs)
     ]
     share = 1.0 / (100.0 * PADDING * max(len(parts), 1))
-    return tuple(_aim(target, channel, lines, share) for channel, lines in parts)
+    return tuple(_part(target, channel, lines, share) for channel, lines in parts)
 
 
-def _aim(target: Target, channel: int, lines: LateLines, share: float) -> RingingTarget:
+def _part(target: Target, channel: int, lines: LateLines, share: float) -> RingingTarget:
     bins = np.arange(lines.n_fft // 2 + 1)
 
     def one(row: npt.NDArray[Any]) -> Tensor:
@@ -79,19 +80,21 @@ def _aim(target: Target, channel: int, lines: LateLines, share: float) -> Ringin
 
 
 def stack(rooms: Sequence[Sequence[RingingTarget]], channels: int) -> tuple[RingingTarget, ...]:
-    """The parts of several rooms of so many channels as those of one aim; none if none has any."""
-    parts = [(room, aim) for room, aims in enumerate(rooms) for aim in aims]
+    """The parts of several rooms of so many channels as those of one target; none if none has any."""
+    parts = [(room, target) for room, targets in enumerate(rooms) for target in targets]
     if not parts:
         return ()
-    aims = [aim for _, aim in parts]
-    windows = late_windows.stack([aim.windows for aim in aims], [channels * room for room, _ in parts])
+    targets = [target for _, target in parts]
+    windows = late_windows.stack(
+        [target.windows for target in targets], [channels * room for room, _ in parts]
+    )
 
     def stacked(name: str) -> Tensor:
-        return torch.cat(filled_up([getattr(aim, name) for aim in aims]))
+        return torch.cat(filled_up([getattr(target, name) for target in targets]))
 
     # Of each part a row with its weight in the column of its room.
     share = torch.cat(
-        [torch.nn.functional.pad(aim.share, (room, len(rooms) - 1 - room)) for room, aim in parts]
+        [torch.nn.functional.pad(target.share, (room, len(rooms) - 1 - room)) for room, target in parts]
     )
     # Of a line that fills up, the third of an octave is one bin, for it is divided by.
     high = stacked("high").clamp_min(1)
@@ -113,14 +116,14 @@ class _ThirdOctaveMeans(torch.autograd.Function):
     """Means (S, P, L) of power (S, P, bins) from `low` to `high`; both ways are differences of a running sum."""
 
     @staticmethod
-    def forward(ctx: Any, power: Tensor, aim: RingingTarget) -> Tensor:
-        ctx.aim = aim
-        return (_sums(power, aim.low, aim.high) / (aim.high - aim.low)).to(power)
+    def forward(ctx: Any, power: Tensor, target: RingingTarget) -> Tensor:
+        ctx.target = target
+        return (_sums(power, target.low, target.high) / (target.high - target.low)).to(power)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        aim = ctx.aim
-        return _sums(grad.double() / (aim.high - aim.low), aim.begin, aim.end).to(grad), None
+        target = ctx.target
+        return _sums(grad.double() / (target.high - target.low), target.begin, target.end).to(grad), None
 
 
 def _sums(values: Tensor, first: Tensor, stop: Tensor) -> Tensor:
@@ -130,17 +133,56 @@ def _sums(values: Tensor, first: Tensor, stop: Tensor) -> Tensor:
     return two - one
 
 
-def ringing_distance(h: Tensor, aims: Sequence[RingingTarget], rooms: int = 1) -> Tensor:
+def ringing_distance(h: Tensor, targets: Sequence[RingingTarget], rooms: int = 1) -> Tensor:
     """Sum over lines of (dB above `FREE_DB`)^2 / 100, averaged over the parts of a room, (S, rooms).
 
     Of responses h (S, channels, n), the channels those of all rooms, room by room.
     """
     total = h.new_zeros(h.shape[0], rooms)
-    for aim in aims:
-        power = aim.windows.power(h)
-        mean: Tensor = _ThirdOctaveMeans.apply(power, aim)  # type: ignore[no-untyped-call]
-        own = power.gather(2, aim.own.expand(h.shape[0], -1, -1))
+    for target in targets:
+        power = target.windows.power(h)
+        mean: Tensor = _ThirdOctaveMeans.apply(power, target)  # type: ignore[no-untyped-call]
+        own = power.gather(2, target.own.expand(h.shape[0], -1, -1))
         level = 10 * (torch.log10(own + 1e-20) - torch.log10(mean + 1e-20))
-        excess = (level - FREE_DB).clamp_min(0.0).square() * aim.counts
-        total = total + excess.sum(-1) @ aim.share.to(excess)
+        excess = (level - FREE_DB).clamp_min(0.0).square() * target.counts
+        total = total + excess.sum(-1) @ target.share.to(excess)
     return total
+
+
+@dataclass(frozen=True, eq=False)
+class RingingTerm:
+    """Lines that stand out of the late spectra; a `fdnlearn.losses.terms.Term`.
+
+    Attributes
+    ----------
+    targets : tuple of RingingTarget
+    channels : int
+        Of a room.
+    rooms : int
+    """
+
+    targets: tuple[RingingTarget, ...]
+    channels: int
+    rooms: int = 1
+
+    #: What a response has not is silence.
+    length_samples = 0
+
+    @property
+    def kind(self) -> Hashable:
+        """Terms that agree in it can be stacked."""
+        return self.channels
+
+    def stack(self, others: Sequence[RingingTerm]) -> RingingTerm:
+        """The term of this room and of others of its kind."""
+        every = (self, *others)
+        return RingingTerm(stack([one.targets for one in every], self.channels), self.channels, len(every))
+
+    def compare(self, rows: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean over the parts of a room."""
+        return weighted("ringing", ringing_distance(rows, self.targets, self.rooms), weights)
+
+
+def ringing_term(target: Target) -> RingingTerm:
+    """Prepare the late parts of a target."""
+    return RingingTerm(ringing_targets(target), len(target.samples))

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from fdnlearn.model.banded import Banded
-from fdnlearn.model.banded_start import banded_for
-from fdnlearn.model.homogeneous import Homogeneous, homogeneous_for
+from fdnlearn.model.banded import BandedModel
+from fdnlearn.model.homogeneous import HomogeneousModel
+from fdnlearn.model.maps import Maps
 from fdnlearn.model.network import Network
-from fdnlearn.model.wishes import ModelOptions
-from fdnlearn.rir.target import Target
-
-
-class Maps(Protocol):
-    """What makes networks out of free parameters."""
-
-    def network(self, free: Mapping[str, Tensor], delays_samples: Tensor | None) -> Network:
-        """Physical parameters; given `delays_samples`, no delay is learned."""
+from fdnlearn.options import ModelOptions
 
 
 class Model(Protocol):
     """A family of networks over free parameters; every tensor carries a leading batch dimension."""
+
+    @property
+    def options(self) -> ModelOptions:
+        """What was asked for, what was left to the room or the model as it was settled."""
 
     @property
     def lines(self) -> int:
@@ -58,10 +54,4 @@ class Model(Protocol):
         """Fields of the contract beyond delays, matrix and gains, of the first network of a batch."""
 
 
-#: Model name -> what builds it for a target.
-MODELS: Mapping[str, Callable[[Target, ModelOptions], Model]] = {
-    "homogeneous": homogeneous_for,
-    "banded": banded_for,
-}
-
-__all__ = ["MODELS", "Banded", "Homogeneous", "Maps", "Model", "Network", "ModelOptions"]
+__all__ = ["BandedModel", "HomogeneousModel", "Maps", "Model", "Network"]

@@ -6,7 +6,6 @@ reach the response through the very sections that a renderer runs (`fdnlearn.fdn
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,9 @@ from fdnlearn.fdn.absorption import ReverberationTime
 from fdnlearn.fdn.families.equaliser import equaliser
 from fdnlearn.model.banded_map import BandedMap
 from fdnlearn.model.early import Early
+from fdnlearn.model.maps import Mapped
 from fdnlearn.model.network import Network
+from fdnlearn.options import Banded
 
 FAMILY = "peq-1"
 
@@ -43,7 +44,7 @@ _RATES: Mapping[str, float] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Banded:
+class BandedModel(Mapped[BandedMap]):
     """What a room's network starts from, and how it becomes the contract.
 
     Attributes
@@ -55,7 +56,9 @@ class Banded:
         Where the reverberation times start, of every group of lines.
     levels_db : ndarray, shape (G,)
         Where the level of each group starts.
-    lines, inputs, outputs : int
+    inputs, outputs : int
+    options : Banded
+        What was asked for, what was left to the room as it was settled.
     delay_range_samples : tuple of float
         Shortest and longest delay.
     late_delay_samples : int
@@ -69,13 +72,18 @@ class Banded:
     knots_hz: FloatArray
     times_s: FloatArray
     levels_db: FloatArray
-    lines: int
+    options: Banded
     outputs: int
     delay_range_samples: tuple[float, float]
     late_delay_samples: int
     early: Early
     inputs: int = 1
     warnings: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> int:
+        """Number of lines."""
+        return self.options.lines
 
     @property
     def rates(self) -> Mapping[str, float]:
@@ -95,8 +103,8 @@ class Banded:
         turns: IntArray = np.arange(self.lines) % self.times_s.shape[0]
         return turns
 
-    def stack(self, others: Sequence[Banded], device: torch.device) -> BandedMap:
-        """How free parameters become networks, for this room and others of its kind."""
+    def stack(self, others: Sequence[BandedModel], device: torch.device) -> BandedMap:
+        """How networks of this room and of others of its kind come about."""
         every = (self, *others)
         taps, *more = (one.early.taps(device) for one in every)
 
@@ -115,21 +123,9 @@ class Banded:
             taps=taps.stack(more),
         )
 
-    @functools.lru_cache(maxsize=4)  # noqa: B019  (a model lives as long as its fit)
-    def _map(self, device: torch.device) -> BandedMap:
-        return self.stack((), device)
-
-    def delays(self, free: Tensor) -> Tensor:
-        """Delays in samples, between the two limits on a logarithmic scale."""
-        return self._map(free.device).delays(free)
-
-    def network(self, free: Mapping[str, Tensor], delays_samples: Tensor | None = None) -> Network:
-        """Physical parameters; given `delays_samples`, those are used and taps are whole: nothing moves in time."""
-        return self._map(free["delay"].device).network(free, delays_samples)
-
     def fdn_fields(self, free: Mapping[str, Tensor], network: Network) -> Mapping[str, Any]:
         """What the contract says beyond delays, matrix and gains, of the first network of a batch."""
-        own = self._map(free["tone"].device)
+        own = self.maps(free["tone"].device)
         eq = equaliser(tuple(self.knots_hz.tolist()), self.sample_rate_hz)
         tone_db = own.tone_db(free["tone"])[0].tolist()
         tone = [

@@ -68,7 +68,9 @@ class BandedMap:
         """Physical parameters; given `delays_samples`, those are used and taps are whole: nothing moves in time."""
         delays = self.delays(free["delay"]) if delays_samples is None else delays_samples
         times = self.band_times_s(free["decay"])[:, self.groups]
-        eq, gains, gains_db = peq_1.wanted(torch, self.knots_hz, times, delays.double(), self.sample_rate_hz)
+        eq, gains, gains_db = peq_1.uncapped(
+            torch, self.knots_hz, times, delays.double(), self.sample_rate_hz
+        )
         # Lines and outputs have the same equaliser: no knot is out of this rate's reach.
         every_db = torch.cat((gains_db, self.tone_db(free["tone"])[:, None]), dim=1)
         gains, sos = equalised(eq, gains, every_db)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
@@ -10,14 +11,14 @@ import numpy as np
 from fdnlearn.acoustics.parameters import BandParameters, room_parameters
 from fdnlearn.acoustics.slopes import two_slopes
 from fdnlearn.base.types import FloatArray
-from fdnlearn.model.banded import Banded
+from fdnlearn.model.banded import BandedModel
 from fdnlearn.model.early import EARLY
-from fdnlearn.model.wishes import NO_OPTIONS, ModelOptions
+from fdnlearn.options import Banded
 from fdnlearn.rir.target import Target
 
 #: Octaves at which reverberation time and tone are parameters, where the rate has them.
 KNOTS_HZ = (62.5, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0)
-#: What `registry.KNOTS` names.
+#: What `options.KNOTS` names.
 _KNOTS = {
     "octave": KNOTS_HZ,
     "third-octave": tuple(1000.0 * 2.0 ** (third / 3.0) for third in range(-12, 13)),
@@ -57,25 +58,26 @@ _DELAY_RATIO = 5.0
 _EARLY_S = (0.02, 0.08)
 
 
-def banded_for(target: Target, wishes: ModelOptions = NO_OPTIONS) -> Banded:
+def banded_for(target: Target, options: Banded | None = None) -> BandedModel:
     """The model for a target: unless told otherwise as many lines as its modes ask for, as many slopes as it shows."""
+    options = options or Banded()
     fs = target.sample_rate_hz
-    knots = np.array([f for f in _KNOTS[wishes.knots or "octave"] if f <= _HIGHEST_KNOT * fs])
+    knots = np.array([f for f in _KNOTS[options.knots] if f <= _HIGHEST_KNOT * fs])
     longest = min(_LONGEST_S + _LONGEST_SHARE * target.reverberation_time_s, _LONGEST_LIMIT_S) * fs
     delays = (longest / _DELAY_RATIO, longest)
     stop = round(min(max(target.mixing_time_s, _EARLY_S[0]), _EARLY_S[1]) * fs)
-    kind = EARLY[wishes.early or "sparse"]
+    kind = EARLY[options.early]
     wanted = lines_for(target, delays)
-    lines = wishes.lines or wanted
-    times, levels, notes = slopes_for(target, knots, wishes.slopes or "auto", lines)
+    lines = options.lines or wanted
+    times, levels, notes = slopes_for(target, knots, options.slopes, lines)
     if lines < wanted:
         notes = (*notes, _TOO_FEW.format(lines=lines, wanted=wanted))
-    return Banded(
+    return BandedModel(
         sample_rate_hz=float(fs),
         knots_hz=knots,
         times_s=times,
         levels_db=levels,
-        lines=lines,
+        options=dataclasses.replace(options, lines=lines, slopes=str(len(times))),
         outputs=target.samples.shape[0],
         delay_range_samples=delays,
         late_delay_samples=max(0, round(kind.begin * stop - delays[0])),
@@ -97,7 +99,7 @@ def slopes_for(
 ) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
     """Reverberation times (G, K) and levels in dB (G,) of the groups of lines that a target's decay asks for.
 
-    `slopes` is one of `registry.SLOPES`; by itself a decay gets two groups if it bends in half of its octaves and more.
+    `slopes` is one of `options.SLOPES`; by itself a decay gets two groups if it bends in half of its octaves and more.
     The third value says so.
     """
     fs = target.sample_rate_hz

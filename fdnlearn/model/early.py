@@ -165,7 +165,7 @@ class EarlyKind:
     begin: float
 
 
-#: What `registry.EARLY` names.
+#: What `options.EARLY` names.
 EARLY: Mapping[str, EarlyKind] = {
     "sparse": EarlyKind(sparse_early, 0.5),
     "measured": EarlyKind(measured_early, 0.8),

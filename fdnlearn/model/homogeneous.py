@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,15 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fdnlearn.base.errors import UsageError
 from fdnlearn.fdn.absorption import PerLineGain
+from fdnlearn.model.maps import Mapped
 from fdnlearn.model.network import Network
 from fdnlearn.model.orthogonal import orthogonal
 from fdnlearn.model.tiling import tiled
-from fdnlearn.model.wishes import NO_OPTIONS, ModelOptions
+from fdnlearn.options import Homogeneous
 from fdnlearn.rir.target import Target
-
-USUAL_LINES = 6
 
 _RATES: Mapping[str, float] = {
     "matrix": 1.0,
@@ -44,7 +41,7 @@ class _Lines(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, free_delay: Tensor, free_decay: Tensor, low: float, ratio: float, slope: float | Tensor
+        ctx: Any, free_delay: Tensor, free_decay: Tensor, low: float, ratio: float, slope: Tensor
     ) -> tuple[Tensor, Tensor]:
         share = torch.sigmoid(free_delay)
         delays = torch.exp(share * math.log(ratio)).mul_(low)
@@ -64,24 +61,77 @@ class _Lines(torch.autograd.Function):
         return d_share, d_log * (bent.square() - 1), None, None, None
 
 
+@dataclass(frozen=True, eq=False)
+class HomogeneousMap:
+    """Maps free parameters of B networks, b being one of room ``b % R``, to a `Network`.
+
+    Attributes
+    ----------
+    delay_range_samples : tuple of float
+        Shortest and longest delay that can be reached.
+    slopes : Tensor of float64, shape (R, 1)
+        Logarithm of what a line of the room's reverberation time keeps in a sample: ``-3 ln 10 / (fs T)``.
+    """
+
+    delay_range_samples: tuple[float, float]
+    slopes: Tensor
+
+    def delays(self, free: Tensor) -> Tensor:
+        """Delays in samples (B, N), between the two limits on a logarithmic scale."""
+        low, high = self.delay_range_samples
+        return low * torch.exp(math.log(high / low) * torch.sigmoid(free))
+
+    def network(self, free: Mapping[str, Tensor], delays_samples: Tensor | None) -> Network:
+        """Physical parameters; given `delays_samples`, those are used and no delay is learned.
+
+        The loop gain follows the delay that moves: ``10^(-3 m / (fs T))`` for a line of reverberation time T.
+        """
+        slope = tiled(self.slopes, len(free["decay"]))
+        if delays_samples is None:
+            low, high = self.delay_range_samples
+            delays, gain = _Lines.apply(
+                free["delay"], free["decay"], low, high / low, slope.to(free["decay"])
+            )  # type: ignore[no-untyped-call]
+        else:
+            delays = delays_samples
+            gain = torch.exp(slope.to(delays) * delays * _relative_decay(free["decay"]))
+        return Network(
+            feedback_matrix=orthogonal(free["matrix"]),
+            loop_gain=gain,
+            delays_samples=delays,
+            input_gains=free["input"],
+            output_gains=free["output"],
+            direct_gains=free["direct"].abs(),
+        )
+
+
+def _relative_decay(free: Tensor) -> Tensor:
+    """How many times faster than the target each line decays, within the span on either side."""
+    return torch.exp(torch.tanh(free / _SPAN) * -_SPAN)
+
+
 @dataclass(frozen=True)
-class Homogeneous:
-    """Maps free parameters to a `Network`; every tensor carries a leading batch dimension of B starts.
+class HomogeneousModel(Mapped[HomogeneousMap]):
+    """What a room's network starts from, and how it becomes the contract.
 
     Attributes
     ----------
     sample_rate_hz : float
-    reverberation_time_s : float or Tensor, shape (rooms, 1)
-        Of the target: the scale on which the lines' own reverberation times are learned. A tensor where network b of a
-        batch is one of room ``b % rooms``.
+    reverberation_time_s : float
+        Of the target: the scale on which the lines' own reverberation times are learned.
     lines, inputs, outputs : int
     """
 
     sample_rate_hz: float
-    reverberation_time_s: float | Tensor
+    reverberation_time_s: float
     lines: int
     inputs: int = 1
     outputs: int = 1
+
+    @property
+    def options(self) -> Homogeneous:
+        """What was asked for, as it was settled."""
+        return Homogeneous(lines=self.lines)
 
     @property
     def rates(self) -> Mapping[str, float]:
@@ -93,15 +143,23 @@ class Homogeneous:
         """None: six lines are the paper's choice."""
         return ()
 
+    @property
+    def kind(self) -> Hashable:
+        """Models that agree in it can be put side by side."""
+        return (type(self), self.sample_rate_hz, self.lines, self.inputs, self.outputs)
+
+    def stack(self, others: Sequence[HomogeneousModel], device: torch.device) -> HomogeneousMap:
+        """How networks of this room and of others of its kind come about."""
+        times = [one.reverberation_time_s for one in (self, *others)]
+        slopes = [[-3 * math.log(10) / (self.sample_rate_hz * time_s)] for time_s in times]
+        return HomogeneousMap(
+            self.delay_range_samples(), torch.tensor(slopes, dtype=torch.float64, device=device)
+        )
+
     def delay_range_samples(self) -> tuple[float, float]:
         """Shortest and longest delay that `delays` can reach."""
         shortest = max(2.0, SHORTEST_DELAY_S * self.sample_rate_hz)
         return shortest, max(LONGEST_DELAY_S * self.sample_rate_hz, 2 * shortest)
-
-    def delays(self, free: Tensor) -> Tensor:
-        """Delays in samples, between the two limits on a logarithmic scale."""
-        low, high = self.delay_range_samples()
-        return low * torch.exp(math.log(high / low) * torch.sigmoid(free))
 
     def free_delays(self, delays_samples: Tensor) -> Tensor:
         """Inverse of `delays`."""
@@ -111,46 +169,7 @@ class Homogeneous:
 
     def line_times_s(self, free: Tensor) -> Tensor:
         """Reverberation time of each line."""
-        return self.reverberation_time_s / self._relative_decay(free)
-
-    @staticmethod
-    def _relative_decay(free: Tensor) -> Tensor:
-        """How many times faster than the target each line decays, within the span on either side."""
-        return torch.exp(torch.tanh(free / _SPAN) * -_SPAN)
-
-    def network(self, free: Mapping[str, Tensor], delays_samples: Tensor | None = None) -> Network:
-        """Physical parameters; given `delays_samples`, those are used and no delay is learned.
-
-        The loop gain follows the delay that moves: ``10^(-3 m / (fs T))`` for a line of reverberation time T.
-        """
-        slope = -3 * math.log(10) / (self.sample_rate_hz * self.reverberation_time_s)
-        if isinstance(slope, Tensor):
-            slope = tiled(slope, len(free["decay"])).to(free["decay"])
-        if delays_samples is None:
-            low, high = self.delay_range_samples()
-            delays, gain = _Lines.apply(free["delay"], free["decay"], low, high / low, slope)  # type: ignore[no-untyped-call]
-        else:
-            delays = delays_samples
-            gain = torch.exp(slope * delays * self._relative_decay(free["decay"]))
-        return Network(
-            feedback_matrix=orthogonal(free["matrix"]),
-            loop_gain=gain,
-            delays_samples=delays,
-            input_gains=free["input"],
-            output_gains=free["output"],
-            direct_gains=free["direct"].abs(),
-        )
-
-    @property
-    def kind(self) -> Hashable:
-        """Models that agree in it can be put side by side."""
-        return (type(self), self.sample_rate_hz, self.lines, self.inputs, self.outputs)
-
-    def stack(self, others: Sequence[Homogeneous], device: torch.device) -> Homogeneous:
-        """The model of this room and of others of its kind."""
-        times = [one.reverberation_time_s for one in (self, *others)]
-        together = torch.tensor(times, dtype=torch.float64, device=device)[:, None]
-        return dataclasses.replace(self, reverberation_time_s=together)
+        return self.reverberation_time_s / _relative_decay(free)
 
     def draw(self, generator: torch.Generator, direct: Tensor, starts: int) -> dict[str, Tensor]:
         """Random starts: mixing and gains Gaussian, delays log-uniform from 3 ms, decay of the target.
@@ -184,25 +203,12 @@ class Homogeneous:
         return {"absorption": PerLineGain(gains=tuple(network.loop_gain[0].tolist()))}
 
 
-def homogeneous_for(target: Target, wishes: ModelOptions = NO_OPTIONS) -> Homogeneous:
-    """The model for a target.
-
-    Raises
-    ------
-    UsageError
-        If something is asked for that it has not.
-    """
-    refused = (
-        ("--early", wishes.early, "none", "has no early part"),
-        ("--slopes", wishes.slopes, "auto", "has a decay of its own for every line already"),
-        ("--knots", wishes.knots, None, "has no reverberation times per band"),
-    )
-    for option, value, harmless, problem in refused:
-        if value not in (None, harmless):
-            raise UsageError(f"{option} {value}", f"the homogeneous model {problem}", "use --model banded")
-    return Homogeneous(
+def homogeneous_for(target: Target, options: Homogeneous | None = None) -> HomogeneousModel:
+    """The model for a target."""
+    options = options or Homogeneous()
+    return HomogeneousModel(
         sample_rate_hz=float(target.sample_rate_hz),
         reverberation_time_s=target.reverberation_time_s,
-        lines=wishes.lines or USUAL_LINES,
+        lines=options.lines or Homogeneous().lines,
         outputs=target.samples.shape[0],
     )

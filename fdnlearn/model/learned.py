@@ -11,7 +11,7 @@ import torch
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.types import ComplexArray, FloatArray
 from fdnlearn.fdn import FDN, realise
-from fdnlearn.ops.response import get_kernel
+from fdnlearn.ops.response import Parameters, response
 
 #: Reverberation times (of the slowest line) that a response holds: what folds back has fallen by 150 dB.
 _DECAYS = 2.5
@@ -28,7 +28,7 @@ def learned_response(fdn: FDN, n_fft: int | None = None, *, kernel: str = "refer
     n_fft : int, optional
         By default long enough for the slowest line to fall by 150 dB.
     kernel : str
-        Which of `fdnlearn.ops.response.KERNELS` solves the loop.
+        Which form of `fdnlearn.ops.response` solves the loop.
 
     Returns
     -------
@@ -58,13 +58,10 @@ def learned_response(fdn: FDN, n_fft: int | None = None, *, kernel: str = "refer
     if sections.shape[1]:
         loop_gain = gains[:, None] * np.stack([_filter_response(sos, omega) for sos in sections])
     a = fdn.arrays
-    tensors = (a.feedback_matrix, loop_gain, delays, a.input_gains, a.output_gains)
+    arrays = (a.feedback_matrix, loop_gain, delays, a.input_gains, a.output_gains, a.direct_gains)
+    network = Parameters(*(torch.from_numpy(np.array(x))[None] for x in arrays))
     with torch.no_grad():
-        late = (
-            get_kernel(kernel)
-            .response(*(torch.from_numpy(np.array(x))[None] for x in tensors), n_fft)[0]
-            .numpy()
-        )
+        late = response(network, n_fft, kernel)[0].numpy()
     spectrum = late * (_filter_response(r.tone_sos, omega) * np.exp(-1j * omega * r.late_delay_samples))
     responses: FloatArray = scipy.fft.irfft(spectrum, n=n_fft)
     responses[:, :, r.direct_delay_samples] += a.direct_gains

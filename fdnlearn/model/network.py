@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from fdnlearn.model.tiling import tiled
-from fdnlearn.ops.filters.cpu import filter_response
+from fdnlearn.ops.filters import filter_response
 from fdnlearn.ops.fourier import irfft
-from fdnlearn.ops.response import Kernel
+from fdnlearn.ops.response import Parameters, impulse_response, response
 
 
 @dataclass(frozen=True)
@@ -53,26 +53,31 @@ class Network:
     tap_gains: Tensor | None = None
     tap_positions: Tensor | None = None
 
-    def impulse_response(self, n_fft: int, kernel: Kernel) -> Tensor:
+    def impulse_response(self, n_fft: int, kernel: str | None = None) -> Tensor:
         """Impulse responses by frequency sampling: the inverse transform of H on ``n_fft // 2 + 1`` bins.
 
-        The response is periodic with `n_fft`, so `n_fft` must hold its decay: what is left folds back.
+        The response is periodic with `n_fft`, so `n_fft` must hold its decay: what is left folds back. `kernel` names a
+        form of `fdnlearn.ops.response` in place of the device's own.
 
         Returns
         -------
         Tensor, shape (B, O, I, n_fft)
         """
-        lines = (self.delays_samples, self.input_gains, self.output_gains)
+        plain = Parameters(
+            self.feedback_matrix,
+            self.loop_gain,
+            self.delays_samples,
+            self.input_gains,
+            self.output_gains,
+            self.direct_gains,
+        )
         if self.loop_sos is None and self.tone_sos is None:
-            h: Tensor = kernel.impulse_response(
-                self.feedback_matrix, self.loop_gain, *lines, self.direct_gains, n_fft
-            )
-            return h
+            return impulse_response(plain, n_fft, kernel)
         kind = torch.complex64 if self.feedback_matrix.dtype == torch.float32 else torch.complex128
         loop = self.loop_gain
         if self.loop_sos is not None:
             loop = filter_response(loop, self.loop_sos, n_fft, kind)
-        late: Tensor = kernel.response(self.feedback_matrix, loop, *lines, n_fft)
+        late = response(plain._replace(loop_gain=loop), n_fft, kernel)
         if self.tone_sos is not None:
             unity = torch.ones_like(self.tone_sos[:, 0, 0])
             late = late * filter_response(unity, self.tone_sos, n_fft, kind)[:, None, None]

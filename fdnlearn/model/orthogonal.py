@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from fdnlearn.ops.rotation.cpu import rotation
+from fdnlearn.ops.rotation import rotation
 
 
 def orthogonal(free: Tensor) -> Tensor:

@@ -6,13 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Array, AudioArray, Float, FloatArray, Shaped, shapes_checked
 from fdnlearn.fdn import FDN, Realisation, realise
 from fdnlearn.render import loops
 from fdnlearn.render.history import History
 from fdnlearn.render.vectors import LANES, ROWS
-
-AudioArray = npt.NDArray[np.floating]
 
 #: Samples between two sweeps for denormal numbers, counted from the start so that blocks do not matter.
 SWEEP_SAMPLES = 8192
@@ -82,7 +80,8 @@ class BlockRenderer:
         self._history = History(self.inputs, longest)
         self._time = 0
 
-    def process(self, block: npt.ArrayLike) -> AudioArray:
+    @shapes_checked
+    def process(self, block: npt.ArrayLike) -> Float[AudioArray, "outputs samples"]:
         """Render the next block.
 
         Parameters
@@ -98,20 +97,32 @@ class BlockRenderer:
         FdnlearnError
             If the block has another number of channels.
         """
-        x = np.atleast_2d(np.asarray(block))
+        x = self.as_channels(block)
+        y = np.empty((self.outputs, x.shape[1]), dtype=self.dtype)
+        start = 0
+        while start < x.shape[1]:
+            size = min(x.shape[1] - start, SWEEP_SAMPLES - self._time % SWEEP_SAMPLES)
+            y[:, start : start + size] = self._stretch(x[:, start : start + size])
+            start += size
+        return y
+
+    @shapes_checked
+    def as_channels(self, audio: npt.ArrayLike) -> Shaped[Array, "inputs samples"]:
+        """Audio as this network takes it: one row an input.
+
+        Raises
+        ------
+        FdnlearnError
+            If it has another number of channels.
+        """
+        x = np.atleast_2d(np.asarray(audio))
         if x.ndim != 2 or x.shape[0] != self.inputs:
             raise FdnlearnError(
                 "audio",
-                f"has shape {np.shape(block)}",
+                f"has shape {np.shape(audio)}",
                 f"give (channels, samples) with {self.inputs} channel(s)",
             )
-        y = np.empty((self.outputs, x.shape[1]), dtype=self.dtype)
-        done = 0
-        while done < x.shape[1]:
-            size = min(x.shape[1] - done, SWEEP_SAMPLES - self._time % SWEEP_SAMPLES)
-            y[:, done : done + size] = self._stretch(x[:, done : done + size])
-            done += size
-        return y
+        return x
 
     def reset(self) -> None:
         """Back to silence."""

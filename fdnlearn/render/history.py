@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import AudioArray, Float, Float64, FloatArray, shapes_checked
 
 
 class History:
@@ -22,7 +21,10 @@ class History:
         self._buffer = np.zeros((channels, 2 * length + 8192))
         self._end = length
 
-    def append(self, block: npt.NDArray[np.floating]) -> tuple[FloatArray, int]:
+    @shapes_checked
+    def append(
+        self, block: Float[AudioArray, "channels samples"]
+    ) -> tuple[Float64[FloatArray, "channels buffer"], int]:
         """Add a block; return the buffer and where the block starts in it, `length` samples of past before it."""
         count = block.shape[1]
         if self._end + count > self._buffer.shape[1]:

@@ -98,29 +98,29 @@ def recirculate(
         longest = min(longest, lengths[i])
     rows = np.zeros((loop.shape[1], CHUNK))  # line outputs, then inputs
     fed = np.empty((loop.shape[0], CHUNK))
-    heard = np.empty((outputs.shape[0], CHUNK))
+    collected = np.empty((outputs.shape[0], CHUNK))
     columns = np.zeros((CHUNK, state.shape[2]))
-    done = 0
-    while done < count:
-        size = min(longest, count - done)
+    first = 0
+    while first < count:
+        size = min(longest, count - first)
         for i in range(n):
             copy_row(storage[offsets[i] : offsets[i] + lengths[i]], heads[i], rows[i], size, True)
         for k in range(window.shape[0]):
-            x = window[k, start + done : start + done + size]
+            x = window[k, start + first : start + first + size]
             for t in range(size):
                 rows[n + k, t] = x[t]
-        product(outputs, rows, size, heard)
+        product(outputs, rows, size, collected)
         for o in range(late.shape[0]):
-            y = late[o, done : done + size]
+            y = late[o, first : first + size]
             for t in range(size):
-                y[t] = heard[o, t]
+                y[t] = collected[o, t]
         if sos.shape[0] > 0:
             filter_lines(rows[:n], size, sos, state, columns)
         product(loop, rows, size, fed)
         for i in range(n):
             copy_row(storage[offsets[i] : offsets[i] + lengths[i]], heads[i], fed[i], size, False)
             heads[i] = (heads[i] + size) % lengths[i]
-        done += size
+        first += size
 
 
 @jit(error_model="numpy")

@@ -8,15 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import AudioArray, Float, FloatArray, shapes_checked
 from fdnlearn.fdn import FDN, Realisation, realise
-from fdnlearn.render.blocks import AudioArray, BlockRenderer
+from fdnlearn.render.blocks import BlockRenderer
 
 #: A response ends when it has fallen by this much, or after this long.
 TAIL_DB = 100.0
 MAX_TAIL_S = 30.0
 
 
+@shapes_checked
 def render(
     fdn: FDN,
     x: npt.ArrayLike,
@@ -26,7 +27,7 @@ def render(
     size: float = 1.0,
     tail_s: float | None = None,
     dtype: npt.DTypeLike = np.float64,
-) -> AudioArray:
+) -> Float[AudioArray, "outputs samples"]:
     """Run audio through a network.
 
     Parameters
@@ -52,18 +53,15 @@ def render(
         If channels do not match, samples are not finite or `fdnlearn.fdn.realise` refuses.
     """
     renderer = BlockRenderer(fdn, sample_rate_hz, decay=decay, size=size, dtype=dtype)
-    audio = np.atleast_2d(np.asarray(x))
-    if audio.ndim != 2 or audio.shape[0] != renderer.inputs:
-        raise FdnlearnError(
-            "audio", f"has shape {np.shape(x)}", f"give (channels, samples) with {renderer.inputs} channel(s)"
-        )
+    audio = renderer.as_channels(x)
     if not np.all(np.isfinite(audio)):
         raise FdnlearnError("audio", "holds NaN or infinite samples", "repair the recording")
     rate = renderer.realisation.sample_rate_hz
     tail = _samples(tail_length_s(renderer.realisation) if tail_s is None else tail_s, rate, "tail_s")
-    return np.concatenate((renderer.process(audio), _silence(renderer, tail)), axis=1)
+    return np.concatenate((renderer.process(audio), process_silence(renderer, tail)), axis=1)
 
 
+@shapes_checked
 def impulse_response(
     fdn: FDN,
     sample_rate_hz: int | None = None,
@@ -73,7 +71,7 @@ def impulse_response(
     decay: float = 1.0,
     size: float = 1.0,
     dtype: npt.DTypeLike = np.float64,
-) -> AudioArray:
+) -> Float[AudioArray, "outputs samples"]:
     """Impulse response from one input to all outputs.
 
     Parameters
@@ -104,9 +102,7 @@ def impulse_response(
     samples = _samples(
         tail_length_s(renderer.realisation) if length_s is None else length_s, rate, "length_s"
     )
-    impulse = np.zeros((renderer.inputs, min(1, samples)))
-    impulse[input_index] = 1.0
-    return np.concatenate((renderer.process(impulse), _silence(renderer, samples - impulse.shape[1])), axis=1)
+    return process_impulse(renderer, input_index, samples)
 
 
 def tail_length_s(network: FDN | Realisation) -> float:
@@ -139,8 +135,21 @@ def _samples(seconds: float, rate: int, name: str) -> int:
     return round(seconds * rate)
 
 
-def _silence(renderer: BlockRenderer, samples: int) -> AudioArray:
-    """Render `samples` of silence without allocating the silence."""
+@shapes_checked
+def process_impulse(
+    renderer: BlockRenderer, input_index: int, samples: int
+) -> Float[AudioArray, "outputs samples"]:
+    """The next `samples` of a network that hears an impulse now, and nothing after it."""
+    impulse = np.zeros((renderer.inputs, min(1, samples)))
+    impulse[input_index] = 1.0
+    return np.concatenate(
+        (renderer.process(impulse), process_silence(renderer, samples - impulse.shape[1])), axis=1
+    )
+
+
+@shapes_checked
+def process_silence(renderer: BlockRenderer, samples: int) -> Float[AudioArray, "outputs samples"]:
+    """The next `samples` of a network that hears nothing; the silence itself is not allocated."""
     out = np.empty((renderer.outputs, samples), dtype=renderer.dtype)
     quiet = np.zeros((renderer.inputs, min(samples, 8192)))
     for start in range(0, samples, 8192):

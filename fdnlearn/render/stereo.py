@@ -15,7 +15,7 @@ import scipy.fft
 from fdnlearn.acoustics.bands import octave_magnitude, octaves
 from fdnlearn.acoustics.parameters import room_parameters
 from fdnlearn.base.errors import UsageError
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.fdn import FDN
 from fdnlearn.render import impulse_response
 
@@ -45,7 +45,8 @@ def widened(fdn: FDN, seed: int) -> FDN:
     return FDN.model_validate(document)
 
 
-def gram_matrices(fdn: FDN) -> FloatArray:
+@shapes_checked
+def gram_matrices(fdn: FDN) -> Float64[FloatArray, "bands lines lines"]:
     """Energies and correlations of what each line sounds like, octave by octave, shape (bands, N, N)."""
     n = fdn.lines
     document = fdn.model_dump() | {
@@ -62,21 +63,26 @@ def gram_matrices(fdn: FDN) -> FloatArray:
     return np.stack([np.real((spectra * weight) @ spectra.conj().T) for weight in weights])
 
 
-def side_gains(gram: FloatArray, middle: FloatArray, rng: np.random.Generator) -> FloatArray:
+@shapes_checked
+def side_gains(
+    gram: Float64[FloatArray, "bands lines lines"],
+    middle: Float64[FloatArray, " lines"],
+    rng: np.random.Generator,
+) -> Float64[FloatArray, " lines"]:
     """Output gains (N,) of S for those of M: uncorrelated in every octave as far as there are lines for it."""
     energy = np.einsum("i,bij,j->b", middle, gram, middle)
     crossed = (gram @ middle) / np.maximum(energy, 1e-300)[:, None]
     # Directions in the order of how much they correlate with M; at least half of them are free to choose from.
     _, _, directions = np.linalg.svd(crossed)
     free = directions[min(len(crossed), middle.size // 2) :]
-    tried = rng.standard_normal((_CANDIDATES, len(free))) @ free
-    level = np.einsum("ci,bij,cj->cb", tried, gram, tried) / np.maximum(energy, 1e-300)
-    tried /= np.exp(np.log(level).mean(axis=1) / 2.0)[:, None]
-    best: FloatArray = tried[np.argmin(np.log(level).std(axis=1))]
+    candidates = rng.standard_normal((_CANDIDATES, len(free))) @ free
+    level = np.einsum("ci,bij,cj->cb", candidates, gram, candidates) / np.maximum(energy, 1e-300)
+    candidates /= np.exp(np.log(level).mean(axis=1) / 2.0)[:, None]
+    best: FloatArray = candidates[np.argmin(np.log(level).std(axis=1))]
     return best
 
 
-def told(mono: FDN, stereo: FDN) -> dict[str, Any]:
+def widening_effect(mono: FDN, stereo: FDN) -> dict[str, Any]:
     """What widening does: shift of DRR and C80 of each channel against M, and correlation of the channels per octave.
 
     Returns

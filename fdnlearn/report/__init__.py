@@ -1,4 +1,4 @@
-"""What a fit found: figures, one self-contained HTML page, and a table for the terminal."""
+"""A fit shown: figures, one self-contained HTML page, and a table for the terminal."""
 
 from __future__ import annotations
 

@@ -59,8 +59,8 @@ def level_matched_clips(
         One for each response.
     """
     channels = min(2, *(h.shape[0] for h in responses))
-    wanted = max(usable_samples, round(MIN_S * sample_rate_hz))
-    length = min(wanted, MAX_BYTES // (2 * channels))
+    playable = max(usable_samples, round(MIN_S * sample_rate_hz))
+    length = min(playable, MAX_BYTES // (2 * channels))
     parts = [_padded(np.asarray(h[:channels, :length], dtype=np.float64), length) for h in responses]
     parts = [part / max(float(np.linalg.norm(part[:, :usable_samples])), _TINY) for part in parts]
     peak = max(_TINY, *(float(np.abs(part).max()) for part in parts))
@@ -68,7 +68,7 @@ def level_matched_clips(
     fade = np.ones(length)
     fade[length - ramp :] = np.cos(np.linspace(0.0, np.pi / 2.0, ramp)) ** 2
     return tuple(
-        Clip(_wav_uri(_PEAK / peak * part * fade, sample_rate_hz), length / sample_rate_hz, length < wanted)
+        Clip(_wav_uri(_PEAK / peak * part * fade, sample_rate_hz), length / sample_rate_hz, length < playable)
         for part in parts
     )
 

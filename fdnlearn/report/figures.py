@@ -1,7 +1,8 @@
 """Figures of a fit: each function returns a matplotlib `Figure`, ready to be saved or shown.
 
 No pyplot, so no global state and no display: ``energy_decay(target, fitted).savefig("decay.pdf")``. Throughout,
-`fitted` is the response of the network, shape (channels, n), at the target's sample rate and on its scale.
+`fitted` is the response of the network, shape (channels, n), at the rate of `target` and on its scale, and `channel`
+says which of the channels is drawn.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
-from fdnlearn.acoustics.grading import format_time
 from fdnlearn.base.types import FloatArray
+from fdnlearn.report.formatting import format_time
 from fdnlearn.report.spectrogram import LOWEST_HZ, log_spectrogram
-from fdnlearn.report.style import PALETTE, figure_style, new_figure
+from fdnlearn.report.style import PALETTE, figure_style, new_figure, set_log_levels
 
 if TYPE_CHECKING:
-    from fdnlearn.fitting.result import Progress
+    from fdnlearn.fitting.progress import Progress
     from fdnlearn.rir.target import Target
 
 
@@ -41,16 +42,7 @@ _FDN: dict[str, Any] = {
 def energy_decay(target: Target, fitted: FloatArray, channel: int = 0) -> Figure:
     """Energy decay curves with the knee and the usable range, and their difference below.
 
-    Parameters
-    ----------
-    target : Target
-    fitted : ndarray, shape (channels, n)
-    channel : int
-
-    Returns
-    -------
-    Figure
-        Levels are in dB re the energy of the room's channel, so that an error in level shows too.
+    Levels are in dB re the energy of the room's channel, so that an error in level shows too.
     """
     rate = target.sample_rate_hz
     room = np.asarray(target.energy_decay[channel], dtype=np.float64)
@@ -96,18 +88,7 @@ def energy_decay(target: Target, fitted: FloatArray, channel: int = 0) -> Figure
 
 
 def echo_density(target: Target, fitted: FloatArray, channel: int = 0) -> Figure:
-    """Normalised echo density over the logarithm of time; 1 is the density of Gaussian noise.
-
-    Parameters
-    ----------
-    target : Target
-    fitted : ndarray, shape (channels, n)
-    channel : int
-
-    Returns
-    -------
-    Figure
-    """
+    """Normalised echo density over the logarithm of time; 1 is the density of Gaussian noise."""
     from fdnlearn.acoustics.echo_density import WINDOW_S
     from fdnlearn.acoustics.echo_density import echo_density as profile
 
@@ -149,16 +130,7 @@ def echo_density(target: Target, fitted: FloatArray, channel: int = 0) -> Figure
 def spectrograms(target: Target, fitted: FloatArray, channel: int = 0) -> Figure:
     """Spectrograms of room and fit, one above the other, on the same dB scale.
 
-    Parameters
-    ----------
-    target : Target
-    fitted : ndarray, shape (channels, n)
-    channel : int
-
-    Returns
-    -------
-    Figure
-        0 dB is the room's largest value; frequencies are logarithmic from the octave of 63 Hz to half the sample rate.
+    0 dB is the room's largest value; frequencies are logarithmic from the octave of 63 Hz to half the sample rate.
     """
     import matplotlib
 
@@ -205,17 +177,7 @@ def impulse_responses(
 ) -> Figure:
     """Levels of the two impulse responses, one above the other.
 
-    Parameters
-    ----------
-    target : Target
-    fitted : ndarray, shape (channels, n)
-    channel : int
-    stop_s : float or None
-        Show this much; the usable length where None.
-
-    Returns
-    -------
-    Figure
+    The first `stop_s` seconds, the usable length where None.
     """
     rate = target.sample_rate_hz
     knee_s = target.length_samples / rate
@@ -288,20 +250,13 @@ def loss_history(history: Sequence[Progress]) -> Figure:
 
 
 def _set_loss_scale(axes: Axes, values: FloatArray) -> None:
-    """Logarithmic where all values allow it, with plain numbers at 1, or at 1, 2 and 5, of each decade.
-
-    The top quarter stays free for the names of the stages.
-    """
+    """Logarithmic where all values allow it. The top quarter stays free for the names of the stages."""
     values = values[np.isfinite(values)]
     if values.size == 0 or values.min() <= 0.0:
         return
     low, high = float(values.min()), float(values.max()) * 1.05
-    axes.set_yscale("log")
+    set_log_levels(axes, low, high)
     axes.set_ylim(low / (high / low) ** 0.05, high * (high / low) ** 0.33)
-    narrow = high / low < 50.0
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if narrow else (1.0,)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _end_name(target: Target) -> str:

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from markupsafe import Markup
-from matplotlib.figure import Figure
-
-from fdnlearn.acoustics.grading import (
-    CURVE_ERRORS,
-    ECHO_DENSITY_CHANCE_RMS,
-    curve_error,
-    format_number,
-    format_time,
-)
+from fdnlearn.acoustics.grading import CURVE_ERRORS, ECHO_DENSITY_CHANCE_RMS, curve_error
 from fdnlearn.report import figures
 from fdnlearn.report.data import ReportData
+from fdnlearn.report.formatting import format_number, format_time
+from fdnlearn.report.html import FigureView, figure_view
 from fdnlearn.report.network_figures import feedback_matrix, line_parameters
 from fdnlearn.report.octave_figures import octave_decays
-from fdnlearn.report.style import to_svg
 
 #: The part of the response in which single echoes can be told apart.
 EARLY_S = 0.1
-
-
-@dataclass(frozen=True)
-class FigureView:
-    """One figure of the page; `tall` asks for two rows of the grid."""
-
-    svg: Markup
-    title: str
-    caption: str
-    tall: bool = False
 
 
 def channel_figures(data: ReportData, channel: int) -> list[FigureView]:
@@ -42,38 +22,38 @@ def channel_figures(data: ReportData, channel: int) -> list[FigureView]:
     early_s = min(EARLY_S, length_s)
     edc, edp = (curve_error(data.metrics, quantity) for quantity in CURVE_ERRORS)
     rms = "Rms distance, mean of the channels," if of else "Rms distance"
-    edc_told = "" if edc is None else f" {rms} {format_number(edc, 2, 'dB')}."
+    edc_distance = "" if edc is None else f" {rms} {format_number(edc, 2, 'dB')}."
     chance = f"two noises differ by about {ECHO_DENSITY_CHANCE_RMS:.2f}"
-    edp_told = "" if edp is None else f" {rms} {format_number(edp, 3)}; {chance}."
+    edp_distance = "" if edp is None else f" {rms} {format_number(edp, 3)}; {chance}."
     return [
-        _view(
+        figure_view(
             figures.energy_decay(target, fitted, channel),
             f"decay{channel}",
             "Energy decay",
             f"Backward-integrated energy{of}, noise taken out; usable down to −{target.range_db:.0f} dB, "
-            f"that is to {format_time(length_s)}. Below: the difference, ±1 dB shaded.{edc_told}",
+            f"that is to {format_time(length_s)}. Below: the difference, ±1 dB shaded.{edc_distance}",
         ),
-        _view(
+        figure_view(
             figures.echo_density(target, fitted, channel),
             f"density{channel}",
             "Echo density",
-            f"How quickly single echoes{of} become dense; 1 is Gaussian noise.{edp_told}",
+            f"How quickly single echoes{of} become dense; 1 is Gaussian noise.{edp_distance}",
         ),
         *_octaves(data, channel, of),
-        _view(
+        figure_view(
             figures.spectrograms(target, fitted, channel),
             f"spectrum{channel}",
             "Spectrograms",
             f"Both{of} on one scale, up to {target.sample_rate_hz / 2000.0:g} kHz.",
             tall=True,
         ),
-        _view(
+        figure_view(
             figures.impulse_responses(target, fitted, channel),
             f"response{channel}",
             "Impulse responses",
             f"Level of each response{of} over the usable range; 0 dB is the room's highest peak.",
         ),
-        _view(
+        figure_view(
             figures.impulse_responses(target, fitted, channel, stop_s=early_s),
             f"early{channel}",
             "Early part",
@@ -87,7 +67,7 @@ def _octaves(data: ReportData, channel: int, of: str) -> list[FigureView]:
     if data.fdn.reverberation_times_s.shape[1] < 2:
         return []
     return [
-        _view(
+        figure_view(
             octave_decays(data.target, data.fitted, channel),
             f"octaves{channel}",
             "Energy decay per octave",
@@ -98,7 +78,7 @@ def _octaves(data: ReportData, channel: int, of: str) -> list[FigureView]:
 
 def loss_figure(data: ReportData) -> FigureView:
     """The course of the fit."""
-    return _view(
+    return figure_view(
         figures.loss_history(data.history),
         "loss",
         "Loss",
@@ -111,20 +91,16 @@ def network_figures(data: ReportData) -> list[FigureView]:
     several = data.fdn.inputs > 1 or data.fdn.outputs > 1
     bars = " Inputs and outputs side by side, from left to right." if several else ""
     return [
-        _view(
+        figure_view(
             line_parameters(data.fdn),
             "lines",
             "Delay lines",
             f"Delay, reverberation time and gains of each line.{bars}",
         ),
-        _view(
+        figure_view(
             feedback_matrix(data.fdn),
             "matrix",
             "Feedback matrix",
             "How the lines feed each other; the matrix is orthogonal and loses no energy.",
         ),
     ]
-
-
-def _view(figure: Figure, name: str, title: str, caption: str, *, tall: bool = False) -> FigureView:
-    return FigureView(Markup(to_svg(figure, name, f"{title}: {caption}")), title, caption, tall)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from fdnlearn.acoustics.grading import Metrics, format_band, format_number, octave_bands
+from fdnlearn.report.formatting import format_band, format_number
+
+if TYPE_CHECKING:
+    from fdnlearn.rir.metrics_document import FitComparison
 
 #: A difference of coherence that is not worth a mark.
 CLOSE = 0.1
@@ -20,18 +24,18 @@ class CoherenceRow:
     cells: tuple[tuple[str, str, bool], ...]
 
 
-def ringing_sentence(metrics: Metrics) -> str:
+def ringing_sentence(metrics: FitComparison) -> str:
     """What stands out of the fit's late spectrum; empty if that was not measured."""
     from fdnlearn.acoustics.ringing import PROMINENT_DB
 
-    lines = metrics.get("ringing")
+    lines = metrics.ringing
     if lines is None:
         return ""
     threshold = format_number(PROMINENT_DB, 0, "dB")
     if not lines:
         return f"No ringing: no tone of the late part stands {threshold} above the rest where the room's does not."
     named = ", ".join(
-        f"{line['frequency_hz']:.0f} Hz ({format_number(line['prominence_db'], 1, 'dB')})"
+        f"{line.frequency_hz:.0f} Hz ({format_number(line.prominence_db, 1, 'dB')})"
         for line in lines[:_NAMED]
     )
     more = f" and {len(lines) - _NAMED} more" if len(lines) > _NAMED else ""
@@ -41,10 +45,10 @@ def ringing_sentence(metrics: Metrics) -> str:
     )
 
 
-def coherence_rows(metrics: Metrics) -> tuple[tuple[str, ...], tuple[CoherenceRow, ...]]:
+def coherence_rows(metrics: FitComparison) -> tuple[tuple[str, ...], tuple[CoherenceRow, ...]]:
     """Names of the octaves, and a row for every pair of channels; nothing for a single channel."""
-    found = metrics.get("coherence")
-    if not found:
+    coherence = metrics.coherence
+    if coherence is None:
         return (), ()
     rows = tuple(
         CoherenceRow(
@@ -52,10 +56,10 @@ def coherence_rows(metrics: Metrics) -> tuple[tuple[str, ...], tuple[CoherenceRo
             tuple(
                 (format_number(room, 2), format_number(fit, 2), error <= CLOSE)
                 for room, fit, error in zip(
-                    found["target"][pair], found["fitted"][pair], found["error"][pair], strict=True
+                    coherence.target[pair], coherence.fitted[pair], coherence.error[pair], strict=True
                 )
             ),
         )
-        for pair in found["target"]
+        for pair in coherence.target
     )
-    return tuple(format_band(band) for band in octave_bands(metrics)), rows
+    return tuple(format_band(hz) for hz in metrics.octaves_hz), rows

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -20,16 +21,7 @@ _ANNOTATED_LINES = 8
 
 
 def feedback_matrix(fdn: FDN) -> Figure:
-    """Heat map of the feedback matrix U; row i feeds line i.
-
-    Parameters
-    ----------
-    fdn : FDN
-
-    Returns
-    -------
-    Figure
-    """
+    """Heat map of the feedback matrix U; row i feeds line i."""
     matrix = fdn.arrays.feedback_matrix
     size = matrix.shape[0]
     with figure_style():
@@ -51,7 +43,7 @@ def feedback_matrix(fdn: FDN) -> Figure:
                 axes.text(column + 1, row + 1, text, ha="center", va="center", color=colour, fontsize=8.0)
         axes.set(xlabel="From line j", ylabel="To line i")
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
+            _number_lines(axis)
         bar = figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02)
         bar.set_label("Coefficient / 1")
         bar.outline.set_visible(False)
@@ -61,15 +53,8 @@ def feedback_matrix(fdn: FDN) -> Figure:
 def line_parameters(fdn: FDN) -> Figure:
     """Delay, reverberation time, input gain and output gain of every line.
 
-    Parameters
-    ----------
-    fdn : FDN
-
-    Returns
-    -------
-    Figure
-        With several inputs or outputs each gets its own bar; reverberation times that depend on frequency are
-        shown as a span from the shortest to the longest.
+    With several inputs or outputs each gets its own bar; reverberation times that depend on frequency are
+    shown as a span from the shortest to the longest.
     """
     arrays = fdn.arrays
     lines = np.arange(1, fdn.lines + 1)
@@ -88,8 +73,12 @@ def line_parameters(fdn: FDN) -> Figure:
         _grouped_bars(outputs, lines, arrays.output_gains.T)
         outputs.set(title="Output gain", xlabel="Line", ylabel="c / 1")
         inputs.set_xlim(0.4, fdn.lines + 0.6)
-        inputs.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
+        _number_lines(inputs.xaxis)
     return figure
+
+
+def _number_lines(axis: Axis) -> None:
+    axis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
 
 
 def _grouped_bars(axes: Axes, lines: npt.NDArray[np.int_], gains: npt.NDArray[np.float64]) -> None:

@@ -24,16 +24,7 @@ _FLOOR_DB = -60.0
 def octave_decays(target: Target, fitted: FloatArray, channel: int = 0) -> Figure:
     """Energy decay curves per octave, each in dB re its own start, the room's down to its noise knee.
 
-    Parameters
-    ----------
-    target : Target
-    fitted : ndarray, shape (channels, n)
-    channel : int
-
-    Returns
-    -------
-    Figure
-        One small diagram an octave, with the reverberation times of both.
+    One small diagram an octave, with the reverberation times of both.
     """
     from fdnlearn.acoustics.parameters import room_parameters
 
@@ -53,8 +44,8 @@ def octave_decays(target: Target, fitted: FloatArray, channel: int = 0) -> Figur
                 times[shown], level_db[shown], color=PALETTE["fdn"], linewidth=1.2, linestyle=(0, (4, 1.6))
             )
             axes.set(xlim=(0.0, 1.1 * end_s), ylim=(_FLOOR_DB, 3.0))
-            told = f"{_name(hz)}\n{_time(room[hz])} → {_time(fdn[hz])} s"
-            axes.set_title(told, fontsize=7.5, fontweight="normal")
+            title = f"{_name(hz)}\n{_time(room[hz])} → {_time(fdn[hz])} s"
+            axes.set_title(title, fontsize=7.5, fontweight="normal")
             axes.tick_params(labelsize=7.0)
             axes.xaxis.set_major_locator(MaxNLocator(3))
         for axes in grid[len(room) :]:

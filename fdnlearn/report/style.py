@@ -10,7 +10,10 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 #: Colours of the figures. In a page each becomes the CSS variable ``--fig-<name>``, the value given here its
 #: fallback; so each value must be one that no colour map produces.
@@ -22,6 +25,10 @@ PALETTE = {
     "room": "#0a63b8",
     "fdn": "#c04a06",
 }
+
+#: For more curves than room and network: legible on light and on dark ground, and never told apart by colour alone.
+FURTHER_COLOURS = ("#2a9d6f", "#a45fbf", "#b58900", "#6c7fd8", "#c2517f", "#5f8f9f")
+DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 
 #: Points. Narrow on purpose: one figure fills a telephone, two stand side by side on a desk, text legible in both.
 WIDTH_PT = 360.0
@@ -79,6 +86,19 @@ def new_figure(height_pt: float, *, square_axes: bool = False) -> Figure:
     """An empty figure of the common width; to be called within `figure_style`."""
     layout: Literal["constrained", "compressed"] = "compressed" if square_axes else "constrained"
     return Figure(figsize=(WIDTH_PT / 72.0, height_pt / 72.0), layout=layout)
+
+
+def write_plainly(axis: Axis) -> None:
+    """Plain numbers at the major ticks, none at the minor ones."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def set_log_levels(axes: Axes, least: float, most: float) -> None:
+    """Make the vertical axis logarithmic, with plain numbers at 1, or at 1, 2 and 5, of each decade."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if most / least < 50.0 else (1.0,)))
+    write_plainly(axes.yaxis)
 
 
 def to_svg(figure: Figure, name: str, label: str) -> str:

@@ -9,19 +9,17 @@ from fdnlearn.acoustics.grading import (
     ECHO_DENSITY_CHANCE_RMS,
     Grade,
     Judgement,
-    Metrics,
     curve_error,
-    format_band,
-    format_jnds,
-    format_number,
     judge,
-    octave_bands,
     verdict,
 )
+from fdnlearn.report.formatting import format_band, format_jnds, format_number
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
+
+    from fdnlearn.acoustics.values import Measurement
 
 _STYLES = {
     Grade.WITHIN: "green",
@@ -32,13 +30,13 @@ _STYLES = {
 }
 
 
-def metrics_table(metrics: Metrics, *, octaves: bool = False) -> Table:
+def metrics_table(metrics: Measurement, *, octaves: bool = False) -> Table:
     """Room and fit side by side, or the room alone where nothing has been fitted.
 
     Parameters
     ----------
-    metrics : mapping
-        As in `metrics.json`; without ``fitted`` the table shows the room and what counts.
+    metrics : Measurement
+        The metrics of a fit; of what has been measured without one the table shows the room and what counts.
     octaves : bool
         Add a section for each octave band.
 
@@ -50,7 +48,7 @@ def metrics_table(metrics: Metrics, *, octaves: bool = False) -> Table:
     from rich import box
     from rich.table import Table
 
-    compared = isinstance(metrics.get("fitted"), dict)
+    compared = metrics.fitted is not None
     table = Table(
         box=box.SIMPLE_HEAD, caption=_caption(metrics) if compared else None, caption_justify="left"
     )
@@ -63,7 +61,7 @@ def metrics_table(metrics: Metrics, *, octaves: bool = False) -> Table:
         table.add_column("Error", justify="right", no_wrap=True)
         table.add_column("JND", justify="right", no_wrap=True)
     table.add_column("", overflow="fold")
-    bands: tuple[str | None, ...] = (None, *octave_bands(metrics)) if octaves else (None,)
+    bands: tuple[int | None, ...] = (None, *metrics.octaves_hz) if octaves else (None,)
     for band in bands:
         for number, judgement in enumerate(judge(metrics, band)):
             cells = _cells(judgement) if compared else _room_cells(judgement)
@@ -100,17 +98,17 @@ def _cells(judgement: Judgement) -> list[Text]:
 def _room_cells(judgement: Judgement) -> list[Text]:
     quantity = judgement.quantity
     grade = Grade.WITHIN if judgement.counts else Grade.NOT_COUNTED
-    told = f"{grade.symbol} {'counts' if judgement.counts else judgement.reason}"
+    words = f"{grade.symbol} {'counts' if judgement.counts else judgement.reason}"
     style = _STYLES[grade]
     value = format_number(judgement.target, quantity.decimals, quantity.unit)
-    return [_text(quantity.symbol), _text(value), _text(told, style)]
+    return [_text(quantity.symbol), _text(value), _text(words, style)]
 
 
 def _words(judgement: Judgement) -> str:
     return f"{judgement.grade.words}: {judgement.reason}" if judgement.reason else judgement.grade.words
 
 
-def _caption(metrics: Metrics) -> str:
+def _caption(metrics: Measurement) -> str:
     summary = verdict(judge(metrics))
     counted = f"{summary.within} of {summary.counted} counted broadband quantities"
     return f"{counted} within one just-noticeable difference (JND)"

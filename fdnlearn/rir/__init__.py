@@ -6,9 +6,9 @@ from pathlib import Path
 
 from fdnlearn.rir.preparation import Channel, prepare_target
 from fdnlearn.rir.reading import Recording, read_recording
-from fdnlearn.rir.target import Step, Target
+from fdnlearn.rir.target import PreparationStep, Target
 
-__all__ = ["Recording", "Step", "Target", "load_target", "prepare_target", "read_recording"]
+__all__ = ["PreparationStep", "Recording", "Target", "load_target", "prepare_target", "read_recording"]
 
 
 def load_target(path: str | Path, *, sample_rate_hz: int, channel: Channel = None) -> Target:

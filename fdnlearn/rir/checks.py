@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 #: The shortest response after its onset: one window of the echo density profile and some.
 SHORTEST_S = 25e-3
@@ -19,7 +19,10 @@ LATE_ONSET_S = 0.1
 _FLAT_TOP = 3
 
 
-def check_content(subject: str, samples: FloatArray, sample_rate_hz: int) -> None:
+@shapes_checked
+def check_content(
+    subject: str, samples: Float64[FloatArray, "channels samples"], sample_rate_hz: int
+) -> None:
     """Refuse samples that no response can be found in.
 
     Parameters
@@ -82,7 +85,8 @@ def check_decay(subject: str, decay_db: float, decay_s: float) -> None:
         )
 
 
-def is_clipped(h: FloatArray) -> bool:
+@shapes_checked
+def is_clipped(h: Float64[FloatArray, " samples"]) -> bool:
     """Whether the largest or smallest value is a flat top, or is met again and again at full scale.
 
     Parameters

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,9 +11,25 @@ from fdnlearn.acoustics.coherence import coherence_json, late_part
 from fdnlearn.acoustics.echo_density import echo_density
 from fdnlearn.acoustics.energy_decay import schroeder
 from fdnlearn.acoustics.onset import find_onset
-from fdnlearn.acoustics.parameters import QUANTITIES, Judgement, RoomParameters, room_parameters
-from fdnlearn.acoustics.ringing import Line, ringing, windows_s
+from fdnlearn.acoustics.parameters import (
+    QUANTITIES,
+    BandParameters,
+    Measurability,
+    RoomParameters,
+    room_parameters,
+)
+from fdnlearn.acoustics.ringing import ringing, windows_s
+from fdnlearn.acoustics.values import (
+    BandErrors,
+    BandMeasurability,
+    BandValues,
+    BroadbandErrors,
+    ByBand,
+    ErrorsByBand,
+    measurability_of,
+)
 from fdnlearn.base.types import FloatArray
+from fdnlearn.rir.metrics_document import Coherence, FitComparison
 
 if TYPE_CHECKING:
     from fdnlearn.rir.target import Target
@@ -38,61 +52,7 @@ _ERRORS = {
 EDC_RANGE_DB = 35.0
 
 
-@dataclass(frozen=True)
-class BandComparison:
-    """Target, fit and error of one band, and what of it counts."""
-
-    target: Values
-    fitted: Values
-    error: Values
-    measurable: Mapping[str, Judgement]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A fit held against its target.
-
-    Attributes
-    ----------
-    broadband : BandComparison
-        Its `error` also holds ``edc_rms_db`` and ``edp_rms``.
-    octave : mapping of int to BandComparison
-        By nominal centre frequency.
-    ringing : tuple of Line
-        What stands out of the fit's late spectrum and not of the target's, of all channels.
-    coherence : mapping or None
-        As `coherence.coherence_json` returns it; None for a single channel.
-    """
-
-    broadband: BandComparison
-    octave: Mapping[int, BandComparison]
-    ringing: tuple[Line, ...]
-    coherence: Mapping[str, Mapping[str, list[float]]] | None
-
-    def to_json(self) -> dict[str, Any]:
-        """``target``, ``fitted``, ``error`` and ``measurable``, each by band; ``ringing`` and ``coherence``.
-
-        Returns
-        -------
-        dict
-            Ready for `json.dumps`: finite numbers, or None where there is no value.
-        """
-        document: dict[str, Any] = {}
-        for part in ("target", "fitted", "error"):
-            document[part] = {
-                "broadband": dict(getattr(self.broadband, part)),
-                "octave": {str(hz): dict(getattr(band, part)) for hz, band in self.octave.items()},
-            }
-        document["measurable"] = {
-            "broadband": _judgements_json(self.broadband),
-            "octave": {str(hz): _judgements_json(band) for hz, band in self.octave.items()},
-        }
-        document["ringing"] = [dataclasses.asdict(line) for line in self.ringing]
-        document["coherence"] = self.coherence
-        return document
-
-
-def compare(target: Target, fitted_ir: FloatArray, fitted_rate_hz: float) -> Comparison:
+def compare(target: Target, fitted_ir: FloatArray, fitted_rate_hz: float) -> FitComparison:
     """Measure target and fit alike and take the differences.
 
     The target is measured on `Target.samples` with its noise taken out; the fit, which has none, by plain
@@ -110,7 +70,7 @@ def compare(target: Target, fitted_ir: FloatArray, fitted_rate_hz: float) -> Com
 
     Returns
     -------
-    Comparison
+    FitComparison
 
     Raises
     ------
@@ -127,28 +87,35 @@ def compare(target: Target, fitted_ir: FloatArray, fitted_rate_hz: float) -> Com
         (room_parameters(t, rate, "auto"), room_parameters(f, rate, "none"))
         for t, f in zip(target.samples, fitted, strict=True)
     ]
-    broadband = _compare_band(pairs, None)
     curves = list(zip(target.samples, target.energy_decay, fitted, strict=True))
-    whole = {
+    curve_errors = {
         "edc_rms_db": _mean([edc_rms_db(edc, f) for _, edc, f in curves]),
         "edp_rms": _mean([edp_rms(target, t, f) for t, _, f in curves]),
     }
-    broadband = BandComparison(
-        broadband.target, broadband.fitted, {**broadband.error, **whole}, broadband.measurable
-    )
     mixing_time_s = target.mixing_time_s
     usable_s = target.length_samples / rate
-    rings = [
+    lines = [
         line
         for t, edc, f in curves
         for line in ringing(t, f, rate, windows_s(edc, rate, mixing_time_s, usable_s))
     ]
     late = late_part(target.energy_decay[0], rate, mixing_time_s, target.length_samples, len(fitted))
-    return Comparison(
-        broadband,
-        {hz: _compare_band(pairs, hz) for hz in pairs[0][0].octave},
-        tuple(rings),
-        None if late is None else coherence_json(target.samples, fitted, late),
+    octaves_hz = tuple(pairs[0][0].octave)
+    rooms, fits = [room for room, _ in pairs], [fit for _, fit in pairs]
+    return FitComparison(
+        target=ByBand(broadband=_values(rooms, None), octave={hz: _values(rooms, hz) for hz in octaves_hz}),
+        fitted=ByBand(broadband=_values(fits, None), octave={hz: _values(fits, hz) for hz in octaves_hz}),
+        error=ErrorsByBand(
+            broadband=BroadbandErrors(**_errors(pairs, None), **curve_errors),
+            octave={hz: BandErrors(**_errors(pairs, hz)) for hz in octaves_hz},
+        ),
+        measurable=ByBand(
+            broadband=_measurability(rooms, None), octave={hz: _measurability(rooms, hz) for hz in octaves_hz}
+        ),
+        ringing=tuple(lines),
+        coherence=None
+        if late is None
+        else Coherence.model_validate(coherence_json(target.samples, fitted, late)),
     )
 
 
@@ -202,19 +169,26 @@ def edp_rms(target: Target, samples: FloatArray, fitted_ir: FloatArray) -> float
     return float(np.sqrt(np.mean(np.square(profiles[0][:frames] - profiles[1][:frames]))))
 
 
-def _compare_band(pairs: list[tuple[RoomParameters, RoomParameters]], hz: int | None) -> BandComparison:
+def _band(room: RoomParameters, hz: int | None) -> BandParameters:
+    return room.broadband if hz is None else room.octave[hz]
+
+
+def _values(channels: list[RoomParameters], hz: int | None) -> BandValues:
     """One band (None: broadband), averaged over channels."""
-    bands = [tuple(p.broadband if hz is None else p.octave[hz] for p in pair) for pair in pairs]
-    target = [t.values() for t, _ in bands]
-    fitted = [f.values() for _, f in bands]
-    return BandComparison(
-        target={name: _mean([values[name] for values in target]) for name in QUANTITIES},
-        fitted={name: _mean([values[name] for values in fitted]) for name in QUANTITIES},
-        error={
-            key: _mean([_error(key, t, f) for t, f in zip(target, fitted, strict=True)]) for key in _ERRORS
-        },
-        measurable={name: _all_count([t.judgements[name] for t, _ in bands]) for name in QUANTITIES},
-    )
+    values = [_band(room, hz).values() for room in channels]
+    return BandValues(**{name: _mean([channel[name] for channel in values]) for name in QUANTITIES})
+
+
+def _errors(pairs: list[tuple[RoomParameters, RoomParameters]], hz: int | None) -> Values:
+    """Errors of one band, averaged over channels."""
+    bands = [(_band(room, hz).values(), _band(fit, hz).values()) for room, fit in pairs]
+    return {key: _mean([_error(key, target, fitted) for target, fitted in bands]) for key in _ERRORS}
+
+
+def _measurability(channels: list[RoomParameters], hz: int | None) -> BandMeasurability:
+    """Of one band: what counts on every channel."""
+    bands = [_band(room, hz).measurability for room in channels]
+    return measurability_of({name: _all_count([band[name] for band in bands]) for name in QUANTITIES})
 
 
 def _error(key: str, target: Values, fitted: Values) -> float | None:
@@ -232,14 +206,6 @@ def _mean(values: list[float | None]) -> float | None:
     return float(np.mean(present)) if len(present) == len(values) else None
 
 
-def _all_count(judgements: list[Judgement]) -> Judgement:
+def _all_count(channels: list[Measurability]) -> Measurability:
     """The first that does not count, or the first."""
-    return next((judgement for judgement in judgements if not judgement.counts), judgements[0])
-
-
-def _judgements_json(band: BandComparison) -> dict[str, dict[str, bool | str]]:
-    """Judgements by the quantity's name without its unit."""
-    return {
-        name.split("_")[0]: {"counts": judgement.counts, "reason": judgement.reason}
-        for name, judgement in band.measurable.items()
-    }
+    return next((channel for channel in channels if not channel.counts), channels[0])

@@ -1,4 +1,4 @@
-"""From a recording to the target of a fit: pure functions, each step noted as data."""
+"""From a recording to the target of a fit: pure functions that return what they did and what is worth a warning."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fdnlearn.base.types import FloatArray
 from fdnlearn.rir.checks import LATE_ONSET_S, SHORTEST_S, check_content, check_decay, is_clipped
 from fdnlearn.rir.reading import Recording
 from fdnlearn.rir.resampling import LARGEST_FACTOR, factors, resample
-from fdnlearn.rir.target import Step, Target
+from fdnlearn.rir.target import PreparationStep, Target
 
 Channel = int | Literal["all"] | None
 
@@ -54,44 +54,34 @@ def prepare_target(
     source_hz = recording.sample_rate_hz
     duration_s = recording.samples.shape[1] / source_hz
     steps = [
-        Step(
+        PreparationStep(
             "read",
             f"{recording.encoding}, {recording.samples.shape[0]} channel(s), {source_hz} Hz, {duration_s:.3f} s",
         )
     ]
-    notes: list[str] = []
-    samples = _choose(recording, channel, subject, steps, notes)
+    samples, channel_steps, warnings = _chosen_channels(recording, channel, subject)
+    steps += channel_steps
     check_content(subject, samples, source_hz)
     if any(is_clipped(h) for h in samples):
-        notes.append("The recording is clipped: its direct sound is louder than it says.")
-    rate = _rate(subject, source_hz, sample_rate_hz, notes)
+        warnings.append("The recording is clipped: its direct sound is louder than it says.")
+    rate, rate_warnings = _fit_rate(subject, source_hz, sample_rate_hz)
+    warnings += rate_warnings
     # Squares of very loud or very quiet float files would leave the range of double precision.
     scale = float(np.abs(samples).max())
     samples = resample(samples / scale, source_hz, rate)
     if rate != source_hz:
-        steps.append(Step("resample", f"{source_hz} Hz to {rate} Hz, linear phase, 150 dB stop band"))
+        steps.append(
+            PreparationStep("resample", f"{source_hz} Hz to {rate} Hz, linear phase, 150 dB stop band")
+        )
 
     onset = find_onset(samples)
-    starts = [find_direct(h, find_onset(h), rate) for h in samples]
-    direct = min(starts)
-    polarity = 1 if samples[0, starts[0]] > 0.0 else -1
-    steps.append(
-        Step(
-            "align",
-            f"onset (-20 dB) at {1e3 * onset / rate:.2f} ms, direct sound at {1e3 * direct / rate:.2f} ms",
-        )
-    )
-    if onset / rate > LATE_ONSET_S:
-        notes.append(f"The response starts late, after {1e3 * onset / rate:.0f} ms; the silence is cut off.")
-    if polarity < 0:
-        steps.append(Step("polarity", "direct sound was negative: inverted"))
-        notes.append(
-            "The direct sound is negative: polarity is inverted for the fit and restored in its output."
-        )
+    direct_of_channels = [find_direct(h, find_onset(h), rate) for h in samples]
+    direct = min(direct_of_channels)
+    polarity = 1 if samples[0, direct_of_channels[0]] > 0.0 else -1
     samples, gathered = _gather_direct(polarity * samples, direct)
-    steps.append(
-        Step("direct", f"rising flank gathered into sample 0: {100.0 * gathered:.1f} % of the energy")
-    )
+    align_steps, align_warnings = _alignment(onset, direct, polarity, gathered, rate)
+    steps += align_steps
+    warnings += align_warnings
 
     # One knee for all channels, found on their summed energy.
     together = np.sqrt(np.sum(np.square(samples), axis=0))
@@ -102,14 +92,16 @@ def prepare_target(
     energy_decay, noise_power = _decays(samples, floor, length)
     joint = energy_decay.sum(axis=0)
     range_db = float(np.min(10.0 * np.log10(energy_decay[:, 0] / energy_decay[:, -1])))
-    steps.append(Step("noise", _noise_detail(floor, rate, range_db, inr_db)))
     time_s, time_name = _reverberation_time(joint, rate, inr_db, floor)
-    steps.append(Step("decay", f"reverberation time {time_s:.3f} s ({time_name})"))
     if time_name != "T30":
-        notes.append(_range_warning(range_db, inr_db, time_name))
+        warnings.append(_range_warning(range_db, inr_db, time_name))
 
     norm = float(np.sqrt(np.sum(np.square(samples[:, :length]))))
-    steps.append(Step("normalise", f"unit energy over {length / rate:.3f} s"))
+    steps += [
+        PreparationStep("noise", _noise_detail(floor, rate, range_db, inr_db)),
+        PreparationStep("decay", f"reverberation time {time_s:.3f} s ({time_name})"),
+        PreparationStep("normalise", f"unit energy over {length / rate:.3f} s"),
+    ]
     return Target(
         name=recording.name,
         sha256=recording.sha256,
@@ -126,26 +118,52 @@ def prepare_target(
         direct_s=direct / rate,
         source_sample_rate_hz=source_hz,
         steps=tuple(steps),
-        warnings=tuple(notes),
+        warnings=tuple(warnings),
     )
 
 
-def _choose(
-    recording: Recording, channel: Channel, subject: str, steps: list[Step], notes: list[str]
-) -> FloatArray:
-    """The wanted channels."""
+def _chosen_channels(
+    recording: Recording, channel: Channel, subject: str
+) -> tuple[FloatArray, list[PreparationStep], list[str]]:
+    """The samples of the channels asked for, the step that choosing them was, and what to warn of."""
     count = recording.samples.shape[0]
     if channel == "all":
-        return recording.samples
-    if channel is None:
-        if count > 1:
-            notes.append(f"The file has {count} channels; only the first is used (choose with --channel).")
-        channel = 0
-    if not 0 <= channel < count:
-        raise UsageError(subject, f"has no channel {channel}", f"choose one of 0 to {count - 1}, or all")
-    if count > 1:
-        steps.append(Step("channel", f"channel {channel} of {count}"))
-    return recording.samples[channel : channel + 1]
+        return recording.samples, [], []
+    index = 0 if channel is None else channel
+    if not 0 <= index < count:
+        raise UsageError(subject, f"has no channel {index}", f"choose one of 0 to {count - 1}, or all")
+    steps = [PreparationStep("channel", f"channel {index} of {count}")] if count > 1 else []
+    warnings = (
+        [f"The file has {count} channels; only the first is used (choose with --channel)."]
+        if count > 1 and channel is None
+        else []
+    )
+    return recording.samples[index : index + 1], steps, warnings
+
+
+def _alignment(
+    onset: int, direct: int, polarity: int, gathered: float, rate: int
+) -> tuple[list[PreparationStep], list[str]]:
+    """What aligning and inverting did, and what to warn of."""
+    steps = [
+        PreparationStep(
+            "align",
+            f"onset (-20 dB) at {1e3 * onset / rate:.2f} ms, direct sound at {1e3 * direct / rate:.2f} ms",
+        )
+    ]
+    warnings = []
+    if onset / rate > LATE_ONSET_S:
+        warnings.append(
+            f"The response starts late, after {1e3 * onset / rate:.0f} ms; the silence is cut off."
+        )
+    if polarity < 0:
+        steps.append(PreparationStep("polarity", "direct sound was negative: inverted"))
+        warnings.append(
+            "The direct sound is negative: polarity is inverted for the fit and restored in its output."
+        )
+    flank = f"rising flank gathered into sample 0: {100.0 * gathered:.1f} % of the energy"
+    steps.append(PreparationStep("direct", flank))
+    return steps, warnings
 
 
 def _gather_direct(samples: FloatArray, direct: int) -> tuple[FloatArray, float]:
@@ -161,18 +179,18 @@ def _gather_direct(samples: FloatArray, direct: int) -> tuple[FloatArray, float]
     return cut, float(flank.sum() / np.sum(np.square(cut)))
 
 
-def _rate(subject: str, source_hz: int, wanted_hz: int, notes: list[str]) -> int:
-    """The rate of the fit: never above the recording's."""
-    if wanted_hz > source_hz:
-        notes.append(f"The recording's rate is {source_hz} Hz: the fit is made there, not at {wanted_hz} Hz.")
-        return source_hz
-    if max(factors(source_hz, wanted_hz)) > LARGEST_FACTOR:
+def _fit_rate(subject: str, source_hz: int, requested_hz: int) -> tuple[int, list[str]]:
+    """The rate of the fit, never above the recording's, and what to warn of."""
+    if requested_hz > source_hz:
+        warning = f"The recording's rate is {source_hz} Hz: the fit is made there, not at {requested_hz} Hz."
+        return source_hz, [warning]
+    if max(factors(source_hz, requested_hz)) > LARGEST_FACTOR:
         raise FdnlearnError(
             subject,
-            f"has a rate of {source_hz} Hz, which has no simple ratio to {wanted_hz} Hz",
+            f"has a rate of {source_hz} Hz, which has no simple ratio to {requested_hz} Hz",
             f"choose --sample-rate {source_hz}, or convert the file to a common rate",
         )
-    return wanted_hz
+    return requested_hz, []
 
 
 def _decays(samples: FloatArray, floor: NoiseFloor, length: int) -> tuple[FloatArray, FloatArray]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 #: An impulse response is shorter than this; a longer file is music, or a header that lies.
 LONGEST_S = 180.0
@@ -22,6 +22,7 @@ _NOT_AUDIO = "give a WAV, FLAC, AIFF or SOFA file"
 _UNKNOWN_SIZES = (0, 0x7FFFFFFF, 0xFFFFFFFF)
 
 
+@shapes_checked
 @dataclass(frozen=True)
 class Recording:
     """A file's samples and what identifies it.
@@ -42,7 +43,7 @@ class Recording:
     name: str
     sha256: str
     sample_rate_hz: int
-    samples: FloatArray
+    samples: Float64[FloatArray, "channels samples"]
     encoding: str
 
 
@@ -158,15 +159,15 @@ def _missing_bytes(path: Path) -> int:
     with path.open("rb") as file:
         head = file.read(12)
         if head[:4] in (b"RIFF", b"RIFX") and head[8:] == b"WAVE":
-            order, wanted = ("little" if head[:4] == b"RIFF" else "big"), b"data"
+            order, sound_chunk = ("little" if head[:4] == b"RIFF" else "big"), b"data"
         elif head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
-            order, wanted = "big", b"SSND"
+            order, sound_chunk = "big", b"SSND"
         else:
             return 0
         while len(chunk := file.read(8)) == 8:
             length = int.from_bytes(chunk[4:], order)  # type: ignore[arg-type]
             start = file.tell()
-            if chunk[:4] == wanted:
+            if chunk[:4] == sound_chunk:
                 return 0 if length in _UNKNOWN_SIZES else max(0, start + length - size)
             file.seek(start + length + length % 2)
     return 0

@@ -6,7 +6,7 @@ from math import gcd
 
 import numpy as np
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 #: Attenuation of everything beyond the lower of the two Nyquist frequencies.
 STOP_BAND_DB = 150.0
@@ -16,33 +16,36 @@ PASS_BAND = 0.95
 LARGEST_FACTOR = 50_000
 
 
-def factors(source_hz: int, wanted_hz: int) -> tuple[int, int]:
+def factors(source_hz: int, target_hz: int) -> tuple[int, int]:
     """Up- and downsampling factors, the ratio in lowest terms."""
-    common = gcd(source_hz, wanted_hz)
-    return wanted_hz // common, source_hz // common
+    common = gcd(source_hz, target_hz)
+    return target_hz // common, source_hz // common
 
 
-def resample(samples: FloatArray, source_hz: int, wanted_hz: int) -> FloatArray:
+@shapes_checked
+def resample(
+    samples: Float64[FloatArray, "*channels samples"], source_hz: int, target_hz: int
+) -> Float64[FloatArray, "*channels resampled"]:
     """Convert the rate along the last axis without delay.
 
     Polyphase filter with a Kaiser-windowed linear-phase low-pass: 150 dB stop band, pass band to 95 % of the
     lower Nyquist frequency. Sample 0 stays where it is in time; waveform amplitudes are kept, so the frequency
-    response of an impulse response is scaled by ``wanted_hz / source_hz``.
+    response of an impulse response is scaled by ``target_hz / source_hz``.
 
     Parameters
     ----------
     samples : ndarray, shape (..., n)
-    source_hz, wanted_hz : int
+    source_hz, target_hz : int
 
     Returns
     -------
-    ndarray, shape (..., ceil(n * wanted_hz / source_hz))
+    ndarray, shape (..., ceil(n * target_hz / source_hz))
     """
-    if source_hz == wanted_hz:
+    if source_hz == target_hz:
         return samples
     from scipy.signal import resample_poly
 
-    up, down = factors(source_hz, wanted_hz)
+    up, down = factors(source_hz, target_hz)
     taps = _low_pass(max(up, down))
     # SciPy's stubs do not know that the window may be the filter itself.
     converted: FloatArray = resample_poly(samples, up, down, axis=-1, window=taps)  # type: ignore[call-overload]

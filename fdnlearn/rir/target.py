@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fdnlearn.acoustics.echo_density import WINDOW_S, echo_density
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 #: Where a response counts as mixed: its normalised echo density; one itself is lost in the scatter.
 _MIXED = 0.9
@@ -15,7 +15,7 @@ _PROFILE_HOP_S = 0.001
 
 
 @dataclass(frozen=True)
-class Step:
+class PreparationStep:
     """One preparation step, kept as data so that a report can show it.
 
     Attributes
@@ -30,6 +30,7 @@ class Step:
     detail: str
 
 
+@shapes_checked
 @dataclass(frozen=True)
 class Target:
     """A prepared room impulse response.
@@ -69,7 +70,7 @@ class Target:
         Where, in the recording, the -20 dB onset and the direct sound lie.
     source_sample_rate_hz : int
         Rate of the recording.
-    steps : tuple of Step
+    steps : tuple of PreparationStep
         What was done, in order.
     warnings : tuple of str
         What the user should know about the recording, one sentence each.
@@ -78,10 +79,10 @@ class Target:
     name: str
     sha256: str
     sample_rate_hz: int
-    samples: FloatArray
+    samples: Float64[FloatArray, "channels total_samples"]
     length_samples: int
-    energy_decay: FloatArray
-    noise_power: FloatArray
+    energy_decay: Float64[FloatArray, "channels length_samples"]
+    noise_power: Float64[FloatArray, " channels"]
     range_db: float
     reverberation_time_s: float
     gain: float
@@ -89,16 +90,18 @@ class Target:
     onset_s: float
     direct_s: float
     source_sample_rate_hz: int
-    steps: tuple[Step, ...]
+    steps: tuple[PreparationStep, ...]
     warnings: tuple[str, ...]
 
     @property
     def mixing_time_s(self) -> float:
         """When the normalised echo density (Abel & Huang, AES 121, 2006) of the first channel first reaches 0.9."""
         fs = self.sample_rate_hz
-        heard = max(round(2 * WINDOW_S * fs), min(self.length_samples, round(self.reverberation_time_s * fs)))
+        longest = max(
+            round(2 * WINDOW_S * fs), min(self.length_samples, round(self.reverberation_time_s * fs))
+        )
         hop = max(1, round(_PROFILE_HOP_S * fs))
-        profile = echo_density(self.samples[0, :heard], fs, hop=hop)
+        profile = echo_density(self.samples[0, :longest], fs, hop=hop)
         mixed = np.flatnonzero(profile >= _MIXED)
         frame = int(mixed[0]) if mixed.size else max(profile.size - 1, 0)
         return frame * hop / fs + WINDOW_S / 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -23,14 +22,24 @@ from fdnlearn.fdn import save_fdn
 from fdnlearn.fitting import Status
 from fdnlearn.model.learned import learned_response
 from fdnlearn.render import impulse_response
-from fdnlearn.render.stereo import told, widened
+from fdnlearn.render.stereo import widened, widening_effect
 from fdnlearn.report import ReportData, write_report
 from fdnlearn.rir.metrics import compare
+from fdnlearn.rir.metrics_document import (
+    FitComparison,
+    Metrics,
+    RecordingFacts,
+    StereoChanges,
+    dumps_metrics,
+)
 
 if TYPE_CHECKING:
     from fdnlearn.fdn import FDN
     from fdnlearn.fitting import Progress, Solution
     from fdnlearn.rir.target import Target
+
+#: What fits are made by.
+PROGRAM = f"fdnlearn {__version__}"
 
 
 @dataclass(frozen=True)
@@ -45,12 +54,10 @@ class Evaluation:
         The network with its provenance.
     response : ndarray, shape (channels, n)
         What was fitted renders, at the level of the recording: of a stereo version the middle.
-    heard : ndarray, shape (outputs, n)
+    rendered : ndarray, shape (outputs, n)
         What `fdn` renders.
-    metrics : mapping
+    metrics : Metrics
         As in `metrics.json`.
-    unsnapped_metrics : mapping or None
-        The comparison before the delays were rounded, where they were.
     warnings : tuple of str
         Of the fit.
     """
@@ -58,9 +65,8 @@ class Evaluation:
     solution: Solution
     fdn: FDN
     response: FloatArray
-    heard: FloatArray
-    metrics: Mapping[str, Any]
-    unsnapped_metrics: Mapping[str, Any] | None
+    rendered: FloatArray
+    metrics: Metrics
     warnings: tuple[str, ...]
 
 
@@ -91,69 +97,41 @@ def evaluate(
     UsageError
         If a second output is asked of a network that cannot have one.
     """
-    target, result = solution.target, solution
-    settings = {**dataclasses.asdict(solution.config), "channel": channel, "stereo": stereo, **more}
-    response = np.asarray(impulse_response(result.fdn), dtype=np.float64)
-    comparison = _compare(target, result.fdn, response)
+    target = solution.target
+    settings = {**solution.config.settings(), "channel": channel, "stereo": stereo, **more}
+    response = np.asarray(impulse_response(solution.fdn), dtype=np.float64)
+    comparison = _compare(target, solution.fdn, response)
     unsnapped = None
-    if result.unsnapped is not None:
+    if solution.unsnapped is not None:
         # No renderer plays fractional delays as they are.
-        unsnapped = _compare(target, result.unsnapped, learned_response(result.unsnapped, kernel="cpu")[:, 0])
-    warnings = list(result.warnings)
-    if result.status is Status.INTERRUPTED:
-        warnings.append("The fit was interrupted: this is the best network until then.")
-    if not all(delay.is_integer() for delay in result.fdn.delays_samples):
-        warnings.append(
-            "The delays are fractional: every renderer rounds them, and the metrics say what that gives."
-        )
-    provenance = {
-        **result.fdn.provenance,
-        "program": f"fdnlearn {__version__}",
-        "method": settings["method"],
-        "seed": settings["seed"],
-        "settings": dict(settings),
-        "target": {"name": target.name, "sha256": target.sha256},
-        "status": result.status.value,
-        "metrics": {
-            "before_snapping": unsnapped["error"]["broadband"] if unsnapped else None,
-            "after_snapping": comparison["error"]["broadband"],
-        },
-    }
-    fdn = widened(result.fdn, settings["seed"]) if stereo else result.fdn
-    metrics = {
-        "recording": {
-            "name": target.name,
-            "sha256": target.sha256,
-            "sample_rate_hz": target.source_sample_rate_hz,
-            "onset_s": target.onset_s,
-            "direct_s": target.direct_s,
-            "range_db": target.range_db,
-            "reverberation_time_s": target.reverberation_time_s,
-            "steps": {step.name: step.detail for step in target.steps},
-        },
-        **comparison,
-        "before_snapping": unsnapped,
-        "stereo": told(result.fdn, fdn) if stereo else None,
-        "loss": result.loss if math.isfinite(result.loss) else None,
-        "seconds": round(result.seconds, 3),
-        "iterations": result.iterations,
-        "status": result.status.value,
-        "settings": dict(settings),
-        "warnings": [*target.warnings, *warnings],
-        "program": provenance["program"],
-    }
+        unsnapped_response = learned_response(solution.unsnapped, kernel="cpu")[:, 0]
+        unsnapped = _compare(target, solution.unsnapped, unsnapped_response)
+    warnings = _warnings(solution)
+    fdn = widened(solution.fdn, settings["seed"]) if stereo else solution.fdn
+    metrics = Metrics(
+        recording=_facts_of(target),
+        **{name: getattr(comparison, name) for name in FitComparison.model_fields},
+        before_snapping=unsnapped,
+        stereo=StereoChanges.model_validate(widening_effect(solution.fdn, fdn)) if stereo else None,
+        loss=solution.loss if math.isfinite(solution.loss) else None,
+        seconds=round(solution.seconds, 3),
+        iterations=solution.iterations,
+        status=solution.status.value,
+        settings=json.loads(json.dumps(settings)),
+        warnings=(*target.warnings, *warnings),
+        program=PROGRAM,
+    )
     return Evaluation(
         solution=solution,
-        fdn=fdn.model_copy(update={"provenance": provenance}),
+        fdn=fdn.model_copy(update={"provenance": _provenance(solution, settings, comparison, unsnapped)}),
         response=response,
-        heard=response if fdn is result.fdn else np.asarray(impulse_response(fdn), dtype=np.float64),
+        rendered=np.asarray(impulse_response(fdn), dtype=np.float64) if stereo else response,
         metrics=metrics,
-        unsnapped_metrics=unsnapped,
-        warnings=tuple(warnings),
+        warnings=warnings,
     )
 
 
-def write(folder: Path, done: Evaluation, *, report: bool = True) -> None:
+def write(folder: Path, evaluation: Evaluation, *, report: bool = True) -> None:
     """Write every result file of a fit into an existing folder; the page, whose figures take longest, if asked for.
 
     Raises
@@ -161,29 +139,16 @@ def write(folder: Path, done: Evaluation, *, report: bool = True) -> None:
     FdnlearnError, OSError
         If one of them cannot be written.
     """
-    result, target = done.solution, done.solution.target
+    fdn, target, history = evaluation.fdn, evaluation.solution.target, evaluation.solution.history
     recording = target.samples * (target.gain * target.polarity)
     write_audio(folder / "target.wav", recording, target.sample_rate_hz)
-    write_audio(folder / "ir.wav", done.heard, done.fdn.sample_rate_hz)
-    write_text(folder / "history.csv", history_csv(result.history))
+    write_audio(folder / "ir.wav", evaluation.rendered, fdn.sample_rate_hz)
+    write_text(folder / "history.csv", history_csv(history))
     if report:
-        write_report(
-            folder / "report.html",
-            ReportData(
-                target=target,
-                fdn=done.fdn,
-                fitted=on_target_scale(done.fdn, done.response),
-                metrics=done.metrics,
-                history=result.history,
-                settings=done.metrics["settings"],
-                warnings=done.warnings,
-                version=__version__,
-                unsnapped_metrics=done.unsnapped_metrics,
-            ),
-        )
-    document = json.dumps(done.metrics, indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(folder / "metrics.json", document + "\n")
-    save_fdn(done.fdn, folder / "fdn.json")
+        fitted = on_target_scale(fdn, evaluation.response)
+        write_report(folder / "report.html", ReportData(target, fdn, fitted, evaluation.metrics, history))
+    write_text(folder / "metrics.json", dumps_metrics(evaluation.metrics))
+    save_fdn(fdn, folder / "fdn.json")
 
 
 def on_target_scale(fdn: FDN, response: FloatArray) -> FloatArray:
@@ -192,8 +157,55 @@ def on_target_scale(fdn: FDN, response: FloatArray) -> FloatArray:
     return response[:, start:] / (fdn.gain * fdn.polarity)
 
 
-def _compare(target: Target, fdn: FDN, response: FloatArray) -> dict[str, Any]:
-    return compare(target, on_target_scale(fdn, response), target.sample_rate_hz).to_json()
+def _compare(target: Target, fdn: FDN, response: FloatArray) -> FitComparison:
+    return compare(target, on_target_scale(fdn, response), target.sample_rate_hz)
+
+
+def _provenance(
+    solution: Solution,
+    settings: Mapping[str, Any],
+    comparison: FitComparison,
+    unsnapped: FitComparison | None,
+) -> dict[str, Any]:
+    """Where the network comes from, as `fdn.json` says it."""
+    return {
+        **solution.fdn.provenance,
+        "program": PROGRAM,
+        "method": settings["method"],
+        "seed": settings["seed"],
+        "settings": dict(settings),
+        "target": {"name": solution.target.name, "sha256": solution.target.sha256},
+        "status": solution.status.value,
+        "metrics": {
+            "before_snapping": unsnapped.error.broadband.model_dump() if unsnapped else None,
+            "after_snapping": comparison.error.broadband.model_dump(),
+        },
+    }
+
+
+def _warnings(solution: Solution) -> tuple[str, ...]:
+    """What a user should know of the fit."""
+    warnings = list(solution.warnings)
+    if solution.status is Status.INTERRUPTED:
+        warnings.append("The fit was interrupted: this is the best network until then.")
+    if not all(delay.is_integer() for delay in solution.fdn.delays_samples):
+        warnings.append(
+            "The delays are fractional: every renderer rounds them, and the metrics say what that gives."
+        )
+    return tuple(warnings)
+
+
+def _facts_of(target: Target) -> RecordingFacts:
+    return RecordingFacts(
+        name=target.name,
+        sha256=target.sha256,
+        sample_rate_hz=target.source_sample_rate_hz,
+        onset_s=target.onset_s,
+        direct_s=target.direct_s,
+        range_db=target.range_db,
+        reverberation_time_s=target.reverberation_time_s,
+        steps={step.name: step.detail for step in target.steps},
+    )
 
 
 def history_csv(history: Iterable[Progress]) -> str:

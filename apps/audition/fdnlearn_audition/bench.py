@@ -7,37 +7,20 @@ functions of the package by name, so that the server never imports what they nee
 from __future__ import annotations
 
 import importlib
-import multiprocessing
 import queue
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Any
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn_audition.limits import Limits
+from fdnlearn.base.processes import WorkerProcess
+from fdnlearn_audition.limits import VisitorLimits
 from fdnlearn_audition.messages import Refused, told
 
-_SPAWN = multiprocessing.get_context("spawn")
 #: Address space of a helper: a file that unfolds into more is refused by the system, not paid for.
 _MEMORY_BYTES = 12 << 30
-
-
-class _Helper:
-    """One process and the pipe to it."""
-
-    def __init__(self) -> None:
-        self.pipe, theirs = _SPAWN.Pipe()
-        self.process: BaseProcess = _SPAWN.Process(target=_serve, args=(theirs,), daemon=True)
-        self.process.start()
-        theirs.close()
-
-    def end(self) -> None:
-        self.pipe.close()
-        self.process.kill()
-        self.process.join()
 
 
 class Bench:
@@ -45,13 +28,13 @@ class Bench:
 
     Parameters
     ----------
-    limits : Limits
+    limits : VisitorLimits
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: VisitorLimits) -> None:
         self._limits = limits
-        self._free: queue.LifoQueue[_Helper | None] = queue.LifoQueue()
-        self._all: set[_Helper] = set()
+        self._free: queue.LifoQueue[WorkerProcess | None] = queue.LifoQueue()
+        self._all: set[WorkerProcess] = set()
         self._lock = threading.Lock()
         for _ in range(limits.helpers):
             self._free.put(None)
@@ -110,17 +93,17 @@ class Bench:
         for helper in list(self._all):
             self._dismiss(helper)
 
-    def _started(self, helper: _Helper | None) -> _Helper:
-        if helper is not None and helper.process.is_alive():
+    def _started(self, helper: WorkerProcess | None) -> WorkerProcess:
+        if helper is not None and helper.alive:
             return helper
         if helper is not None:
             self._dismiss(helper)
-        new = _Helper()
+        new = WorkerProcess(_serve, name="helper")
         with self._lock:
             self._all.add(new)
         return new
 
-    def _dismiss(self, helper: _Helper) -> None:
+    def _dismiss(self, helper: WorkerProcess) -> None:
         with self._lock:
             self._all.discard(helper)
         helper.end()
@@ -128,11 +111,6 @@ class Bench:
 
 def _serve(pipe: Connection) -> None:
     """Life of a helper: take a task, run it, answer; until the server closes the pipe."""
-    import signal
-    import warnings
-
-    warnings.simplefilter("ignore")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(ImportError, OSError, ValueError):
         import resource
 

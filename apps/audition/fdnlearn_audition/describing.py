@@ -32,7 +32,8 @@ def describe(path: str, channel: int = 0) -> dict[str, Any]:
         If it is no impulse response.
     """
     from fdnlearn.acoustics import room_parameters
-    from fdnlearn.acoustics.grading import format_number, format_time
+    from fdnlearn.acoustics.values import measurement_of
+    from fdnlearn.report.formatting import format_number, format_time
     from fdnlearn.rir import prepare_target, read_recording
     from fdnlearn_audition.curves import room_curves
 
@@ -54,28 +55,11 @@ def describe(path: str, channel: int = 0) -> dict[str, Any]:
         ("C80", format_number(values.get("c80_db"), 1, "dB")),
         ("DRR", format_number(values.get("drr_db"), 1, "dB")),
     ]
-    measured = {
-        "target": {
-            "broadband": values,
-            "octave": {str(hz): band.values() for hz, band in room.octave.items()},
-        },
-        "measurable": {
-            "broadband": _counts(room.broadband),
-            "octave": {str(hz): _counts(band) for hz, band in room.octave.items()},
-        },
-    }
     return {
         "channels": channels,
         "facts": facts,
         "warnings": list(target.warnings),
-        "octaves": octave_rows(measured),
+        "octaves": octave_rows(measurement_of(room)),
         "curves": room_curves(target),
         "sample_rate_hz": recording.sample_rate_hz,
-    }
-
-
-def _counts(band: Any) -> dict[str, dict[str, Any]]:
-    return {
-        name.split("_")[0]: {"counts": judgement.counts, "reason": judgement.reason}
-        for name, judgement in band.judgements.items()
     }

@@ -97,7 +97,10 @@ def endpoints(room: ListeningRoom) -> None:
 
 
 class _clean_errors:
-    """Refusals become Gradio's errors, as one line; anything else becomes a line that gives nothing away."""
+    """Refusals become Gradio's errors, as one line.
+
+    Of any other error Gradio prints the trace on the server and tells the visitor nothing (`show_error` in `server`).
+    """
 
     def __enter__(self) -> None:
         pass

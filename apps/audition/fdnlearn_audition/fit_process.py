@@ -61,14 +61,9 @@ def run(pipe: Connection, stop: Event) -> None:
     Sends ``(kind, dict)``: ``"room"`` once, ``"progress"`` often, then ``"done"`` or ``"failed"``. Between the last
     iteration and ``"done"`` comes ``"writing"``.
     """
-    import signal
-    import warnings
-
     from fdnlearn.base.errors import FdnlearnError
     from fdnlearn_audition.messages import clean, told
 
-    warnings.simplefilter("ignore")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server's Ctrl-C is the server's
     for module in _NEEDED:
         importlib.import_module(module)
     try:
@@ -91,36 +86,41 @@ def run(pipe: Connection, stop: Event) -> None:
 
 
 def _fit(request: FitRequest, pipe: Connection, stop: Event) -> dict[str, Any]:
-    from fdnlearn import FitConfig, fit_recording, load_target
+    from fdnlearn import FitConfig, fit_recording
     from fdnlearn_audition import results
-    from fdnlearn_audition.curves import room_curves
 
-    config = FitConfig.for_model(request.model, **request.settings)
-    target = load_target(request.recording, sample_rate_hz=config.sample_rate_hz, channel=request.channel)
-    pipe.send(("room", {"curves": room_curves(target), "warnings": list(target.warnings)}))
-    show = _Frames(target, pipe, stop)
+    frames = _Frames(pipe, stop)
     fit_recording(
         request.recording,
         request.folder,
-        config,
+        FitConfig.for_model(request.model, **request.settings),
         channel=request.channel,
         stereo=request.stereo,
         resume=request.resume,
-        callback=show,
+        on_prepared=frames.show_room,
+        callback=frames.show_fit,
         checkpoint_every_s=1.0,
     )
     return results.view(request.folder)
 
 
 class _Frames:
-    """A fit's callback: sends a frame now and then, and asks to stop when the visitor has."""
+    """What a fit calls: sends the room, then a frame now and then, and asks to stop when the visitor has."""
 
-    def __init__(self, target: Target, pipe: Connection, stop: Event) -> None:
-        self._target, self._pipe, self._stop = target, pipe, stop
+    _target: Target
+
+    def __init__(self, pipe: Connection, stop: Event) -> None:
+        self._pipe, self._stop = pipe, stop
         self._next = 0.0
         self._losses: list[tuple[int, float, str]] = []
 
-    def __call__(self, progress: Progress) -> bool:
+    def show_room(self, target: Target) -> None:
+        from fdnlearn_audition.curves import room_curves
+
+        self._target = target
+        self._pipe.send(("room", {"curves": room_curves(target), "warnings": list(target.warnings)}))
+
+    def show_fit(self, progress: Progress) -> bool:
         stopping = self._stop.is_set()
         now = time.monotonic()
         last = stopping or progress.iteration >= progress.total_iterations

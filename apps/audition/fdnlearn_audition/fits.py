@@ -2,55 +2,30 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import threading
 import time
 from collections import deque
-from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
 from typing import Any
 
+from fdnlearn.base.processes import SPAWN, WorkerProcess
 from fdnlearn_audition.fit_process import FitRequest, run
-from fdnlearn_audition.limits import Limits
+from fdnlearn_audition.limits import VisitorLimits
 from fdnlearn_audition.messages import Refused
-
-_SPAWN = multiprocessing.get_context("spawn")
 
 #: States from which a fit does not move any more.
 OVER = ("done", "failed", "cancelled")
 #: Most values of the loss that a page is told.
 _LOSSES = 240
+#: How long the process of a fit may take to end by itself.
+_PATIENCE_S = 5.0
 
 
-class Worker:
+class FitWorker(WorkerProcess):
     """The process of one fit, not yet or already at work."""
 
     def __init__(self) -> None:
-        self.stop = _SPAWN.Event()
-        self.pipe, theirs = _SPAWN.Pipe()
-        self._process: BaseProcess = _SPAWN.Process(
-            target=run, args=(theirs, self.stop), daemon=True, name="fit"
-        )
-        self._process.start()
-        theirs.close()
-
-    @property
-    def alive(self) -> bool:
-        """Whether it can be given work."""
-        return self._process.is_alive()
-
-    def kill(self) -> None:
-        """End it at once."""
-        self._process.kill()
-        wait([self._process.sentinel], timeout=1.0)
-
-    def end(self) -> None:
-        """Let it end by itself, for a while."""
-        self.pipe.close()
-        self._process.join(timeout=5.0)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
+        self.stop = SPAWN.Event()
+        super().__init__(run, self.stop, name="fit")
 
 
 class Fit:
@@ -69,7 +44,7 @@ class Fit:
         self._told: dict[str, Any] = {}
         self._losses: list[Any] = []
         self._stopping = False
-        self._worker: Worker | None = None
+        self._worker: FitWorker | None = None
         self._lock = threading.Lock()
         self._rates: deque[tuple[float, int]] = deque(maxlen=8)
 
@@ -101,11 +76,11 @@ class Fit:
         with self._lock:
             return {"state": self.state, "version": self.version, "stopping": self._stopping, **self._told}
 
-    def work(self, worker: Worker) -> None:
+    def work(self, worker: FitWorker) -> None:
         """Run to the end in a worker; in a thread of the queue's."""
         with self._lock:
             if self.over:
-                worker.kill()
+                worker.end()
                 return
             self._worker = worker
             self._set("starting")
@@ -118,7 +93,7 @@ class Fit:
         except (EOFError, OSError):
             pass
         finally:
-            worker.end()
+            worker.end(_PATIENCE_S)
         with self._lock:
             if not self.over:
                 self._told["problem"] = (
@@ -163,14 +138,14 @@ class Fits:
 
     Parameters
     ----------
-    limits : Limits
+    limits : VisitorLimits
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: VisitorLimits) -> None:
         self._limits = limits
         self._waiting: deque[Fit] = deque()
         self._running: set[Fit] = set()
-        self._spare: Worker | None = None
+        self._spare: FitWorker | None = None
         self._ended = False
         self._lock = threading.Lock()
 
@@ -178,7 +153,7 @@ class Fits:
         """Start a process that imports what a fit needs while nobody waits for it."""
         with self._lock:
             if not self._ended and (self._spare is None or not self._spare.alive):
-                self._spare = Worker()
+                self._spare = FitWorker()
 
     def submit(self, request: FitRequest) -> Fit:
         """Put a fit at the end of the queue.
@@ -242,7 +217,7 @@ class Fits:
         with self._lock:
             worker, self._spare = self._spare, None
         try:
-            fit.work(worker if worker is not None and worker.alive else Worker())
+            fit.work(worker if worker is not None and worker.alive else FitWorker())
         finally:
             with self._lock:
                 self._running.discard(fit)

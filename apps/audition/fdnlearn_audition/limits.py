@@ -10,7 +10,7 @@ LONGEST_RECORDING_S = 30.0
 
 
 @dataclass(frozen=True)
-class Limits:
+class VisitorLimits:
     """What a room that is left running allows.
 
     Attributes

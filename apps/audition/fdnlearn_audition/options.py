@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fdnlearn import registry
-from fdnlearn_audition.limits import Limits
+from fdnlearn.options import MAX_LINES, Homogeneous
+from fdnlearn_audition.limits import VisitorLimits
 from fdnlearn_audition.messages import Refused
 
 
@@ -16,7 +17,7 @@ class FitOptions:
     """A visitor's choices; None stands for what the model usually has."""
 
     model: str = registry.DEFAULT_MODEL
-    method: str = "gradient"
+    method: str = registry.DEFAULT_METHOD
     lines: int | None = None
     iterations: int | None = None
     seed: int = 0
@@ -24,7 +25,7 @@ class FitOptions:
     stereo: bool = False
 
     @classmethod
-    def read(cls, given: Mapping[str, Any], limits: Limits, channels: int = 1) -> FitOptions:
+    def read(cls, given: Mapping[str, Any], limits: VisitorLimits, channels: int = 1) -> FitOptions:
         """Check what a page or a program has sent.
 
         Raises
@@ -36,20 +37,20 @@ class FitOptions:
         if unknown:
             raise Refused(f"{str(min(unknown))[:40]} is no setting of a fit")
         model = _one_of("model", given.get("model", registry.DEFAULT_MODEL), registry.MODELS)
-        method = _one_of("method", given.get("method", "gradient"), registry.METHODS)
+        method = _one_of("method", given.get("method", registry.DEFAULT_METHOD), registry.METHODS)
         channel = given.get("channel", 0)
         return cls(
             # The other methods fit the homogeneous model; what they are compared with is the visitor's choice.
-            model=model if method == "gradient" else "homogeneous",
+            model=model if method == registry.DEFAULT_METHOD else Homogeneous.name,
             method=method,
-            lines=_whole("lines", given.get("lines"), 1, registry.MAX_LINES),
+            lines=_whole("lines", given.get("lines"), 1, MAX_LINES),
             iterations=_whole("iterations", given.get("iterations"), 1, limits.iterations),
             seed=_whole("seed", given.get("seed", 0), 0, 2**53) or 0,
             channel="all" if channel == "all" else _whole("channel", channel, 0, max(0, channels - 1)) or 0,
             stereo=bool(given.get("stereo", False)),
         )
 
-    def settings(self, limits: Limits) -> dict[str, Any]:
+    def settings(self, limits: VisitorLimits) -> dict[str, Any]:
         """Fields of `fdnlearn.FitConfig` beside the model."""
         chosen = {"method": self.method, "seed": self.seed, "budget_s": limits.fit_s}
         if self.lines is not None:

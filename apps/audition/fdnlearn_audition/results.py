@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,7 @@ from fdnlearn_audition.tables import curve_rows, octave_rows
 
 if TYPE_CHECKING:
     from fdnlearn.fdn import FDN
+    from fdnlearn.rir.metrics_document import Metrics
 
 #: What a folder of results may bring along; the network is the only one that it must.
 FILES = ("fdn.json", "target.wav", "ir.wav", "metrics.json", "history.csv", "report.html")
@@ -48,10 +47,10 @@ def view(folder: str) -> dict[str, Any]:
         "room": str(target.get("name", ""))[:80] if isinstance(target, dict) else "",
         "room_id": str(target.get("sha256", ""))[:64] if isinstance(target, dict) else "",
         "facts": _facts(fdn, metrics),
-        "verdict": _verdict(metrics),
+        "verdict": _verdict(metrics) if metrics else None,
         "table": octave_rows(metrics) if metrics else None,
         "curve_errors": curve_rows(metrics) if metrics else [],
-        "warnings": [str(line) for line in metrics.get("warnings") or ()] if metrics else [],
+        "warnings": list(metrics.warnings) if metrics else [],
         "loss": _loss(path / "history.csv"),
         "parameters": parameters(fdn),
         "sample_rate_hz": fdn.sample_rate_hz,
@@ -85,8 +84,8 @@ def _banded(fdn: FDN) -> bool:
     return bool(fdn.reverberation_times_s.shape[1] > 1)
 
 
-def _facts(fdn: FDN, metrics: dict[str, Any] | None) -> list[tuple[str, str]]:
-    from fdnlearn.acoustics.grading import format_number
+def _facts(fdn: FDN, metrics: Metrics | None) -> list[tuple[str, str]]:
+    from fdnlearn.report.formatting import format_number
 
     facts = [
         ("Lines", str(fdn.lines)),
@@ -96,43 +95,36 @@ def _facts(fdn: FDN, metrics: dict[str, Any] | None) -> list[tuple[str, str]]:
     ]
     if metrics:
         facts += [
-            ("Iterations", str(metrics.get("iterations"))),
-            ("Time", format_number(_number(metrics.get("seconds")), 1, "s")),
-            ("Ended", str(metrics.get("status"))),
-            ("Loss", format_number(_number(metrics.get("loss")), 4)),
+            ("Iterations", str(metrics.iterations)),
+            ("Time", format_number(metrics.seconds, 1, "s")),
+            ("Ended", metrics.status),
+            ("Loss", format_number(metrics.loss, 4)),
         ]
     return facts
 
 
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+def _verdict(metrics: Metrics) -> dict[str, Any]:
+    from fdnlearn.acoustics.grading import judge, verdict
+    from fdnlearn.report.sentences import headline
 
-
-def _verdict(metrics: dict[str, Any] | None) -> dict[str, Any] | None:
-    if metrics is None:
-        return None
-    from fdnlearn.acoustics.grading import judge, octave_bands, verdict
-    from fdnlearn.report.page import headline
-
-    whole = verdict(judge(metrics))
-    octaves = verdict(j for band in octave_bands(metrics) for j in judge(metrics, band))
+    octaves = verdict(j for hz in metrics.octaves_hz for j in judge(metrics, hz))
     return {
-        "headline": headline(whole),
+        "headline": headline(verdict(judge(metrics))),
         "octaves": {"within": octaves.within, "near": octaves.near, "beyond": octaves.beyond},
     }
 
 
-def _metrics(path: Path) -> dict[str, Any] | None:
-    """The document, or None where there is none; one that is no JSON object is refused."""
+def _metrics(path: Path) -> Metrics | None:
+    """The metrics of a folder, or None where there are none; errors name the file as a visitor knows it."""
+    from fdnlearn.rir.metrics_document import load_metrics
+
     if not path.is_file():
         return None
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise FdnlearnError(path.name, "is not readable JSON", "open the folder that a fit wrote") from error
-    if not isinstance(document, dict):
-        raise FdnlearnError(path.name, "holds no metrics", "open the folder that a fit wrote")
-    return document
+        return load_metrics(path)
+    except FdnlearnError as error:
+        subject = error.subject.replace(str(path), path.name)
+        raise FdnlearnError(subject, error.problem, error.remedy) from error
 
 
 def _loss(path: Path) -> dict[str, Any] | None:

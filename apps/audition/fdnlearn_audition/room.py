@@ -12,15 +12,16 @@ from typing import Any
 
 from fdnlearn import registry
 from fdnlearn.examples import DRY_CLIPS, ROOMS, example_path
+from fdnlearn.options import MAX_LINES
 from fdnlearn_audition.bench import Bench
 from fdnlearn_audition.fit_process import FitRequest
 from fdnlearn_audition.fits import Fit, Fits
-from fdnlearn_audition.limits import Limits
+from fdnlearn_audition.limits import VisitorLimits
 from fdnlearn_audition.messages import Refused, shown_name
 from fdnlearn_audition.options import FitOptions
 from fdnlearn_audition.responses import RATES_HZ
 from fdnlearn_audition.results import FILES
-from fdnlearn_audition.sessions import Recording, Session, Sessions, Take
+from fdnlearn_audition.sessions import Session, Sessions, Take, Upload
 
 #: File name suffixes that a recording may have; what is in the file decides.
 SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".sofa")
@@ -36,12 +37,12 @@ class ListeningRoom:
 
     Parameters
     ----------
-    limits : Limits
+    limits : VisitorLimits
     opened : Path, optional
         Folder of results, or a network alone, that every visitor finds opened.
     """
 
-    def __init__(self, limits: Limits, opened: Path | None = None) -> None:
+    def __init__(self, limits: VisitorLimits, opened: Path | None = None) -> None:
         self.limits = limits
         self.sessions = Sessions(limits)
         self.fits = Fits(limits)
@@ -93,12 +94,12 @@ class ListeningRoom:
             "token": session.token,
             "examples": list(ROOMS),
             "dry": list(DRY_CLIPS),
-            "models": {name: usual.about for name, usual in registry.MODELS.items()},
-            "usual": {name: usual.settings() for name, usual in registry.MODELS.items()},
+            "models": {name: model.about for name, model in registry.MODELS.items()},
+            "usual": {name: model.usual() for name, model in registry.MODELS.items()},
             "default_model": registry.DEFAULT_MODEL,
             "methods": list(registry.METHODS),
             "rates": list(RATES_HZ),
-            "max_lines": registry.MAX_LINES,
+            "max_lines": MAX_LINES,
             "max_iterations": self.limits.iterations,
             "upload_mb": self.limits.upload_bytes >> 20,
             "suffixes": list(SUFFIXES),
@@ -132,7 +133,7 @@ class ListeningRoom:
         """
         shown = shown_name(name)
         told = self.bench.run("fdnlearn_audition.describing:describe", str(path), channel, subject=shown)
-        session.recording = Recording(shown, path, int(told["channels"]))
+        session.recording = Upload(shown, path, int(told["channels"]))
         return {"name": shown, **told}
 
     def example(self, session: Session, name: str) -> dict[str, Any]:
@@ -317,7 +318,7 @@ class ListeningRoom:
         return "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in room)[:40]
 
     @staticmethod
-    def _recording(session: Session) -> Recording:
+    def _recording(session: Session) -> Upload:
         if session.recording is None:
             raise Refused("There is no recording yet; upload one or choose an example")
         return session.recording

@@ -15,7 +15,7 @@ from typing import Any
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn_audition import security
-from fdnlearn_audition.limits import Limits
+from fdnlearn_audition.limits import VisitorLimits
 from fdnlearn_audition.messages import Refused
 from fdnlearn_audition.room import ListeningRoom
 
@@ -95,7 +95,7 @@ def serve(
     import uvicorn
 
     with _asked_to_end() as asked:
-        room = ListeningRoom(Limits(), opened)
+        room = ListeningRoom(VisitorLimits(), opened)
         try:
             _begin(room, opened)
             config = uvicorn.Config(

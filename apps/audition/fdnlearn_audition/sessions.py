@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fdnlearn_audition.limits import Limits
+from fdnlearn_audition.limits import VisitorLimits
 from fdnlearn_audition.messages import Refused
 
 
 @dataclass(frozen=True)
-class Recording:
+class Upload:
     """What a visitor has brought.
 
     Attributes
@@ -57,7 +57,7 @@ class Session:
 
     token: str
     folder: Path
-    recording: Recording | None = None
+    recording: Upload | None = None
     takes: dict[str, Take] = field(default_factory=dict)
     seen: float = field(default_factory=time.monotonic)
     closed: bool = False
@@ -85,10 +85,10 @@ class Sessions:
 
     Parameters
     ----------
-    limits : Limits
+    limits : VisitorLimits
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: VisitorLimits) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="fdnlearn-audition-"))
         self._limits = limits
         self._by_hash: dict[str, Session] = {}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fdnlearn.acoustics.values import Measurement
 
 
-def octave_rows(metrics: Mapping[str, Any]) -> dict[str, Any]:
+def octave_rows(metrics: Measurement) -> dict[str, Any]:
     """Quantities in rows, broadband and octaves in columns.
 
     Returns
@@ -15,20 +17,14 @@ def octave_rows(metrics: Mapping[str, Any]) -> dict[str, Any]:
         ``columns`` (text), ``rows``: ``symbol``, ``title``, ``cells``; a cell has ``text`` and ``note``, and where a
         fit is compared ``room``, ``fit``, ``grade``, ``mark``, ``words``.
     """
-    from fdnlearn.acoustics.grading import (
-        QUANTITIES,
-        format_band,
-        format_jnds,
-        format_number,
-        judge,
-        octave_bands,
-    )
+    from fdnlearn.acoustics.grading import JND_TABLE, judge
+    from fdnlearn.report.formatting import format_band, format_jnds, format_number
 
-    compared = bool(metrics.get("fitted"))
-    bands: list[str | None] = [None, *octave_bands(metrics)]
-    judged = [judge(metrics, band) for band in bands]
+    compared = metrics.fitted is not None
+    octaves_hz = metrics.octaves_hz
+    judged = [judge(metrics, hz) for hz in (None, *octaves_hz)]
     rows = []
-    for index, quantity in enumerate(QUANTITIES):
+    for index, quantity in enumerate(JND_TABLE):
         cells = []
         for judgements in judged:
             j = judgements[index]
@@ -46,13 +42,13 @@ def octave_rows(metrics: Mapping[str, Any]) -> dict[str, Any]:
                 }
             cells.append(cell)
         rows.append({"symbol": quantity.symbol, "title": quantity.title, "cells": cells})
-    columns = ["Broadband", *(format_band(band) for band in bands[1:] if band)]
-    return {"columns": columns, "rows": rows}
+    return {"columns": ["Broadband", *map(format_band, octaves_hz)], "rows": rows}
 
 
-def curve_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
+def curve_rows(metrics: Measurement) -> list[dict[str, str]]:
     """Distances between whole curves."""
-    from fdnlearn.acoustics.grading import CURVE_ERRORS, curve_error, format_number
+    from fdnlearn.acoustics.grading import CURVE_ERRORS, curve_error
+    from fdnlearn.report.formatting import format_number
 
     return [
         {

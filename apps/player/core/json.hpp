@@ -113,16 +113,7 @@ private:
     {
         Json json;
         json.kind = Json::Kind::array;
-        ++at_;
-        space();
-        if (take(']'))
-            return json;
-        do {
-            json.items.push_back(value(depth + 1));
-            space();
-        } while (take(','));
-        if (!take(']'))
-            fail("an array does not end");
+        entries(']', "an array does not end", [&] { json.items.push_back(value(depth + 1)); });
         return json;
     }
 
@@ -130,11 +121,7 @@ private:
     {
         Json json;
         json.kind = Json::Kind::object;
-        ++at_;
-        space();
-        if (take('}'))
-            return json;
-        do {
+        entries('}', "an object does not end", [&] {
             space();
             if (at_ == end_ || *at_ != '"')
                 fail("a key is missing");
@@ -146,11 +133,24 @@ private:
                 fail("a value is missing");
             json.keys.push_back(std::move(key));
             json.items.push_back(value(depth + 1));
+        });
+        return json;
+    }
+
+    /// What stands between commas, from the opening bracket to the closing one.
+    template <class Entry>
+    void entries(char closing, const char* unclosed, Entry entry)
+    {
+        ++at_;
+        space();
+        if (take(closing))
+            return;
+        do {
+            entry();
             space();
         } while (take(','));
-        if (!take('}'))
-            fail("an object does not end");
-        return json;
+        if (!take(closing))
+            fail(unclosed);
     }
 
     Json number()

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.types import FloatArray
-from fdnlearn.export.network import Network
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
+from fdnlearn.export.network import ExportNetwork
 
 #: No host takes longer for the response of a room.
 TIMEOUT_S = 240.0
@@ -32,7 +32,7 @@ class HostJob:
 
     Attributes
     ----------
-    network : Network
+    network : ExportNetwork
         What was exported.
     files : tuple of Path
         The export, main file first.
@@ -44,7 +44,7 @@ class HostJob:
         Where the impulse goes.
     """
 
-    network: Network
+    network: ExportNetwork
     files: tuple[Path, ...]
     scratch: Path
     samples: int
@@ -60,9 +60,9 @@ def find(program: str, install: str, *alternatives: str) -> str:
         If neither it nor an alternative is installed; `install` says how to get it.
     """
     for name in (program, *alternatives):
-        found = shutil.which(name)
-        if found:
-            return found
+        path = shutil.which(name)
+        if path:
+            return path
     raise HostMissing(program, "is not installed", install)
 
 
@@ -77,7 +77,7 @@ def run(command: Sequence[str | Path], folder: Path, **variables: str) -> str:
     words = [str(word) for word in command]
     program = Path(words[0]).name
     try:
-        done = subprocess.run(
+        outcome = subprocess.run(
             words,
             cwd=folder,
             env={**os.environ, **variables},
@@ -90,10 +90,10 @@ def run(command: Sequence[str | Path], folder: Path, **variables: str) -> str:
         )
     except subprocess.TimeoutExpired:
         raise FdnlearnError(program, f"did not end within {TIMEOUT_S:g} s", "check it by hand") from None
-    if done.returncode != 0:
-        said = " ".join((done.stderr.strip() or done.stdout.strip()).split())[-300:]
-        raise FdnlearnError(program, f"failed with code {done.returncode} ({said})", "check it by hand")
-    return done.stdout + done.stderr
+    if outcome.returncode != 0:
+        said = " ".join((outcome.stderr.strip() or outcome.stdout.strip()).split())[-300:]
+        raise FdnlearnError(program, f"failed with code {outcome.returncode} ({said})", "check it by hand")
+    return outcome.stdout + outcome.stderr
 
 
 def impulse_file(job: HostJob, extra_samples: int = 0, *, at: int = 0) -> Path:
@@ -107,7 +107,8 @@ def impulse_file(job: HostJob, extra_samples: int = 0, *, at: int = 0) -> Path:
     return path
 
 
-def recorded(path: Path, job: HostJob, *, start: int = 0) -> FloatArray:
+@shapes_checked
+def recorded(path: Path, job: HostJob, *, start: int = 0) -> Float64[FloatArray, "outputs samples"]:
     """The response in an audio file that a host wrote, shape (O, samples), zeros where the file is too short."""
     import soundfile
 
@@ -117,12 +118,16 @@ def recorded(path: Path, job: HostJob, *, start: int = 0) -> FloatArray:
     return shaped(samples.T[:, start:], job)
 
 
-def raw_doubles(path: Path, job: HostJob) -> FloatArray:
+@shapes_checked
+def raw_doubles(path: Path, job: HostJob) -> Float64[FloatArray, "outputs samples"]:
     """The response in a file of plain doubles, frame by frame."""
     return shaped(np.fromfile(path, dtype=np.float64).reshape(-1, job.network.outputs).T, job)
 
 
-def shaped(samples: FloatArray, job: HostJob) -> FloatArray:
+@shapes_checked
+def shaped(
+    samples: Float64[FloatArray, "channels rendered"], job: HostJob
+) -> Float64[FloatArray, "outputs samples"]:
     """Cut or fill to the length asked for.
 
     Raises

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.export.hosts import HostJob, find, raw_doubles, run
+from fdnlearn.export.text import filled
 
 #: Warnings are errors.
 STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
@@ -47,7 +48,10 @@ int main(void)
 """
 
 
-def render(job: HostJob, sample: str = "float", flags: tuple[str, ...] = ()) -> FloatArray:
+@shapes_checked
+def render(
+    job: HostJob, sample: str = "float", flags: tuple[str, ...] = ()
+) -> Float64[FloatArray, "outputs samples"]:
     """Compile a program around the header and run it.
 
     Parameters
@@ -70,10 +74,7 @@ def render(job: HostJob, sample: str = "float", flags: tuple[str, ...] = ()) -> 
         "SAMPLES": job.samples,
         "INPUT": job.input_index,
     }
-    text = PROGRAM
-    for key, value in values.items():
-        text = text.replace(f"@{key}@", str(value))
-    (job.scratch / "main.c").write_text(text, encoding="utf-8")
+    (job.scratch / "main.c").write_text(filled(PROGRAM, values), encoding="utf-8")
     define = f"-DFDN_SAMPLE={sample}"
     run([compiler, *STRICT, define, *flags, "-I", header.parent, "main.c", "-o", "main"], job.scratch)
     run([job.scratch / "main"], job.scratch)

@@ -10,8 +10,9 @@ from queue import Empty, Queue
 import numpy as np
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.export.hosts import TIMEOUT_S, HostJob, find, shaped
+from fdnlearn.export.text import filled
 
 PAGE = """\
 <!doctype html><meta charset="utf-8"><script type="module">
@@ -30,9 +31,9 @@ try {
   const source = new AudioBufferSourceNode(context, { buffer: impulse });
   source.connect(room).connect(context.destination);
   source.start();
-  const heard = await context.startRendering();
+  const rendered = await context.startRendering();
   const samples = new Float32Array(@OUTPUTS@ * @SAMPLES@);
-  for (let o = 0; o < @OUTPUTS@; ++o) samples.set(heard.getChannelData(o), o * @SAMPLES@);
+  for (let o = 0; o < @OUTPUTS@; ++o) samples.set(rendered.getChannelData(o), o * @SAMPLES@);
   await post("response", samples);
 } catch (error) {
   await post("error", String(error));
@@ -41,22 +42,21 @@ try {
 """
 
 
-def render(job: HostJob) -> FloatArray:
+@shapes_checked
+def render(job: HostJob) -> Float64[FloatArray, "outputs samples"]:
     """Serve the module to a browser on this machine and wait for its answer."""
     browser = find("chromium", "apt-get install chromium", "chromium-browser", "google-chrome")
     network = job.network
-    page = PAGE
-    for key, value in (
-        ("NAME", network.name),
-        ("RATE", network.sample_rate_hz),
-        ("INPUTS", network.inputs),
-        ("OUTPUTS", network.outputs),
-        ("SAMPLES", job.samples),
-        ("INPUT", job.input_index),
-    ):
-        page = page.replace(f"@{key}@", str(value))
+    values = {
+        "NAME": network.name,
+        "RATE": network.sample_rate_hz,
+        "INPUTS": network.inputs,
+        "OUTPUTS": network.outputs,
+        "SAMPLES": job.samples,
+        "INPUT": job.input_index,
+    }
     served = {
-        "/": ("text/html", page.encode()),
+        "/": ("text/html", filled(PAGE, values).encode()),
         "/module.js": ("text/javascript", job.files[0].read_bytes()),
     }
     answers: Queue[tuple[str, bytes]] = Queue()

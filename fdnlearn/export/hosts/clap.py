@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.export.hosts import HostJob, HostMissing, find, run
-from fdnlearn.export.hosts.stereo_plugin import driven_channels, heard, source
+from fdnlearn.export.hosts.stereo_plugin import arguments, source, stereo_frames
 from fdnlearn.export.player import find_player
 
 #: Debian's place of DPF; the environment variable DPF_PATH names another.
@@ -34,10 +34,10 @@ def compile_host(folder: Path, *objects: Path) -> Path:
     return folder / "clap_host"
 
 
-def render(job: HostJob) -> FloatArray:
+@shapes_checked
+def render(job: HostJob) -> Float64[FloatArray, "outputs samples"]:
     """Load the state and process an impulse."""
     plugin = find_player("clap").path
     host = compile_host(job.scratch)
-    arguments = [str(job.network.sample_rate_hz), str(job.samples), str(driven_channels(job)), "response.raw"]
-    run([host, plugin, job.files[0], *arguments], job.scratch)
-    return heard(job.scratch / "response.raw", job)
+    run([host, plugin, job.files[0], *arguments(job), "response.raw"], job.scratch)
+    return stereo_frames(job.scratch / "response.raw", job)

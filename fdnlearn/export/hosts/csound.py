@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.export.hosts import HostJob, find, impulse_file, recorded, run
 
 
-def render(job: HostJob) -> FloatArray:
+@shapes_checked
+def render(job: HostJob) -> Float64[FloatArray, "outputs samples"]:
     """Render a file to a file in double precision."""
     csound = find("csound", "apt-get install csound")
     impulse = impulse_file(job, 256)

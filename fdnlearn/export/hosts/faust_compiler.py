@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.export.hosts import HostJob, find, raw_doubles, run
+from fdnlearn.export.text import filled
 
 _BLOCK = 256
 
@@ -41,19 +42,18 @@ int main()
 """
 
 
-def render(job: HostJob) -> FloatArray:
+@shapes_checked
+def render(job: HostJob) -> Float64[FloatArray, "outputs samples"]:
     """Translate, compile, run."""
     faust = find("faust", "apt-get install faust")
     compiler = find("g++", "install a C++ compiler", "clang++", "c++")
-    text = ARCHITECTURE
-    for key, value in (
-        ("RATE", job.network.sample_rate_hz),
-        ("BLOCK", _BLOCK),
-        ("SAMPLES", job.samples),
-        ("INPUT", job.input_index),
-    ):
-        text = text.replace(f"@{key}@", str(value))
-    (job.scratch / "render.cpp").write_text(text, encoding="utf-8")
+    values = {
+        "RATE": job.network.sample_rate_hz,
+        "BLOCK": _BLOCK,
+        "SAMPLES": job.samples,
+        "INPUT": job.input_index,
+    }
+    (job.scratch / "render.cpp").write_text(filled(ARCHITECTURE, values), encoding="utf-8")
     run(
         [faust, "-t", "0", "-lang", "cpp", "-double", "-a", "render.cpp", job.files[0], "-o", "main.cpp"],
         job.scratch,

@@ -7,9 +7,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.export.hosts import HostJob, HostMissing, find, run
-from fdnlearn.export.hosts.stereo_plugin import driven_channels, heard, source
+from fdnlearn.export.hosts.stereo_plugin import arguments, source, stereo_frames
 from fdnlearn.export.lv2 import preset_uri
 from fdnlearn.export.player import find_player
 
@@ -39,7 +39,8 @@ def compile_host(folder: Path) -> Path:
     return folder / "lv2_host"
 
 
-def render(job: HostJob) -> FloatArray:
+@shapes_checked
+def render(job: HostJob) -> Float64[FloatArray, "outputs samples"]:
     """Restore the preset out of its bundle and process an impulse."""
     plugin = find_player("lv2").path
     host = compile_host(job.scratch)
@@ -48,6 +49,5 @@ def render(job: HostJob) -> FloatArray:
     for bundle in (plugin, job.files[0].parent):
         shutil.copytree(bundle, bundles / bundle.name)
     path = os.pathsep.join([str(bundles), SPECIFICATIONS])
-    arguments = [str(job.network.sample_rate_hz), str(job.samples), str(driven_channels(job)), "response.raw"]
-    run([host, preset_uri(job.network), *arguments], job.scratch, LV2_PATH=path)
-    return heard(job.scratch / "response.raw", job)
+    run([host, preset_uri(job.network), *arguments(job), "response.raw"], job.scratch, LV2_PATH=path)
+    return stereo_frames(job.scratch / "response.raw", job)

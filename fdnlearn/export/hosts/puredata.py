@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.export.hosts import HostJob, find, recorded, run
 
 
@@ -53,7 +53,8 @@ def _patch(job: HostJob) -> str:
     return "\n".join((*lines, *cables)) + "\n"
 
 
-def render(job: HostJob) -> FloatArray:
+@shapes_checked
+def render(job: HostJob) -> Float64[FloatArray, "outputs samples"]:
     """Run the patch without sound hardware, as fast as it goes."""
     pd = find("pd", "apt-get install puredata-core")
     (job.scratch / "render.pd").write_text(_patch(job), encoding="utf-8")

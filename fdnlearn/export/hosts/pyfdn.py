@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.export.hosts import HostJob, HostMissing, raw_doubles, run
 
 PROGRAM = """\
@@ -20,7 +20,8 @@ np.ascontiguousarray(y).tofile("response.raw")
 """
 
 
-def render(job: HostJob) -> FloatArray:
+@shapes_checked
+def render(job: HostJob) -> Float64[FloatArray, "outputs samples"]:
     """Process an impulse."""
     if importlib.util.find_spec("pyFDN") is None:
         raise HostMissing("pyFDN", "is not installed", "pip install pyFDN==0.5.0")

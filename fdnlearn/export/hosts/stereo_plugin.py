@@ -7,16 +7,22 @@ from pathlib import Path
 
 import numpy as np
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.export.hosts import HostJob, shaped
 
 
-def driven_channels(job: HostJob) -> int:
+def _driven_channels(job: HostJob) -> int:
     """Bit mask of the channels that get the impulse: a network of one input hears the mean of both."""
     return 3 if job.network.inputs == 1 else 1 << job.input_index
 
 
-def heard(path: Path, job: HostJob) -> FloatArray:
+def arguments(job: HostJob) -> list[str]:
+    """Rate, length and driven channels as the hosts take them."""
+    return [str(job.network.sample_rate_hz), str(job.samples), str(_driven_channels(job))]
+
+
+@shapes_checked
+def stereo_frames(path: Path, job: HostJob) -> Float64[FloatArray, "outputs samples"]:
     """The network's outputs in a file of stereo float frames; a network of one output is heard in both channels."""
     frames = np.fromfile(path, dtype="<f4").reshape(-1, 2).T.astype(np.float64)
     return shaped(frames[: job.network.outputs], job)

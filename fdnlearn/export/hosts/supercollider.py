@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.export.hosts import HostJob, find, impulse_file, recorded, run
 from fdnlearn.export.supercollider import block_size
 
@@ -35,7 +35,8 @@ def _bundle(seconds: float, message: bytes) -> bytes:
     return struct.pack(">i", len(body)) + body
 
 
-def render(job: HostJob) -> FloatArray:
+@shapes_checked
+def render(job: HostJob) -> Float64[FloatArray, "outputs samples"]:
     """Play a score of one synth."""
     scsynth = find("scsynth", "apt-get install supercollider-server")
     network = job.network

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib.util
 import sys
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.export.hosts import HostJob, HostMissing, run
-from fdnlearn.export.hosts.stereo_plugin import driven_channels, heard
+from fdnlearn.export.hosts.stereo_plugin import arguments, stereo_frames
 from fdnlearn.export.player import find_player
 
 PROGRAM = """\
@@ -25,13 +25,12 @@ np.ascontiguousarray(y.T.astype("<f4")).tofile("response.raw")
 """
 
 
-def render(job: HostJob) -> FloatArray:
+@shapes_checked
+def render(job: HostJob) -> Float64[FloatArray, "outputs samples"]:
     """Load the preset and process an impulse."""
     plugin = find_player("vst3").path
     if importlib.util.find_spec("pedalboard") is None:
         raise HostMissing("pedalboard", "is not installed", "pip install pedalboard")
-    network = job.network
-    numbers = [str(network.sample_rate_hz), str(job.samples), str(driven_channels(job))]
-    arguments = [str(plugin), str(job.files[0]), *numbers]
-    run([sys.executable, "-W", "ignore", "-c", PROGRAM, *arguments], job.scratch)
-    return heard(job.scratch / "response.raw", job)
+    paths = [str(plugin), str(job.files[0])]
+    run([sys.executable, "-W", "ignore", "-c", PROGRAM, *paths, *arguments(job)], job.scratch)
+    return stereo_frames(job.scratch / "response.raw", job)

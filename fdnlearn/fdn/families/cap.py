@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from fdnlearn.base.types import Float64, Shaped, shapes_checked
+
 #: Largest loop gain.
 LIMIT = 1.0 - 1e-5
 #: The grid: this many frequencies, evenly spaced in their logarithm, from the lowest to half the rate; and 0 Hz.
@@ -18,7 +20,13 @@ LOWEST_HZ = 2.0
 RISE = 3.0
 
 
-def capped(xp: ModuleType, gains: Any, sos: Any, sample_rate_hz: float) -> tuple[Any, Any]:
+@shapes_checked
+def capped(
+    xp: ModuleType,
+    gains: Float64[Any, "*batch lines"],
+    sos: Float64[Any, "*batch lines sections 6"],
+    sample_rate_hz: float,
+) -> tuple[Float64[Any, "*batch lines"], Float64[Any, "*batch lines sections 6"]]:
     """Gains (..., N) times ``min(1, (1 - 1e-5) / max |G|)``, and the sections (..., N, S, 6) as they are.
 
     For arrays of `xp`; tensors without a gradient.
@@ -27,12 +35,16 @@ def capped(xp: ModuleType, gains: Any, sos: Any, sample_rate_hz: float) -> tuple
     return gains * below_the_limit(xp, gains * xp.exp(log_power / 2.0)), sos
 
 
-def below_the_limit(xp: ModuleType, peak: Any) -> Any:
+@shapes_checked
+def below_the_limit(xp: ModuleType, peak: Float64[Any, "*batch lines"]) -> Float64[Any, "*batch lines"]:
     """What the gain of a line is multiplied by that would reach `peak`."""
     return xp.clip(LIMIT / xp.clip(peak, 1e-300, None), None, 1.0)
 
 
-def crest(xp: ModuleType, sos: Any, sample_rate_hz: float) -> tuple[Any, Any]:
+@shapes_checked
+def crest(
+    xp: ModuleType, sos: Float64[Any, "*batch lines sections 6"], sample_rate_hz: float
+) -> tuple[Float64[Any, "*batch lines"], Float64[Any, "*batch lines"]]:
     """Largest ``ln |B / A|^2`` (..., N) of the sections (..., N, S, 6) in series, and ``sin^2(w / 2)`` nearby.
 
     Among the points of the grid and the parabolas through each local maximum and its neighbours.
@@ -55,7 +67,10 @@ def _half_sines(sample_rate_hz: float, xp: ModuleType, device: Any) -> Any:
     return xp.asarray(np.sin(np.pi * hz / sample_rate_hz) ** 2, device=device)
 
 
-def power_gain(xp: ModuleType, sos: Any, phi: Any) -> Any:
+@shapes_checked
+def power_gain(
+    xp: ModuleType, sos: Shaped[Any, "*batch sections 6"], phi: Shaped[Any, "... bins"]
+) -> Shaped[Any, "*batch sections bins"]:
     """``|B / A|^2`` of every section (..., S, F) at ``phi = sin^2(w / 2)``, shape (F,) or (..., F).
 
     ``|b0 + b1 z + b2 z^2|^2 = (b0 + b1 + b2)^2 - 4 (b0 b1 + 4 b0 b2 + b1 b2) phi + 16 b0 b2 phi^2``: nothing cancels

@@ -1,9 +1,9 @@
 """An equaliser whose response in dB is, nearly, a linear function of its gains in dB.
 
-What `peq-1` and `geq-1` share with the output equaliser of the banded model: a low shelf, peaks and a high shelf of
-the cookbook, as many as there are knots. A section's response scales with its gain in dB if its bandwidth is defined
+What `peq-1` shares with the output equaliser of the banded model: a low shelf, peaks and a high shelf of the
+cookbook, as many as there are knots. A section's response scales with its gain in dB if its bandwidth is defined
 at half its gain in dB, as here (J.-M. Jot, "Proportional parametric equalizers", AES 139, 2015), so that one
-constant matrix turns wanted levels at the knots into gains of the sections.
+constant matrix turns target levels at the knots into gains of the sections.
 
 Arithmetic is written for numbers, arrays and tensors alike: what trains is what runs.
 """
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Complex128, Float64, FloatArray, Shaped, shapes_checked
 from fdnlearn.fdn.biquads import COOKBOOK
 
 #: Q of a peak between knots an octave apart, and of the shelves: those of a maximally flat shelf.
@@ -32,6 +32,7 @@ PROTOTYPE_DB = 4.0
 HIGHEST = 0.95
 
 
+@shapes_checked
 @dataclass(frozen=True, eq=False)
 class Equaliser:
     """Sections for given knots at a given rate.
@@ -42,21 +43,25 @@ class Equaliser:
         Keys of `COOKBOOK`, one a section.
     centres_hz, q : tuple of float
     commands : ndarray, shape (S, S)
-        Wanted levels at the knots (dB) to gains of the sections (dB).
+        Target levels at the knots (dB) to gains of the sections (dB).
     sample_rate_hz : float
     """
 
     types: tuple[str, ...]
     centres_hz: tuple[float, ...]
     q: tuple[float, ...]
-    commands: FloatArray
+    commands: Float64[FloatArray, "sections sections"]
     sample_rate_hz: float
 
-    def commands_on(self, xp: ModuleType, device: Any) -> Any:
+    @shapes_checked
+    def commands_on(self, xp: ModuleType, device: Any) -> Float64[Any, "sections sections"]:
         """`commands`, transposed, as an array of `xp` on a device."""
         return _commands(self, xp, device)
 
-    def sections(self, xp: ModuleType, gains_db: Any) -> Any:
+    @shapes_checked
+    def sections(
+        self, xp: ModuleType, gains_db: Shaped[Any, "*batch sections"]
+    ) -> Shaped[Any, "*batch sections 6"]:
         """Sections (..., S, 6), rows ``b0 b1 b2 1 a1 a2``, for gains (..., S), arrays of `xp`, complex ones too."""
         parts = []
         for kind, run, cosines, alphas in _runs(self, xp, gains_db.device):
@@ -68,22 +73,22 @@ class Equaliser:
 
 
 @functools.lru_cache(maxsize=64)
-def _commands(what: Equaliser, xp: ModuleType, device: Any) -> Any:
-    return xp.asarray(what.commands.T, device=device)
+def _commands(eq: Equaliser, xp: ModuleType, device: Any) -> Any:
+    return xp.asarray(eq.commands.T, device=device)
 
 
 @functools.lru_cache(maxsize=64)
-def _runs(what: Equaliser, xp: ModuleType, device: Any) -> tuple[tuple[str, slice, Any, Any], ...]:
+def _runs(eq: Equaliser, xp: ModuleType, device: Any) -> tuple[tuple[str, slice, Any, Any], ...]:
     """Neighbouring sections of one type, their ``cos w0`` and ``alpha`` as an array on a device: each run in one go."""
-    w = 2.0 * np.pi * np.array(what.centres_hz) / what.sample_rate_hz
-    cosines, alphas = np.cos(w), np.sin(w) / (2.0 * np.array(what.q))
-    found, first = [], 0
-    for kind, group in itertools.groupby(what.types):
+    w = 2.0 * np.pi * np.array(eq.centres_hz) / eq.sample_rate_hz
+    cosines, alphas = np.cos(w), np.sin(w) / (2.0 * np.array(eq.q))
+    runs, first = [], 0
+    for kind, group in itertools.groupby(eq.types):
         run = slice(first, first + len(list(group)))
         constants = (xp.asarray(values[run], device=device) for values in (cosines, alphas))
-        found.append((kind, run, *constants))
+        runs.append((kind, run, *constants))
         first = run.stop
-    return tuple(found)
+    return tuple(runs)
 
 
 @functools.lru_cache(maxsize=64)
@@ -113,21 +118,32 @@ def equaliser(frequencies_hz: Sequence[float], sample_rate_hz: float) -> Equalis
     return replace(unit, commands=np.asarray(np.linalg.inv(matrix), dtype=np.float64))
 
 
-def reach(frequencies_hz: FloatArray, sample_rate_hz: float) -> int:
+@shapes_checked
+def reach(frequencies_hz: Float64[FloatArray, " knots"], sample_rate_hz: float) -> int:
     """How many of the knots an equaliser at this rate can have: those below 0.95 of half the rate."""
     return int(np.sum(frequencies_hz < HIGHEST * sample_rate_hz / 2.0))
 
 
-def interaction(what: Equaliser, gains_db: FloatArray, frequencies_hz: FloatArray) -> FloatArray:
+@shapes_checked
+def interaction(
+    eq: Equaliser,
+    gains_db: Float64[FloatArray, "*batch sections"],
+    frequencies_hz: Float64[FloatArray, " bins"],
+) -> Float64[FloatArray, "*batch bins sections"]:
     """Level in dB at the frequencies per dB of gain of each section, shape (..., F, S); `gains_db` is (..., S)."""
-    sos = what.sections(np, gains_db)
-    level = 20.0 * np.log10(np.abs(response(sos, frequencies_hz, what.sample_rate_hz)))
+    sos = eq.sections(np, gains_db)
+    level = 20.0 * np.log10(np.abs(response(sos, frequencies_hz, eq.sample_rate_hz)))
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(gains_db[..., None] != 0.0, level / gains_db[..., None], 0.0)
     return np.swapaxes(share, -1, -2)
 
 
-def response(sos: FloatArray, frequencies_hz: FloatArray, sample_rate_hz: float) -> Any:
+@shapes_checked
+def response(
+    sos: Float64[FloatArray, "*batch sections 6"],
+    frequencies_hz: Float64[FloatArray, " bins"],
+    sample_rate_hz: float,
+) -> Complex128[Any, "*batch sections bins"]:
     """Complex response of every section (..., S, F)."""
     powers = np.exp(-2j * np.pi / sample_rate_hz * np.outer(np.arange(3), frequencies_hz))
     return (sos[..., :3] @ powers) / (sos[..., 3:] @ powers)

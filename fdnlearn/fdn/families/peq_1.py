@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.fdn.families.cap import capped
 from fdnlearn.fdn.families.equaliser import Equaliser, equaliser, reach
 from fdnlearn.fdn.families.family import Family
@@ -23,16 +23,22 @@ FEWEST_KNOTS = 3
 LOWEST_DB = -60.0
 
 
-def check(frequencies_hz: FloatArray) -> str | None:
+@shapes_checked
+def check(frequencies_hz: Float64[FloatArray, " knots"]) -> str | None:
     """What is wrong with the knots."""
     if frequencies_hz.size < FEWEST_KNOTS:
         return f"has {frequencies_hz.size} knots where peq-1 takes at least {FEWEST_KNOTS}"
     return None
 
 
-def wanted(
-    xp: ModuleType, frequencies_hz: FloatArray, times_s: Any, delays_samples: Any, sample_rate_hz: float
-) -> tuple[Equaliser, Any, Any]:
+@shapes_checked
+def uncapped(
+    xp: ModuleType,
+    frequencies_hz: Float64[FloatArray, " knots"],
+    times_s: Float64[Any, "*batch lines knots"],
+    delays_samples: Float64[Any, "*batch lines"],
+    sample_rate_hz: float,
+) -> tuple[Equaliser, Float64[Any, "*batch lines"], Float64[Any, "*batch lines sections"]]:
     """The equaliser of all lines, their plain gains (..., N), and the gains in dB of their sections (..., N, S).
 
     For arrays or tensors of `xp` in double: `times_s` is (..., N, K), `delays_samples` (..., N). Knots out of the
@@ -48,17 +54,26 @@ def wanted(
     return eq, xp.exp(mean_db * (math.log(10.0) / 20.0)), gains_db
 
 
+@shapes_checked
 def sections(
-    xp: ModuleType, frequencies_hz: FloatArray, times_s: Any, delays_samples: Any, sample_rate_hz: float
-) -> tuple[Any, Any]:
-    """Gains (..., N), capped, and sections (..., N, S, 6), of what is `wanted`."""
-    eq, gains, gains_db = wanted(xp, frequencies_hz, times_s, delays_samples, sample_rate_hz)
+    xp: ModuleType,
+    frequencies_hz: Float64[FloatArray, " knots"],
+    times_s: Float64[Any, "*batch lines knots"],
+    delays_samples: Float64[Any, "*batch lines"],
+    sample_rate_hz: float,
+) -> tuple[Float64[Any, "*batch lines"], Float64[Any, "*batch lines sections 6"]]:
+    """Gains (..., N), capped, and sections (..., N, S, 6), of what is `uncapped`."""
+    eq, gains, gains_db = uncapped(xp, frequencies_hz, times_s, delays_samples, sample_rate_hz)
     return capped(xp, gains, eq.sections(xp, gains_db), sample_rate_hz)
 
 
+@shapes_checked
 def _design(
-    frequencies_hz: FloatArray, times_s: FloatArray, delays_samples: FloatArray, sample_rate_hz: float
-) -> tuple[FloatArray, FloatArray]:
+    frequencies_hz: Float64[FloatArray, " knots"],
+    times_s: Float64[FloatArray, "lines knots"],
+    delays_samples: Float64[FloatArray, " lines"],
+    sample_rate_hz: float,
+) -> tuple[Float64[FloatArray, " lines"], Float64[FloatArray, "lines sections 6"]]:
     used = reach(frequencies_hz, sample_rate_hz)
     if used < FEWEST_KNOTS:  # a rate that hears next to nothing of it: one gain, of the times within reach
         level_db = -60.0 / sample_rate_hz * delays_samples[:, None] / times_s[:, : max(used, 1)]

@@ -11,8 +11,7 @@ decay     ``10^(-3 m_i / (fs T60))`` on line i
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,17 +21,15 @@ import torch
 from torch import Tensor
 
 from fdnlearn.base.types import FloatArray
-from fdnlearn.fitting import checkpoint
-from fdnlearn.fitting.baselines import analytic_banded
+from fdnlearn.fdn import FDN
 from fdnlearn.fitting.baselines.orthogonal_designs import orthogonal_matrix
-from fdnlearn.fitting.problem import Problem, problem_for
-from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, Progress, Solution, Status
+from fdnlearn.fitting.loop import Run, Step
+from fdnlearn.fitting.problem import Problem
 from fdnlearn.fitting.rounding import coprime
-from fdnlearn.fitting.threads import one_torch_thread
+from fdnlearn.fitting.solution import Solution, Status
 from fdnlearn.model import Network
 from fdnlearn.model.homogeneous import LONGEST_DELAY_S, SHORTEST_DELAY_S
-from fdnlearn.ops.response import get_kernel
-from fdnlearn.rir.target import Target
+from fdnlearn.registry import MODELS, load
 
 #: Direct sound and everything that belongs to it, as the direct-to-reverberant ratio has it.
 _DIRECT_S = 0.0025
@@ -44,49 +41,72 @@ _MIXED_ECHOES_PER_SAMPLE = 10.0
 _DELAY_RATIO = 3.0
 
 
-def solve(
-    target: Target,
-    config: FitConfig,
-    callback: Callback | None = None,
-    checkpointing: Checkpointing | None = None,
-) -> Solution:
-    """Design a network for `target`: one evaluation, milliseconds, no search; delays are whole in any case.
+class Design:
+    """The design as a `Solver` of one step: one evaluation, milliseconds, no search; delays are whole in any case.
 
-    See `fdnlearn.fitting.gradient.solve` for the parameters; `iterations` and `budget_s` of `config` do not apply.
+    A budget does not apply.
+
+    Parameters
+    ----------
+    problem : Problem
     """
-    problem = problem_for(target, config)
-    if checkpointing is not None and checkpointing.to_resume:
-        checkpoint.load(checkpointing.path, checkpoint.fingerprint(target, config))
-    started = time.perf_counter()
-    with one_torch_thread(problem.device), torch.no_grad():
-        network, fields = DESIGNS[config.model](problem)
+
+    rooms, total_iterations, stage = 1, 1, "design"
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self._fdn: FDN | None = None
+
+    def stage_over(self, run: Run) -> Status | None:
+        """Over once there is a network."""
+        return None if self._fdn is None else Status.COMPLETED
+
+    def next_stage(self) -> bool:
+        """There is no other."""
+        return False
+
+    @torch.no_grad()
+    def step(self, run: Run) -> Sequence[Step]:
+        """Design the network, and see how good it is."""
+        problem = self.problem
+        network, fields = load(MODELS[problem.config.model.name].design)(problem)
         loss, terms = problem.objective(_responses(problem, network).float().to(problem.device))
-    done = Progress(
-        iteration=1,
-        total_iterations=1,
-        stage="design",
-        seconds=time.perf_counter() - started,
-        loss=float(loss[0]),
-        best_loss=float(loss[0]),
-        terms={name: float(value[0]) for name, value in terms.items()},
-        evaluations=1,
-    )
-    fdn = problem.to_fdn(network, **fields)
-    stopped = callback is not None and callback(done.with_best(lambda: fdn))
-    return problem.solution(
-        fdn=fdn,
-        unsnapped=None,
-        status=Status.INTERRUPTED if stopped else Status.COMPLETED,
-        loss=done.loss,
-        iterations=1,
-        seconds=done.seconds,
-        history=(done,),
-    )
+        self._fdn = problem.to_fdn(network, **fields)
+        parts = {name: float(value[0]) for name, value in terms.items()}
+        return [Step(float(loss[0]), float(loss[0]), parts, 1)]
+
+    def network(self) -> FDN:
+        """The network."""
+        assert self._fdn is not None
+        return self._fdn
+
+    def state(self) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
+        """Nothing: a design is made again as fast as it is read."""
+        return {}, {}
+
+    @torch.no_grad()
+    def restore(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        """Design the network again."""
+        network, fields = load(MODELS[self.problem.config.model.name].design)(self.problem)
+        self._fdn = self.problem.to_fdn(network, **fields)
+
+    def solution(self, room: int, run: Run) -> Solution:
+        """The network as every method returns it."""
+        history = tuple(run.histories[room])
+        return self.problem.solution(
+            fdn=self.network(),
+            unsnapped=None,
+            status=run.status,
+            loss=history[-1].loss,
+            iterations=1,
+            seconds=history[-1].seconds,
+            history=history,
+        )
 
 
 def design(problem: Problem) -> tuple[Network, Mapping[str, Any]]:
     """The network (a batch of one, float64), and the contract's fields beyond delays, matrix and gains: none."""
-    target, lines = problem.target, problem.config.lines
+    target, lines = problem.target, problem.model.lines
     fs, outputs = target.sample_rate_hz, target.samples.shape[0]
     rng = np.random.default_rng(problem.config.seed)
     delays = coprime_delays(mean_delay_samples(target.mixing_time_s * fs, lines), lines, fs)
@@ -149,11 +169,4 @@ def _batch(array: FloatArray) -> Tensor:
 
 def _responses(problem: Problem, network: Network) -> Tensor:
     """Impulse responses (1, channels, n_fft), on the CPU, in double."""
-    return network.impulse_response(problem.n_fft, get_kernel("cpu"))[:, :, 0]
-
-
-#: Model -> its design.
-DESIGNS: Mapping[str, Callable[[Problem], tuple[Network, Mapping[str, Any]]]] = {
-    "homogeneous": design,
-    "banded": analytic_banded.design,
-}
+    return network.impulse_response(problem.n_fft, "cpu")[:, :, 0]

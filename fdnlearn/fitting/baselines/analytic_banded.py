@@ -25,9 +25,8 @@ from fdnlearn.fdn.families.equaliser import equaliser
 from fdnlearn.fitting.baselines.orthogonal_designs import orthogonal_matrix
 from fdnlearn.fitting.problem import Free, Problem
 from fdnlearn.fitting.rounding import coprime
-from fdnlearn.model import Banded, Network
+from fdnlearn.model import BandedModel, Network
 from fdnlearn.model.banded_map import TONE_SPAN_DB
-from fdnlearn.ops.response import get_kernel
 
 #: Most that the equaliser is asked for, in dB.
 _MOST_DB = 0.8 * TONE_SPAN_DB
@@ -36,7 +35,7 @@ _MOST_DB = 0.8 * TONE_SPAN_DB
 def design(problem: Problem) -> tuple[Network, Mapping[str, Any]]:
     """The network (a batch of one, float64), and the contract's fields beyond delays, matrix and gains."""
     model = problem.model
-    assert isinstance(model, Banded)
+    assert isinstance(model, BandedModel)
     rng = np.random.default_rng(problem.config.seed)
     low, high = model.delay_range_samples
     delays = torch.tensor([coprime(np.geomspace(low, high, model.lines).tolist())], dtype=torch.float64)
@@ -60,7 +59,7 @@ def design(problem: Problem) -> tuple[Network, Mapping[str, Any]]:
 def _wanted_db(problem: Problem, network: Network) -> FloatArray:
     """What the late part lacks at every knot: target over network, from where the early part ends."""
     target, model = problem.target, problem.model
-    assert isinstance(model, Banded)
+    assert isinstance(model, BandedModel)
     fs = target.sample_rate_hz
     start = int(model.early.positions.max(initial=0)) + 1
     stop = max(target.length_samples, start + 1)
@@ -89,5 +88,5 @@ def _energy(channels: FloatArray, fs: float, band: Any) -> float:
 
 
 def _response(network: Network, n_fft: int) -> FloatArray:
-    h: Tensor = network.impulse_response(n_fft, get_kernel("cpu"))[0, :, 0]
+    h: Tensor = network.impulse_response(n_fft, "cpu")[0, :, 0]
     return h.numpy()

@@ -22,13 +22,12 @@ from torch import Tensor
 
 from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import FDN
-from fdnlearn.fitting import checkpoint
 from fdnlearn.fitting.baselines.genes import rows_at_once
 from fdnlearn.fitting.baselines.genetic import Genetic, GeneticStrategy
-from fdnlearn.fitting.baselines.search import DIVERGED, Found, Phase, search
-from fdnlearn.fitting.problem import Problem, problem_for
-from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, Solution
-from fdnlearn.fitting.threads import one_torch_thread
+from fdnlearn.fitting.baselines.search import DIVERGED, Best, Phase, Search
+from fdnlearn.fitting.loop import Run
+from fdnlearn.fitting.problem import Problem
+from fdnlearn.fitting.solution import Solution
 from fdnlearn.model import Network
 from fdnlearn.rir.target import Target
 
@@ -38,57 +37,56 @@ _DELAYS_S = (0.001, 0.25)
 _ENVELOPE_S = 0.007
 
 
-def solve(
-    target: Target,
-    config: FitConfig,
-    callback: Callback | None = None,
-    checkpointing: Checkpointing | None = None,
-) -> Solution:
-    """Fit 16 lines to `target` as Coggin & Pirkle did; the loss is the difference of envelopes.
+class ClassicSearch(Search):
+    """The fit of 16 lines as Coggin & Pirkle made it; the loss is the difference of envelopes.
 
-    See `fdnlearn.fitting.gradient.solve` for the parameters and `fdnlearn.fitting.baselines.search.search` for what an
-    iteration and a budget are. `lines`, `restarts` and `delays` of `config` do not apply.
+    What the configuration says of lines and delays does not apply.
     """
-    problem = problem_for(target, replace(config, lines=LINES))
-    with one_torch_thread(problem.device), torch.no_grad():
-        low, high = _range(target)
-        initial = low + (high - low) * np.random.default_rng(config.seed).random((POPULATION, low.size))
-        classic = _Classic.of(problem, initial)
 
-        def begin(index: int, found: Found | None) -> Phase | None:
-            if index > 0:
-                return None
-            settings = GeneticStrategy()
-            optimiser = Genetic(
-                initial,
-                low,
-                high,
-                config.seed,
-                crossover_eta=settings.crossover_eta,
-                mutation_eta=settings.mutation_eta,
-                mutation_rate=settings.mutation_rate,
-            )
-            return Phase("evolve", optimiser, classic.evaluate, 1.0, network)
+    def __init__(self, problem: Problem) -> None:
+        problem = problem.with_lines(LINES)
+        self._range = _range(problem.target)
+        low, high = self._range
+        self._initial = low + (high - low) * np.random.default_rng(problem.config.seed).random(
+            (POPULATION, low.size)
+        )
+        self._fitness = _Fitness.of(problem, self._initial)
+        super().__init__(problem)
 
-        def network(genes: FloatArray) -> FDN:
-            return problem.to_fdn(classic.network(genes[None], torch.float64))
+    def phase(self, index: int, before: Best | None) -> Phase | None:
+        """One alone."""
+        if index > 0:
+            return None
+        settings = GeneticStrategy()
+        optimiser = Genetic(
+            self._initial,
+            *self._range,
+            self.problem.config.seed,
+            crossover_eta=settings.crossover_eta,
+            mutation_eta=settings.mutation_eta,
+            mutation_rate=settings.mutation_rate,
+        )
+        return Phase("evolve", optimiser, self._fitness.evaluate, 1.0, self._network)
 
-        outcome = search(begin, config, callback, checkpointing, checkpoint.fingerprint(target, config))
-        best = outcome.found[0]
-        assert best.point is not None
-        return problem.solution(
-            fdn=network(best.point),
+    def _network(self, genes: FloatArray) -> FDN:
+        return self.problem.to_fdn(self._fitness.network(genes[None], torch.float64))
+
+    def solution(self, room: int, run: Run) -> Solution:
+        """The best network as every method returns it."""
+        best, history = self.bests[0], tuple(run.histories[room])
+        return self.problem.solution(
+            fdn=self._network(best.known),
             unsnapped=None,
-            status=outcome.status,
+            status=run.status,
             loss=best.loss,
-            iterations=len(outcome.history),
-            seconds=outcome.seconds,
-            history=outcome.history,
+            iterations=len(history),
+            seconds=history[-1].seconds,
+            history=history,
         )
 
 
 @dataclass(frozen=True)
-class _Classic:
+class _Fitness:
     """Genes to networks, and envelopes to fitness.
 
     Attributes
@@ -107,7 +105,7 @@ class _Classic:
     envelope: npt.NDArray[np.float32]
 
     @classmethod
-    def of(cls, problem: Problem, initial: FloatArray) -> _Classic:
+    def of(cls, problem: Problem, initial: FloatArray) -> _Fitness:
         """The fitness for `problem`, its scale set by some of the first generation."""
         target = problem.target
         heard = target.samples[:, : target.length_samples].astype(np.float32)
@@ -144,6 +142,7 @@ class _Classic:
         losses = np.concatenate([self._differences(part) for part in np.array_split(genes, calls)])
         return losses, {"envelope": losses}
 
+    @torch.no_grad()
     def responses(self, genes: FloatArray) -> npt.NDArray[np.float32]:
         """Impulse responses (B, outputs, n_fft)."""
         network = self.network(genes, torch.float32)

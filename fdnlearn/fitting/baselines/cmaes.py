@@ -9,10 +9,9 @@ import numpy as np
 import torch
 
 from fdnlearn.base.types import FloatArray, IntArray
-from fdnlearn.fitting.baselines import genes
+from fdnlearn.fitting.baselines.genes import NetworkSearch
 from fdnlearn.fitting.baselines.search import Optimiser, require
-from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, Solution
-from fdnlearn.rir.target import Target
+from fdnlearn.fitting.problem import Problem
 
 
 class CmaEs:
@@ -101,7 +100,7 @@ def _eigen(matrix: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 @dataclass(frozen=True)
 class CmaEsStrategy:
-    """Settings of the CMA-ES fit; docs/decisions.md says how they were found."""
+    """Settings of the CMA-ES fit; docs/tuning.md says how they were found."""
 
     sigma: float = 0.3
     population: int | None = None
@@ -126,12 +125,13 @@ class CmaEsStrategy:
         return CmaEs(best[None], 1.0, seed, self.population, axes)
 
 
-def solve(
-    target: Target,
-    config: FitConfig,
-    callback: Callback | None = None,
-    checkpointing: Checkpointing | None = None,
-) -> Solution:
-    """Fit a network to `target` by CMA-ES; see `fdnlearn.fitting.baselines.genes.fit`."""
+def solver(problem: Problem) -> NetworkSearch:
+    """The fit by CMA-ES.
+
+    Raises
+    ------
+    UsageError
+        If cma is not installed.
+    """
     require("cma", "cmaes")
-    return genes.fit(target, config, CmaEsStrategy(), callback, checkpointing)
+    return NetworkSearch(problem, CmaEsStrategy())

@@ -12,15 +12,16 @@ import torch
 from torch import Tensor
 
 from fdnlearn.base.types import FloatArray, IntArray
+from fdnlearn.config import FitConfig
 from fdnlearn.fdn import FDN
-from fdnlearn.fitting import checkpoint
-from fdnlearn.fitting.baselines.search import DIVERGED, Found, Optimiser, Outcome, Phase, search
+from fdnlearn.fitting.baselines.search import DIVERGED, Best, Optimiser, Phase, Search
 from fdnlearn.fitting.columns import join, split, widths
-from fdnlearn.fitting.problem import AIMS, Free, Problem, problem_for
-from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, Solution
+from fdnlearn.fitting.loop import Run
+from fdnlearn.fitting.problem import Free, Problem
 from fdnlearn.fitting.rounding import UNADAPTED, roundings
-from fdnlearn.fitting.threads import one_torch_thread
-from fdnlearn.rir.target import Target
+from fdnlearn.fitting.solution import Solution
+from fdnlearn.options import FromStarts
+from fdnlearn.registry import MODELS
 
 #: Spread of the groups that all starts have in common.
 _COMMON_SPREADS = {"decay": 0.3, "direct": 0.1, "tone": 0.1, "early": 0.01, "place": 0.5}
@@ -107,111 +108,84 @@ class Strategy(Protocol):
         """Search on among the genes `kept` of the optimiser `before`, from `best` (P',)."""
 
 
-def fit(
-    target: Target,
-    config: FitConfig,
-    strategy: Strategy,
-    callback: Callback | None,
-    checkpointing: Checkpointing | None,
-) -> Solution:
-    """Search over every parameter of the network, then with rounded delays over all others.
+class NetworkSearch(Search):
+    """A search over every parameter of the network, then with rounded delays over all others.
 
-    See `fdnlearn.fitting.gradient.solve` for the parameters and `fdnlearn.fitting.baselines.search.search` for what an
-    iteration and a budget are.
+    Parameters
+    ----------
+    problem : Problem
+    strategy : Strategy
     """
-    problem = problem_for(target, config)
-    with one_torch_thread(problem.device), torch.no_grad():
-        starts = problem.draw(max(1, config.restarts), config.seed)
+
+    def __init__(self, problem: Problem, strategy: Strategy) -> None:
+        method = problem.config.method
+        assert isinstance(method, FromStarts)
+        self.strategy = strategy
+        starts = problem.draw(max(1, method.restarts), problem.config.seed)
         if strategy.more_starts > 0:
-            more = problem.draw(strategy.more_starts, _seed(config, 1))
+            more = problem.draw(strategy.more_starts, _seed(problem.config, 1))
             starts = {name: torch.cat([starts[name], more[name]]) for name in starts}
-        network = _NetworkSearch(problem, strategy, starts, Genes.around(starts))
-        outcome = search(
-            network.phase, config, callback, checkpointing, checkpoint.fingerprint(target, config)
-        )
-        return network.result(outcome)
+        self.starts, self.genes = starts, Genes.around(starts)
+        #: Genes that are searched on when the delays are whole.
+        self.kept = np.flatnonzero(np.array(self.genes.owner) != "delay")
+        self.ends_whole = problem.config.delays == "integer"
+        super().__init__(problem)
 
-
-@dataclass(frozen=True)
-class _NetworkSearch:
-    """The phases of a search over one network, and what becomes of what they find."""
-
-    problem: Problem
-    strategy: Strategy
-    starts: Free
-    genes: Genes
-
-    @property
-    def kept(self) -> IntArray:
-        """Genes that are searched on when the delays are whole."""
-        return np.flatnonzero(np.array(self.genes.owner) != "delay")
-
-    @property
-    def ends_whole(self) -> bool:
-        return self.problem.config.delays == "integer"
-
-    def phase(self, index: int, found: Found | None) -> Phase | None:
+    def phase(self, index: int, before: Best | None) -> Phase | None:
         """All genes, then, with the best delays rounded, the others."""
         config = self.problem.config
-        if index == 0:
+        if before is None:
             optimiser = self.strategy.begin(self.genes.encode(self.starts), _seed(config, 2))
             share = self.strategy.search_share if self.ends_whole else 1.0
             return Phase(
-                "search", optimiser, lambda x: evaluate(self.problem, self.decode(x)), share, self.network
+                "search", optimiser, lambda x: evaluate(self.problem, self._decode(x)), share, self._network
             )
         if index == 2 or not self.ends_whole:
             return None
-        assert found is not None
-        best = _point(found)
-        delays = self.rounded(best)
-        kept = self.kept
+        best, kept = before.known, self.kept
+        delays = self._rounded(best)
 
         def settled(x: FloatArray) -> tuple[FloatArray, Mapping[str, FloatArray]]:
-            return evaluate(self.problem, self.decode(widen(best, kept, x)), delays)
+            return evaluate(self.problem, self._decode(widen(best, kept, x)), delays)
 
-        optimiser = self.strategy.settle(found.phase.optimiser, kept, best[kept], _seed(config, 3))
+        optimiser = self.strategy.settle(before.phase.optimiser, kept, best[kept], _seed(config, 3))
         return Phase(
-            "settle", optimiser, settled, 1.0, lambda x: self.network(widen(best, kept, x[None])[0], delays)
+            "settle", optimiser, settled, 1.0, lambda x: self._network(widen(best, kept, x[None])[0], delays)
         )
 
-    def decode(self, genes: FloatArray) -> Free:
+    def _decode(self, genes: FloatArray) -> Free:
         return self.genes.decode(genes, self.problem.device)
 
-    def network(self, genes: FloatArray, delays_samples: Tensor | None = None) -> FDN:
-        return self.problem.network_to_fdn(self.decode(genes[None]), delays_samples)
+    def _network(self, genes: FloatArray, delays_samples: Tensor | None = None) -> FDN:
+        return self.problem.network_to_fdn(self._decode(genes[None]), delays_samples)
 
-    def rounded(self, genes: FloatArray) -> Tensor:
-        return roundings(self.problem, self.decode(genes[None]), 1)
+    def _rounded(self, genes: FloatArray) -> Tensor:
+        return roundings(self.problem, self._decode(genes[None]), 1)
 
-    def result(self, outcome: Outcome) -> Solution:
+    def solution(self, room: int, run: Run) -> Solution:
         """The best network as every method returns it."""
-        problem, searched, last = self.problem, outcome.found[0], outcome.found[-1]
-        free = self.decode(_point(searched)[None])
+        problem, searched, last = self.problem, self.bests[0], self.bests[-1]
+        free = self._decode(searched.known[None])
         unsnapped, delays, loss, warnings = None, None, last.loss, []
         if self.ends_whole:
             unsnapped = problem.network_to_fdn(free, None)
-            delays = self.rounded(_point(searched))
+            delays = self._rounded(searched.known)
             if last is not searched and last.point is not None:
-                free = self.decode(widen(_point(searched), self.kept, last.point[None]))
+                free = self._decode(widen(searched.known, self.kept, last.point[None]))
             else:
                 warnings.append(UNADAPTED)
                 loss = float(evaluate(problem, free, delays)[0][0])
+        history = tuple(run.histories[room])
         return problem.solution(
             fdn=problem.network_to_fdn(free, delays),
             unsnapped=unsnapped,
-            status=outcome.status,
+            status=run.status,
             loss=loss,
-            iterations=len(outcome.history),
-            seconds=outcome.seconds,
-            history=outcome.history,
+            iterations=len(history),
+            seconds=history[-1].seconds,
+            history=history,
             warnings=tuple(warnings),
         )
-
-
-def _point(found: Found) -> FloatArray:
-    """The best of a phase that has begun."""
-    assert found.point is not None
-    return found.point
 
 
 def _seed(config: FitConfig, purpose: int) -> int:
@@ -226,6 +200,7 @@ def widen(best: FloatArray, kept: IntArray, genes: FloatArray) -> FloatArray:
     return rows
 
 
+@torch.no_grad()
 def evaluate(
     problem: Problem, free: Free, delays_samples: Tensor | None = None
 ) -> tuple[FloatArray, Mapping[str, FloatArray]]:
@@ -240,12 +215,12 @@ def evaluate(
         loss, parts = problem.loss(part, delays)
         losses.append(loss.cpu().double().numpy())
         terms.append({name: value.cpu().double().numpy() for name, value in parts.items()})
-    found = np.nan_to_num(np.concatenate(losses), nan=DIVERGED, posinf=DIVERGED, neginf=DIVERGED)
-    return found, {name: np.concatenate([t[name] for t in terms]) for name in terms[0]}
+    finite = np.nan_to_num(np.concatenate(losses), nan=DIVERGED, posinf=DIVERGED, neginf=DIVERGED)
+    return finite, {name: np.concatenate([t[name] for t in terms]) for name in terms[0]}
 
 
 def rows_at_once(problem: Problem) -> int:
     """How many candidates memory allows in one call."""
     outputs: int = problem.target.samples.shape[0]
-    held = AIMS[problem.config.model].held
+    held = MODELS[problem.config.model.name].held
     return max(1, _BATCH_BYTES // (16 * outputs * problem.n_fft * held))

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from fdnlearn.base.types import FloatArray, IntArray
-from fdnlearn.fitting.baselines import genes
+from fdnlearn.fitting.baselines.genes import NetworkSearch
 from fdnlearn.fitting.baselines.search import Optimiser, require
-from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, Solution
-from fdnlearn.rir.target import Target
+from fdnlearn.fitting.problem import Problem
+from fdnlearn.options import Homogeneous
+from fdnlearn.registry import MODELS
 
 #: Genes lie within this many units of the starts' mean, or where the starts are; a unit is the spread of the starts.
 _REACH = 4.0
@@ -83,7 +84,7 @@ class Genetic:
 
 @dataclass(frozen=True)
 class GeneticStrategy:
-    """Settings of the genetic fit; docs/decisions.md says how they were found."""
+    """Settings of the genetic fit; docs/tuning.md says how they were found."""
 
     population: int = 70
     crossover_eta: float = 15.0
@@ -93,8 +94,8 @@ class GeneticStrategy:
 
     @property
     def more_starts(self) -> int:
-        """The rest of the population, if the gradient fit has its usual starts."""
-        return self.population - FitConfig.restarts
+        """The rest of the population, if the starts are as many as the homogeneous model usually has."""
+        return self.population - MODELS[Homogeneous.name].restarts
 
     def _optimiser(self, initial: FloatArray, seed: int) -> Genetic:
         return Genetic(
@@ -119,12 +120,13 @@ class GeneticStrategy:
         return self._optimiser(initial, seed)
 
 
-def solve(
-    target: Target,
-    config: FitConfig,
-    callback: Callback | None = None,
-    checkpointing: Checkpointing | None = None,
-) -> Solution:
-    """Fit a network to `target` by a genetic algorithm; see `fdnlearn.fitting.baselines.genes.fit`."""
+def solver(problem: Problem) -> NetworkSearch:
+    """The fit by a genetic algorithm.
+
+    Raises
+    ------
+    UsageError
+        If pymoo is not installed.
+    """
     require("pymoo", "genetic")
-    return genes.fit(target, config, GeneticStrategy(), callback, checkpointing)
+    return NetworkSearch(problem, GeneticStrategy())

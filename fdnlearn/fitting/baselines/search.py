@@ -1,4 +1,4 @@
-"""Derivative-free fits: ask for candidates, evaluate them in one batched call, tell the losses, until time is up.
+"""Derivative-free fits: ask for candidates, evaluate them in one batched call, tell the losses, phase by phase.
 
 What a search has been told is all there is to know about it: everything else follows from its seed. A checkpoint
 therefore holds the losses alone, and resuming replays the search on them, which costs a few per cent of the time
@@ -10,20 +10,22 @@ from __future__ import annotations
 import hashlib
 import importlib
 import math
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from fdnlearn.base.errors import FdnlearnError, UsageError
+from fdnlearn.base.errors import UsageError
 from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import FDN
-from fdnlearn.fitting import checkpoint
-from fdnlearn.fitting.result import Callback, Checkpointing, FitConfig, Progress, Status
+from fdnlearn.fitting.loop import CannotResumeError, Run, Step
+from fdnlearn.fitting.problem import Problem
+from fdnlearn.fitting.solution import Solution, Status
+from fdnlearn.options import Iterative
 
 #: What a candidate costs whose loss is not finite: worse than any network, yet harmless in sums and sorts.
 DIVERGED = 1e6
@@ -65,7 +67,7 @@ class Phase:
 
 
 @dataclass
-class Found:
+class Best:
     """The best that a phase has come across.
 
     Attributes
@@ -80,141 +82,128 @@ class Found:
     point: FloatArray | None = None
     loss: float = math.inf
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """A finished search: what each phase found, in order, and how it went."""
-
-    found: tuple[Found, ...]
-    status: Status
-    seconds: float
-    history: tuple[Progress, ...]
-
-
-@dataclass
-class _Journal:
-    """What has been told, in order, and when the phases changed: all that a resumed search needs."""
-
-    losses: list[FloatArray] = field(default_factory=list)
-    turns: list[int] = field(default_factory=list)
-    history: list[Progress] = field(default_factory=list)
-    seconds: float = 0.0
-    last_asked: str = ""
-
     @property
-    def evaluations(self) -> int:
-        return self.history[-1].evaluations or 0 if self.history else 0
+    def known(self) -> FloatArray:
+        """The point, of a phase that has begun."""
+        assert self.point is not None
+        return self.point
 
 
-def search(
-    begin: Callable[[int, Found | None], Phase | None],
-    config: FitConfig,
-    callback: Callback | None,
-    checkpointing: Checkpointing | None,
-    owner: str,
-) -> Outcome:
-    """Go through the phases that `begin` makes; an iteration is one generation, evaluated in one call.
+class Search(ABC):
+    """A search as a `Solver`: a stage is a phase, a step one generation, evaluated in one call.
+
+    The iterations are the generations of all phases together. The generation that would end after the budget by more
+    than half its own length is not begun.
 
     Parameters
     ----------
-    begin : callable
-        ``begin(index, found)`` makes the phase of that index from what the phase before it has found; None after
-        the last.
-    config : FitConfig
-        For `iterations`, the generations of all phases together, and `budget_s`. The generation that would end
-        after the budget by more than half its own length is not begun.
-    callback : callable, optional
-        Called after every generation; returning True ends the search.
-    checkpointing : Checkpointing, optional
-    owner : str
-        Fingerprint of the fit that a checkpoint has to belong to.
+    problem : Problem
 
-    Raises
-    ------
-    FdnlearnError
-        If there is a checkpoint to resume that belongs to another fit, or that other versions of the optimisers wrote.
+    Attributes
+    ----------
+    bests : list of Best
+        What each phase has found, in order; the last is under way.
     """
-    resumed = checkpointing is not None and checkpointing.to_resume
-    journal = _load(checkpointing, owner) if checkpointing is not None and resumed else _Journal()
-    told = len(journal.losses)
 
-    first = begin(0, None)
-    assert first is not None
-    found = [Found(first)]
-    generation, out_of_time, longest_s = 0, False, 0.0
-    before_s, started, saved = journal.seconds, time.perf_counter(), time.perf_counter()
+    rooms = 1
 
-    def finish(status: Status) -> Outcome:
-        return Outcome(tuple(found), status, journal.seconds, tuple(journal.history))
+    def __init__(self, problem: Problem) -> None:
+        method = problem.config.method
+        assert isinstance(method, Iterative)
+        self.problem = problem
+        self.total_iterations = method.iterations
+        self._told: list[FloatArray] = []
+        #: Generations after which the phases changed.
+        self._turns: list[int] = []
+        self._last_asked = ""
+        self._longest_s = 0.0
+        first = self.phase(0, None)
+        assert first is not None
+        self.bests = [Best(first)]
 
-    while True:
-        phase = found[-1].phase
-        if generation < told:
-            over = len(journal.turns) >= len(found) and journal.turns[len(found) - 1] == generation
-        else:
-            over = generation >= max(1, int(phase.share * config.iterations))
-            if config.budget_s is not None and found[-1].point is not None:
-                spent_s = before_s + time.perf_counter() - started
-                late = spent_s + longest_s / 2 > phase.share * config.budget_s
-                over, out_of_time = over or late, out_of_time or late
-        if over:
-            coming = begin(len(found), found[-1])
-            if coming is None:
-                return finish(Status.BUDGET if out_of_time else Status.COMPLETED)
-            if generation >= told:
-                journal.turns.append(generation)
-            found.append(Found(coming))
-            continue
+    @abstractmethod
+    def phase(self, index: int, before: Best | None) -> Phase | None:
+        """The phase of that index, from what the phase before it has found; None after the last."""
 
-        entered = time.perf_counter()
+    @abstractmethod
+    def solution(self, room: int, run: Run) -> Solution:
+        """The best network as every method returns it."""
+
+    @property
+    def stage(self) -> str:
+        """Name of the present phase."""
+        return self.bests[-1].phase.name
+
+    def stage_over(self, run: Run) -> Status | None:
+        """Over when its share of the generations is done, or of the budget spent."""
+        best, budget_s = self.bests[-1], self.problem.config.budget_s
+        if budget_s is not None and best.point is not None:
+            likely_s = run.seconds + self._longest_s / 2
+            if likely_s > best.phase.share * budget_s:
+                return Status.BUDGET
+        enough = max(1, int(best.phase.share * self.total_iterations))
+        return Status.COMPLETED if len(self._told) >= enough else None
+
+    def next_stage(self) -> bool:
+        """Begin the next phase from the best of this one."""
+        coming = self.phase(len(self.bests), self.bests[-1])
+        if coming is None:
+            return False
+        self._turns.append(len(self._told))
+        self.bests.append(Best(coming))
+        return True
+
+    def step(self, run: Run) -> Sequence[Step]:
+        """One generation."""
+        entered_s = run.seconds
+        phase = self.bests[-1].phase
         points = phase.optimiser.ask()
-        terms: Mapping[str, FloatArray] = {}
-        if generation < told:
-            losses = journal.losses[generation]
-            if generation == told - 1 and (
-                losses.size != len(points) or _digest(points) != journal.last_asked
-            ):
-                assert checkpointing is not None
-                raise FdnlearnError(
-                    str(checkpointing.path),
-                    "cannot be replayed by the installed optimisers",
-                    "start again with --force",
-                )
-        else:
-            losses, terms = phase.evaluate(points)
-            journal.last_asked = _digest(points)
-            journal.losses.append(losses)
-        phase.optimiser.tell(losses)
-        lead = int(losses.argmin())
-        if losses[lead] < found[-1].loss:
-            found[-1].point, found[-1].loss = points[lead].copy(), float(losses[lead])
-        generation += 1
-        if generation <= told:
-            started = time.perf_counter()  # the replay is over when it is over
-            continue
+        losses, terms = phase.evaluate(points)
+        self._last_asked = _digest(points)
+        lead = self._tell(points, losses)
+        self._longest_s = max(self._longest_s, run.seconds - entered_s)
+        parts = {name: float(values[lead]) for name, values in terms.items()}
+        return [Step(float(losses[lead]), self.bests[-1].loss, parts, losses.size)]
 
-        longest_s = max(longest_s, time.perf_counter() - entered)
-        journal.seconds = before_s + time.perf_counter() - started
-        done = Progress(
-            iteration=generation,
-            total_iterations=config.iterations,
-            stage=phase.name,
-            seconds=journal.seconds,
-            loss=float(losses[lead]),
-            best_loss=found[-1].loss,
-            terms={name: float(values[lead]) for name, values in terms.items()},
-            evaluations=journal.evaluations + losses.size,
-        )
-        journal.history.append(done)
-        if checkpointing is not None and time.perf_counter() - saved > checkpointing.every_s:
-            _save(journal, checkpointing, owner)
-            saved = time.perf_counter()
-        best = found[-1]
-        seen = None if best.point is None else partial(best.phase.network, best.point)
-        if callback is not None and callback(done.with_best(seen)):
-            if checkpointing is not None:
-                _save(journal, checkpointing, owner)
-            return finish(Status.INTERRUPTED)
+    def _tell(self, points: FloatArray, losses: FloatArray) -> int:
+        """Let the optimiser adapt and keep the best; which of the points is the best of these."""
+        best = self.bests[-1]
+        best.phase.optimiser.tell(losses)
+        lead = int(losses.argmin())
+        if losses[lead] < best.loss:
+            best.point, best.loss = points[lead].copy(), float(losses[lead])
+        self._told.append(losses)
+        return lead
+
+    def network(self) -> FDN:
+        """The best network of the present phase."""
+        best = self.bests[-1]
+        return best.phase.network(best.known)
+
+    def state(self) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
+        """The losses, and when the phases changed."""
+        tensors = {"losses": torch.from_numpy(np.concatenate(self._told))}
+        sizes = [losses.size for losses in self._told]
+        return tensors, {"sizes": sizes, "turns": self._turns, "last_asked": self._last_asked}
+
+    def restore(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        """Replay the search on the losses it has been told.
+
+        Raises
+        ------
+        CannotResumeError
+            If the optimisers ask for something else than they did.
+        """
+        told = np.split(tensors["losses"].numpy(), np.cumsum(state["sizes"])[:-1])
+        for generation, losses in enumerate(told):
+            while state["turns"][len(self._turns) : len(self._turns) + 1] == [generation]:
+                self.next_stage()
+            points = self.bests[-1].phase.optimiser.ask()
+            last = generation == len(told) - 1
+            if last and (losses.size != len(points) or _digest(points) != state["last_asked"]):
+                raise CannotResumeError("cannot be replayed by the installed optimisers")
+            self._tell(points, losses)
+        self._last_asked = state["last_asked"]
 
 
 def require(module: str, method: str) -> Any:
@@ -238,26 +227,3 @@ def require(module: str, method: str) -> Any:
 
 def _digest(points: FloatArray) -> str:
     return hashlib.sha256(np.ascontiguousarray(points).tobytes()).hexdigest()
-
-
-def _save(journal: _Journal, checkpointing: Checkpointing, owner: str) -> None:
-    state = {
-        "sizes": [losses.size for losses in journal.losses],
-        "turns": journal.turns,
-        "seconds": journal.seconds,
-        "last_asked": journal.last_asked,
-    }
-    told = torch.from_numpy(np.concatenate(journal.losses))
-    checkpoint.save(checkpointing.path, {"losses": told}, state, journal.history, owner)
-
-
-def _load(checkpointing: Checkpointing, owner: str) -> _Journal:
-    tensors, state, history = checkpoint.load(checkpointing.path, owner)
-    edges = np.cumsum(state["sizes"])[:-1]
-    return _Journal(
-        losses=list(np.split(tensors["losses"].numpy(), edges)),
-        turns=state["turns"],
-        history=history,
-        seconds=state["seconds"],
-        last_asked=state["last_asked"],
-    )

@@ -1,23 +1,19 @@
-"""One step of Adam on a batch of networks, all of its small operations in one loop."""
+"""A step of Adam on the CPU, all of its small operations in one loop."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
+from torch import Tensor
 
 from fdnlearn.base.jit import jit
-
-#: Decay of the first and second moment, and what keeps the division finite (Kingma & Ba, 2015).
-BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
+from fdnlearn.ops.adam import BETA1, BETA2, EPS
 
 
 @jit()
-def step(values, first, second, best_values, best_loss, gradient, loss, rates, count):
-    """Keep the rows (B, P) whose `loss` (B,) is their best so far, then move all by the `count`-th step, in place.
-
-    A row whose loss or gradient is not finite stays where it is and its moments see no gradient.
-    """
+def _step(values, first, second, best_values, best_loss, gradient, loss, rates, count):
+    """`step` on arrays."""
     rows, columns = values.shape
     kind = values.dtype.type
     one = 1 - BETA1**count
@@ -39,3 +35,21 @@ def step(values, first, second, best_values, best_loss, gradient, loss, rates, c
             second[r, p] = kind(v)
             if sound:
                 values[r, p] -= kind(rates[p] * (m / one) / (math.sqrt(v / two) + EPS))
+
+
+def step(
+    values: Tensor,
+    first: Tensor,
+    second: Tensor,
+    best_values: Tensor,
+    best_loss: Tensor,
+    gradient: Tensor,
+    loss: Tensor,
+    rates: Tensor,
+    count: int,
+) -> None:
+    """Take the `count`-th step of all rows, in place; see `fdnlearn.ops.adam`."""
+    _step(
+        values.numpy(), first.numpy(), second.numpy(), best_values.numpy(), best_loss.numpy(),
+        gradient.contiguous().numpy(), loss.numpy(), rates.numpy(), count,
+    )  # fmt: skip

@@ -1,11 +1,12 @@
-"""One step of Adam on a batch of networks on the GPU, in Triton: `fdnlearn.ops.adam.cpu`, in one launch."""
+"""A step of Adam on the GPU, in Triton: one launch."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from fdnlearn.ops import launching
-from fdnlearn.ops.adam.cpu import BETA1, BETA2, EPS
+from fdnlearn.ops.adam import BETA1, BETA2, EPS
 from fdnlearn.ops.launching import jit
 from fdnlearn.ops.launching import language as tl
 
@@ -14,13 +15,13 @@ _BETA1, _BETA2, _EPS = tl.constexpr(BETA1), tl.constexpr(BETA2), tl.constexpr(EP
 
 @jit
 def _step(
-    values, first, second, best, gradient, told, rates, columns, one, two,
+    values, first, second, best, gradient, flags, rates, columns, one, two,
     BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """A row; `told` (rows, 2) says whether its loss is the best so far, and whether it is finite."""
+    """A row; `flags` (rows, 2) says whether its loss is the best so far, and whether it is finite."""
     row = tl.program_id(0).to(tl.int64)
     none = tl.zeros((BLOCK,), tl.float64)
-    better = none + tl.load(told + 2 * row) > 0
+    better = none + tl.load(flags + 2 * row) > 0
     poison = none
     for start in range(0, columns, BLOCK):
         p = start + tl.arange(0, BLOCK)
@@ -30,7 +31,7 @@ def _step(
         poison += tl.load(gradient + at, mask=there, other=0.0).to(tl.float64) * 0.0
         old = tl.load(values + at, mask=there, other=0.0)
         tl.store(best + at, old, mask=there & better)
-    sound = (none + tl.load(told + 2 * row + 1) > 0) & (none + tl.sum(poison, axis=0) == 0.0)
+    sound = (none + tl.load(flags + 2 * row + 1) > 0) & (none + tl.sum(poison, axis=0) == 0.0)
     for start in range(0, columns, BLOCK):
         p = start + tl.arange(0, BLOCK)
         there = p < columns
@@ -49,23 +50,19 @@ def step(
     first: Tensor,
     second: Tensor,
     best_values: Tensor,
+    best_loss: Tensor,
     gradient: Tensor,
-    told: Tensor,
+    loss: Tensor,
     rates: Tensor,
     count: int,
 ) -> None:
-    """Take the `count`-th step of all rows (B, P), in place; see `fdnlearn.ops.adam.cpu.step`.
-
-    Parameters
-    ----------
-    values, first, second, best_values, gradient : Tensor, shape (B, P)
-    told : Tensor, shape (B, 2)
-        One where the loss of a row is its best so far, and one where it is finite; else zero.
-    rates : Tensor, shape (P,)
-    count : int
-    """
+    """Take the `count`-th step of all rows, in place; see `fdnlearn.ops.adam`."""
+    better = loss < best_loss
+    # The losses are on the CPU already: what the kernel needs of them goes to the device in one transfer.
+    flags = torch.stack((better, loss.isfinite()), dim=1).double().to(values.device)
+    best_loss.copy_(torch.where(better, loss, best_loss))
     rows, columns = values.shape
     _step[(rows,)](
-        values, first, second, best_values, gradient.contiguous(), told, rates, columns,
+        values, first, second, best_values, gradient.contiguous(), flags, rates, columns,
         1 - BETA1**count, 1 - BETA2**count, BLOCK=launching.block(256),
     )  # fmt: skip

@@ -1,16 +1,18 @@
-"""Backward energy integration on a grid of samples and what is compared there, with the gradient, in one pass."""
+"""The distances of energy decays on the CPU: integration, comparison and gradient in one pass."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numba
 import numpy as np
+import torch
+from torch import Tensor
 
-from fdnlearn.base.jit import jit
-
-#: Keeps the logarithm of an early-to-late ratio finite where one side is empty.
-EARLY_FLOOR = 1e-9
+from fdnlearn.base.jit import KERNEL_LOCK, jit
+from fdnlearn.ops.decay import EARLY_FLOOR, TERMS, DecayTarget
 
 
 @jit()
@@ -20,8 +22,8 @@ def early_to_late_db(start, late):
 
 
 @jit(parallel=True)
-def distance(h, hop, goal, goal_db, counted, level_weight, slopes, boundaries, heard, weights, terms, d_h):
-    """The three terms of `fdnlearn.losses.energy_decay` and the gradient of their weighted sum, in one pass.
+def _compare(h, hop, goal, goal_db, counted, level_weight, slopes, boundaries, heard, weights, terms, d_h):
+    """The three terms of `fdnlearn.ops.decay` and the gradient of their weighted sum, in one pass.
 
     Row r of `h` is compared with channel ``r % channels`` of the target arrays; `terms` is (rows, 3). The gradient
     `d_h` is left out where it has no columns.
@@ -97,3 +99,30 @@ def distance(h, hop, goal, goal_db, counted, level_weight, slopes, boundaries, h
             factor = h.dtype.type(2 * total)
             for n in range(k * hop, end):
                 d_h[r, n] = factor * h[r, n]
+
+
+class _Distance(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, h: Tensor, target: DecayTarget, weights: tuple[float, ...]
+    ) -> tuple[Tensor, Tensor]:
+        rows = np.ascontiguousarray(h.detach().numpy()).reshape(-1, h.shape[-1])
+        terms = np.empty((rows.shape[0], len(TERMS)))
+        grad = np.empty_like(rows) if ctx.needs_input_grad[0] else np.empty((rows.shape[0], 0), rows.dtype)
+        compare: Callable[..., None] = _compare
+        with KERNEL_LOCK:
+            compare(rows, target.hop, *target.arrays(), np.array(weights), terms, grad)
+        ctx.grad, ctx.shape = torch.from_numpy(grad), h.shape
+        each = torch.from_numpy(terms).reshape(*h.shape[:-1], len(TERMS))
+        ctx.mark_non_differentiable(each)
+        return torch.from_numpy(terms @ weights).reshape(h.shape[:-1]), each
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        return (ctx.grad * grad.reshape(-1, 1).to(ctx.grad.dtype)).reshape(ctx.shape), None, None
+
+
+def distance(h: Tensor, target: DecayTarget, weights: tuple[float, float, float]) -> tuple[Tensor, Tensor]:
+    """Weighted sum (...,) of the terms, and the terms (..., 3); see `fdnlearn.ops.decay`."""
+    total, terms = _Distance.apply(h, target, weights)
+    return total, terms

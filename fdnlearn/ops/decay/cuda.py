@@ -1,21 +1,20 @@
-"""The energy decay terms on the GPU, and the gradient of their weighted sum, in Triton.
+"""The distances of energy decays on the GPU, and the gradient of their weighted sum, in Triton.
 
-As on the CPU (`fdnlearn.ops.decay.cpu`) decays are compared on a grid of samples, and terms and gradient come out of
-the same passes: in stock operations they are a hundred launches a step. A program takes a row, from the end of its
-response to its beginning for the decay, and along the grid for the rest; all sums are in double.
+As on the CPU (`fdnlearn.ops.decay.cpu`) terms and gradient come out of the same passes: in stock operations they are
+a hundred launches a step. A program takes a row, from the end of its response to its beginning for the decay, and along
+the grid for the rest; all sums are in double.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from fdnlearn.ops import launching
-from fdnlearn.ops.decay.cpu import EARLY_FLOOR
+from fdnlearn.ops.decay import EARLY_FLOOR, DecayTarget
 from fdnlearn.ops.launching import jit
 from fdnlearn.ops.launching import language as tl
 
@@ -148,25 +147,26 @@ def _gradient(h, pull, outer, grad, length, points, hop, BLOCK: tl.constexpr):
 class _Distance(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, h: Tensor, hop: int, weights: Sequence[float], *aim: Tensor
+        ctx: Any, h: Tensor, target: DecayTarget, weights: tuple[float, ...]
     ) -> tuple[Tensor, Tensor]:
         rows = h.detach().reshape(-1, h.shape[-1]).contiguous()
         count, length = rows.shape
-        goal, _, _, _, slopes, boundaries, _ = aim
+        arrays = target.tensors(h.device)
+        goal, _, _, _, slopes, boundaries, _ = arrays
         points = goal.shape[1]
         decay, pull = torch.empty((2, count, points), dtype=torch.float64, device=h.device)
         terms = torch.empty((count, 4), dtype=torch.float64, device=h.device)
         size = launching.block(64)
-        wide = launching.power_of_two(max(hop, 16))
-        _decay[(count,)](rows, decay, length, points, hop, BLOCK=size, HOP=wide, TAIL=1024)
+        wide = launching.power_of_two(max(target.hop, 16))
+        _decay[(count,)](rows, decay, length, points, target.hop, BLOCK=size, HOP=wide, TAIL=1024)
         _compare[(count,)](
-            decay, *aim, terms, pull, points, goal.shape[0], *map(float, weights),
+            decay, *arrays, terms, pull, points, goal.shape[0], *map(float, weights),
             Q=slopes.shape[1], ROWS=launching.power_of_two(slopes.shape[1]), E=boundaries.shape[0], BLOCK=size,
         )  # fmt: skip
-        ctx.saved = (rows, pull, hop, h.shape) if ctx.needs_input_grad[0] else None
-        total, found = terms[:, 3].reshape(h.shape[:-1]), terms[:, :3].reshape(*h.shape[:-1], 3)
-        ctx.mark_non_differentiable(found)
-        return total, found
+        ctx.saved = (rows, pull, target.hop, h.shape) if ctx.needs_input_grad[0] else None
+        total, each = terms[:, 3].reshape(h.shape[:-1]), terms[:, :3].reshape(*h.shape[:-1], 3)
+        ctx.mark_non_differentiable(each)
+        return total, each
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
@@ -176,20 +176,10 @@ class _Distance(torch.autograd.Function):
         _gradient[rows.shape[0], launching.blocks(rows.shape[1], size)](
             rows, pull, grad.reshape(-1).contiguous(), d_h, rows.shape[1], pull.shape[1], hop, BLOCK=size
         )
-        return d_h.reshape(shape), *[None] * 9
+        return d_h.reshape(shape), None, None
 
 
-def distance(h: Tensor, hop: int, aim: Sequence[Tensor], weights: Sequence[float]) -> tuple[Tensor, Tensor]:
-    """Weighted sum (...,) of the terms (..., 3) of responses h (..., channels, n), differentiable; and the terms.
-
-    Parameters
-    ----------
-    h : Tensor, shape (..., channels, n)
-    hop : int
-        Samples between the points of the grid.
-    aim : sequence of Tensor
-        `fdnlearn.losses.energy_decay.DecayTarget.arrays`, in double, on the device of `h`.
-    weights : sequence of float, length 3
-    """
-    result: tuple[Tensor, Tensor] = _Distance.apply(h, hop, tuple(weights), *(x.contiguous() for x in aim))
-    return result
+def distance(h: Tensor, target: DecayTarget, weights: tuple[float, float, float]) -> tuple[Tensor, Tensor]:
+    """Weighted sum (...,) of the terms, and the terms (..., 3); see `fdnlearn.ops.decay`."""
+    total, terms = _Distance.apply(h, target, weights)
+    return total, terms

@@ -1,21 +1,21 @@
-"""Soft echo density and the gradient of its squared distance to a target, frame by frame, without unfolding."""
+"""Soft echo density on the CPU and the gradient of its squared distance, frame by frame, without unfolding."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numba
 import numpy as np
+import torch
+from torch import Tensor
 
-from fdnlearn.base.jit import FAST, jit
+from fdnlearn.base.jit import FAST, KERNEL_LOCK, jit
+from fdnlearn.ops.echo import GAUSSIAN_NORM, EchoDensitySettings, EchoTarget, mean_square
 from fdnlearn.ops.fastmath import exp
-
-#: 1 / erfc(1 / sqrt(2)): the share of Gaussian samples beyond one standard deviation is its inverse.
-GAUSSIAN_NORM = 3.15148718753
 
 #: Frames are cut into this many runs, whatever the number of threads, so that sums keep one order.
 RUNS = 8
-
 
 #: Empty samples around scratch buffers. LLVM guards a loop that stores by comparing addresses, with some slack; where
 #: another array happened to lie next to the buffer, the guarded loop rounded otherwise and equal runs differed.
@@ -23,7 +23,7 @@ GUARD = 512
 
 
 @jit(parallel=True, fastmath=FAST, error_model="numpy")
-def profile(h, window, steepness, invariant, hop, eta):
+def _profile(h, window, steepness, invariant, hop, eta):
     """eta[r, f] of Eq. "soft echo density"; `steepness` per frame, relative to the local rms if `invariant`."""
     rows, frames = eta.shape
     width = window.shape[0]
@@ -45,7 +45,7 @@ def profile(h, window, steepness, invariant, hop, eta):
 
 
 @jit(parallel=True, fastmath=FAST, error_model="numpy")
-def distance(h, window, steepness, invariant, hop, target, weight, errors, partial):
+def _distance(h, window, steepness, invariant, hop, target, weight, errors, partial):
     """Squared distance to `target` (channels, frames) and its gradient, in one pass.
 
     Row r of `h` is compared with target row ``r % channels``, whose frames count with the row of `weight`.
@@ -97,3 +97,51 @@ def distance(h, window, steepness, invariant, hop, target, weight, errors, parti
                 q = outer * (share[t] * (one - share[t]))
                 slopes[t] += window[t] * ((q if x[t] > 0 else -q) - pull * x[t])
         errors[r, part] = error
+
+
+def profile(h: Tensor, how: EchoDensitySettings) -> Tensor:
+    """Soft echo density (..., frames) of responses (..., n); see `fdnlearn.ops.echo`."""
+    rows = np.ascontiguousarray(h.detach().numpy()).reshape(-1, h.shape[-1])
+    dtype = rows.dtype
+    eta = np.empty((rows.shape[0], how.steepness.shape[0]), dtype)
+    with KERNEL_LOCK:
+        _profile(rows, how.window.astype(dtype), how.steepness.astype(dtype), how.invariant, how.hop, eta)
+    return torch.from_numpy(eta).reshape(*h.shape[:-1], -1)
+
+
+class _Distance(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, h: Tensor, target: EchoTarget) -> Tensor:
+        how = target.how
+        rows = np.ascontiguousarray(h.detach().numpy()).reshape(-1, h.shape[-1])
+        dtype = rows.dtype
+        frames = how.steepness.shape[0]
+        width, run = how.window.shape[0], -(-frames // RUNS)
+        errors = np.empty((rows.shape[0], RUNS))
+        span = run * how.hop + width
+        partial = np.empty((rows.shape[0], RUNS, span + 2 * GUARD), dtype)
+        goal = np.ascontiguousarray(target.profile.numpy(), dtype).reshape(-1, frames)
+        weight = np.ascontiguousarray(target.share.numpy(), np.float64).reshape(-1, frames)
+        with KERNEL_LOCK:
+            _distance(
+                rows, how.window.astype(dtype), how.steepness.astype(dtype), how.invariant, how.hop,
+                goal, weight, errors, partial,
+            )  # fmt: skip
+        grad = np.zeros((rows.shape[0], max(rows.shape[1], RUNS * run * how.hop + width)), dtype)
+        for part in range(RUNS):
+            origin = part * run * how.hop
+            grad[:, origin : origin + span] += partial[:, part, GUARD : GUARD + span]
+        ctx.grad, ctx.shape = torch.from_numpy(grad[:, : rows.shape[1]]), h.shape
+        return torch.from_numpy(errors.sum(axis=1).astype(dtype)).reshape(h.shape[:-1])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        return (ctx.grad * grad.reshape(-1, 1)).reshape(ctx.shape), None
+
+
+def distance(h: Tensor, target: EchoTarget) -> Tensor:
+    """Mean square difference (..., channels) from a target's profile; see `fdnlearn.ops.echo`."""
+    if not h.requires_grad:  # the profile alone takes half the time
+        return mean_square(profile(h, target.how), target)
+    result: Tensor = _Distance.apply(h, target)
+    return result

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.ops import launching
-from fdnlearn.ops.echo.cpu import GAUSSIAN_NORM
+from fdnlearn.ops.echo import GAUSSIAN_NORM, EchoDensitySettings, EchoTarget, mean_square
 from fdnlearn.ops.launching import jit
 from fdnlearn.ops.launching import language as tl
 
@@ -99,46 +99,41 @@ def _gradient(
 
 class _Profile(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, h: Tensor, window: Tensor, steepness: Tensor, invariant: bool, hop: int) -> Tensor:
+    def forward(ctx: Any, h: Tensor, how: EchoDensitySettings) -> Tensor:
         rows = h.detach().reshape(-1, h.shape[-1]).contiguous()
+        window, steepness = how.tensors(h.device, h.dtype)
         frames, width = steepness.shape[0], window.shape[0]
         keep = ctx.needs_input_grad[0]
         eta, sigma, pull = rows.new_empty((3, rows.shape[0], frames))
         size = launching.block(16)
         _profile[rows.shape[0], launching.blocks(frames, size)](
-            rows, window, steepness, eta, sigma, pull, rows.shape[1], frames, width, hop,
-            BLOCK=size, TILE=64, INVARIANT=invariant, KEEP=keep,
+            rows, window, steepness, eta, sigma, pull, rows.shape[1], frames, width, how.hop,
+            BLOCK=size, TILE=64, INVARIANT=how.invariant, KEEP=keep,
         )  # fmt: skip
-        ctx.saved = (rows, window, steepness, sigma, pull, invariant, hop, h.shape) if keep else None
-        found: Tensor = eta.reshape(*h.shape[:-1], frames)
-        return found
+        ctx.saved = (rows, window, steepness, sigma, pull, how, h.shape) if keep else None
+        density: Tensor = eta.reshape(*h.shape[:-1], frames)
+        return density
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        rows, window, steepness, sigma, pull, invariant, hop, shape = ctx.saved
+        rows, window, steepness, sigma, pull, how, shape = ctx.saved
         frames, width = steepness.shape[0], window.shape[0]
         outer = grad.reshape(-1, frames).contiguous()
         d_h = torch.empty_like(rows)
         size = launching.block(256)
         _gradient[rows.shape[0], launching.blocks(rows.shape[1], size)](
-            rows, window, steepness, outer, sigma, pull, d_h, rows.shape[1], frames, width, hop,
-            launching.blocks(width, hop), BLOCK=size, INVARIANT=invariant,
+            rows, window, steepness, outer, sigma, pull, d_h, rows.shape[1], frames, width, how.hop,
+            launching.blocks(width, how.hop), BLOCK=size, INVARIANT=how.invariant,
         )  # fmt: skip
-        return d_h.reshape(shape), None, None, None, None
+        return d_h.reshape(shape), None
 
 
-def profile(h: Tensor, window: Tensor, steepness: Tensor, invariant: bool, hop: int) -> Tensor:
-    """Soft echo density (..., frames) of responses (..., n), differentiable in them.
+def profile(h: Tensor, how: EchoDensitySettings) -> Tensor:
+    """Soft echo density (..., frames) of responses (..., n); see `fdnlearn.ops.echo`."""
+    density: Tensor = _Profile.apply(h.detach(), how)
+    return density
 
-    Parameters
-    ----------
-    h : Tensor, shape (..., n)
-    window : Tensor, shape (width,)
-        In the type and on the device of `h`, like `steepness`.
-    steepness : Tensor, shape (frames,)
-    invariant : bool
-        Whether the steepness is relative to the local rms.
-    hop : int
-    """
-    result: Tensor = _Profile.apply(h, window, steepness, invariant, hop)
-    return result
+
+def distance(h: Tensor, target: EchoTarget) -> Tensor:
+    """Mean square difference (..., channels) from a target's profile; see `fdnlearn.ops.echo`."""
+    return mean_square(_Profile.apply(h, target.how), target)

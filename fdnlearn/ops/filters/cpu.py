@@ -1,8 +1,8 @@
-"""Responses of second-order sections on all bins, and the way back to their coefficients.
+"""Responses of sections on the CPU, and the way back to their coefficients.
 
 Loop filters are smooth: their responses are computed on a grid that has every bin at low frequencies and 128 points an
 octave above, and interpolated linearly in between, which leaves an error below 2e-5 and costs less than the solve
-that needs them. What a fit hands over is computed without the grid (`model.learned`).
+that needs them. What a fit hands over is computed without the grid.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.base.jit import KERNEL_LOCK, jit
-
-Array = np.ndarray[Any, Any]
+from fdnlearn.base.types import Array
 
 #: Grid points an octave, and bins from 0 up that are all grid points.
 DENSITY = 128
@@ -131,16 +130,7 @@ class _Response(torch.autograd.Function):
         )
 
 
-def filter_response(gains: Tensor, sos: Tensor, n_fft: int, dtype: torch.dtype = torch.complex64) -> Tensor:
-    """Responses (..., K) of gains (...) and sections (..., S, 6), rows ``b0 b1 b2 1 a1 a2``; gains must not be zero."""
-    if gains.device.type == "cpu":
-        result: Tensor = _Response.apply(gains, sos, n_fft, dtype)
-        return result
-    if gains.device.type == "cuda":
-        from fdnlearn.ops.filters import cuda as cuda_filters
-
-        return cuda_filters.filter_response(gains, sos, n_fft, dtype)
-    z1 = torch.from_numpy(np.exp(-2j * np.pi * np.arange(n_fft // 2 + 1) / n_fft)).to(gains.device)
-    powers = torch.stack((torch.ones_like(z1), z1, z1 * z1))
-    up, down = (torch.matmul(part.to(powers.dtype), powers) for part in (sos[..., :3], sos[..., 3:]))
-    return (gains[..., None] * (up / down).prod(dim=-2)).to(dtype)
+def filter_response(gains: Tensor, sos: Tensor, n_fft: int, dtype: torch.dtype) -> Tensor:
+    """Responses (..., K) of gains (...) and sections (..., S, 6); see `fdnlearn.ops.filters`."""
+    result: Tensor = _Response.apply(gains, sos, n_fft, dtype)
+    return result

@@ -1,4 +1,4 @@
-"""Responses of second-order sections on all bins of the GPU, and the way back to their coefficients, in Triton.
+"""Responses of sections on all bins on the GPU, and the way back to their coefficients, in Triton.
 
 Every section of a row is evaluated at a bin in one go, in double: at low frequencies the coefficients nearly cancel.
 Unlike on the CPU (`fdnlearn.ops.filters.cpu`) all bins are computed; a GPU has the arithmetic to spare, not the
@@ -131,7 +131,7 @@ class _Response(torch.autograd.Function):
         )
 
 
-def filter_response(gains: Tensor, sos: Tensor, n_fft: int, dtype: torch.dtype = torch.complex64) -> Tensor:
-    """Responses (..., K) of gains (...) and sections (..., S, 6); see `fdnlearn.ops.filters.cpu`."""
+def filter_response(gains: Tensor, sos: Tensor, n_fft: int, dtype: torch.dtype) -> Tensor:
+    """Responses (..., K) of gains (...) and sections (..., S, 6); see `fdnlearn.ops.filters`."""
     result: Tensor = _Response.apply(gains, sos, n_fft, dtype)
     return result

@@ -1,64 +1,77 @@
-"""The hot loops alone: one signature, several implementations.
+"""Frequency and impulse response of a feedback delay network.
 
-A kernel offers ``response(feedback_matrix, loop_gain, delays_samples, input_gains, output_gains, n_fft) -> H`` and
-``impulse_response(..., output_gains, direct_gains, n_fft) -> h``, its inverse real transform (B, O, I, n_fft) with the
-direct gains (B, O, I) added at the first sample. Both are differentiable in all tensors:
+On K = n_fft // 2 + 1 bins, 0 to the Nyquist frequency, the network is (N lines, I inputs, O outputs, a batch of B)
 
-=================  ===========  =========================================================================
-feedback_matrix    (B, N, N)    U, real; ``|U F| < 1`` at every frequency
-loop_gain          (B, N)       F, real: the same gain at all frequencies, or
-                   (B, N, K)    complex: any filter, one value a line and bin
-delays_samples     (B, N)       m, real, fractional delays allowed
-input_gains        (B, N, I)    b
-output_gains       (B, O, N)    c
-n_fft              int          K = n_fft // 2 + 1 bins, 0 to the Nyquist frequency
-H                  (B, O, I, K) ``C (diag(e^{+jwm}) - U diag(F))^{-1} B``, complex; the direct gain is not in it
-=================  ===========  =========================================================================
+    H = C (diag(e^{+jwm}) - U diag(F))^{-1} B        (B, O, I, K), complex
+
+and its impulse response the inverse real transform (B, O, I, n_fft) of H, with the direct gains D added at the first
+sample. It is periodic with `n_fft`, which must hold its decay: what is left folds back. Both functions are
+differentiable in all tensors that they use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
+from typing import NamedTuple
 
-from fdnlearn.base.errors import UsageError
+from torch import Tensor
 
-#: Kernel name -> module that holds its `response` and `impulse_response`.
-KERNELS = {
-    "reference": "fdnlearn.ops.response.reference",
-    "cpu": "fdnlearn.ops.response.cpu",
-    "cuda": "fdnlearn.ops.response.cuda",
-}
+from fdnlearn.ops.dispatch import form_name, get_form
 
-#: Device type -> the kernel that serves it.
-DEVICE_KERNELS = {"cpu": "cpu", "cuda": "cuda"}
+#: Largest loop gain solved in single precision; rounding grows as 1 / (1 - gain).
+SINGLE_PRECISION_LIMIT = 0.98
 
 
-@dataclass(frozen=True)
-class Kernel:
-    """One implementation of the frequency and impulse response."""
+class Parameters(NamedTuple):
+    """The tensors of a batch of networks.
 
-    name: str
-    response: Callable[..., Any]
-    impulse_response: Callable[..., Any]
+    Attributes
+    ----------
+    feedback_matrix : Tensor, shape (B, N, N)
+        U, real; ``|U F| < 1`` at every frequency.
+    loop_gain : Tensor, shape (B, N) or (B, N, K)
+        F: real, the same gain at all frequencies; or complex, any filter, one value a line and bin.
+    delays_samples : Tensor, shape (B, N)
+        m, real, fractional delays allowed; may be in double beside single precision.
+    input_gains : Tensor, shape (B, N, I)
+        B.
+    output_gains : Tensor, shape (B, O, N)
+        C.
+    direct_gains : Tensor, shape (B, O, I)
+        D; not part of H.
+    """
+
+    feedback_matrix: Tensor
+    loop_gain: Tensor
+    delays_samples: Tensor
+    input_gains: Tensor
+    output_gains: Tensor
+    direct_gains: Tensor
 
 
-def get_kernel(name: str) -> Kernel:
-    """Return the kernel called `name`.
+def response(network: Parameters, n_fft: int, form: str | None = None) -> Tensor:
+    """Frequency response (B, O, I, K), without the direct gains.
+
+    Parameters
+    ----------
+    network : Parameters
+    n_fft : int
+    form : str, optional
+        Of `fdnlearn.ops.dispatch.FORMS`, in place of the device's own.
 
     Raises
     ------
     UsageError
-        If there is no such kernel.
+        If there is no such form.
     """
-    if name not in KERNELS:
-        raise UsageError(f"kernel {name!r}", "unknown", f"choose one of {', '.join(KERNELS)}")
-    module = import_module(KERNELS[name])
-    return Kernel(name, module.response, module.impulse_response)
+    spectrum: Tensor = get_form("response", form or _own(network)).response(network, n_fft)
+    return spectrum
 
 
-def kernel_for(device_type: str) -> Kernel:
-    """Return the fastest kernel for a torch device type."""
-    return get_kernel(DEVICE_KERNELS.get(device_type, "reference"))
+def impulse_response(network: Parameters, n_fft: int, form: str | None = None) -> Tensor:
+    """Periodic impulse response (B, O, I, n_fft); parameters as in `response`."""
+    h: Tensor = get_form("response", form or _own(network)).impulse_response(network, n_fft)
+    return h
+
+
+def _own(network: Parameters) -> str:
+    return form_name("response", network.feedback_matrix.device.type)

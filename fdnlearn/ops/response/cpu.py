@@ -1,4 +1,4 @@
-"""The CPU kernel as differentiable torch operations: the frequency response, and the impulse response in one step."""
+"""The response on the CPU: the loops of `elimination` as differentiable operations, the impulse response as one."""
 
 from __future__ import annotations
 
@@ -10,14 +10,10 @@ import torch
 from torch import Tensor
 
 from fdnlearn.base.jit import KERNEL_LOCK
-from fdnlearn.ops.fourier import gradient_of_signal, signal_of
-from fdnlearn.ops.response import elimination as cpu
+from fdnlearn.base.types import Array
+from fdnlearn.ops.fourier.cpu import gradient_of_signal, signal_of
+from fdnlearn.ops.response import SINGLE_PRECISION_LIMIT, Parameters, elimination
 from fdnlearn.ops.response.lanes import LANES
-
-#: Largest loop gain solved in single precision; rounding grows as 1 / (1 - gain).
-SINGLE_PRECISION_LIMIT = 0.98
-
-Array = np.ndarray[Any, Any]
 
 
 def _array(tensor: Tensor) -> Array:
@@ -70,7 +66,7 @@ def _solve(ctx: Any, tensors: tuple[Tensor, ...], n_fft: int) -> Array:
         for rows, work in _precision_runs(gain_re, gain_im, dtype):
             loop, f_re, f_im = (x[rows].astype(work, copy=False) for x in (u, gain_re, gain_im))
             s_parts, l_parts = (s_re[rows], s_im[rows]), (l_re[rows], l_im[rows])
-            cpu.solve(loop, f_re, f_im, m[rows], b[rows], c[rows], n_fft, *s_parts, *l_parts, h[rows])
+            elimination.solve(loop, f_re, f_im, m[rows], b[rows], c[rows], n_fft, *s_parts, *l_parts, h[rows])
     ctx.saved = (u, gain_re, gain_im, c, n_fft, s_re, s_im, l_re, l_im) if wanted else None
     ctx.gain_is_complex, ctx.delay_dtype = gain.is_complex(), delays.dtype
     return h
@@ -81,10 +77,10 @@ def _pull_back(ctx: Any, g: Array) -> tuple[Tensor, ...]:
     u, gain_re, gain_im, c, n_fft, s_re, s_im, l_re, l_im = ctx.saved
     batch, n_in, n, _ = s_re.shape
     n_out, bins = c.shape[1], g.shape[-1]
-    parts = np.empty((batch, -(-bins // cpu.BACKWARD_CHUNK), n, n + 2 + n_in + n_out))
+    parts = np.empty((batch, -(-bins // elimination.BACKWARD_CHUNK), n, n + 2 + n_in + n_out))
     d_gain = np.empty((batch, n, bins) if ctx.gain_is_complex else (0, 0, 0), g.dtype)
     with KERNEL_LOCK:
-        cpu.adjoint(u, gain_re, gain_im, c, n_fft, s_re, s_im, l_re, l_im, g, parts, d_gain)
+        elimination.adjoint(u, gain_re, gain_im, c, n_fft, s_re, s_im, l_re, l_im, g, parts, d_gain)
     sums = torch.from_numpy(np.add.reduce(parts, axis=1).astype(u.dtype))
     return (
         sums[..., :n],
@@ -122,30 +118,13 @@ class _ImpulseResponse(torch.autograd.Function):
         return None, grad[..., 0], *_pull_back(ctx, g)
 
 
-def response(
-    feedback_matrix: Tensor,
-    loop_gain: Tensor,
-    delays_samples: Tensor,
-    input_gains: Tensor,
-    output_gains: Tensor,
-    n_fft: int,
-) -> Tensor:
-    """Frequency response (B,O,I,K); see `fdnlearn.ops.response` for shapes."""
-    tensors = (feedback_matrix, loop_gain, delays_samples, input_gains, output_gains)
-    result: Tensor = _FrequencyResponse.apply(n_fft, *tensors)
+def response(network: Parameters, n_fft: int) -> Tensor:
+    """Frequency response (B,O,I,K); see `fdnlearn.ops.response`."""
+    result: Tensor = _FrequencyResponse.apply(n_fft, *network[:5])
     return result
 
 
-def impulse_response(
-    feedback_matrix: Tensor,
-    loop_gain: Tensor,
-    delays_samples: Tensor,
-    input_gains: Tensor,
-    output_gains: Tensor,
-    direct_gains: Tensor,
-    n_fft: int,
-) -> Tensor:
-    """Periodic impulse response (B,O,I,n_fft); see `fdnlearn.ops.response` for shapes."""
-    tensors = (feedback_matrix, loop_gain, delays_samples, input_gains, output_gains)
-    result: Tensor = _ImpulseResponse.apply(n_fft, direct_gains, *tensors)
+def impulse_response(network: Parameters, n_fft: int) -> Tensor:
+    """Periodic impulse response (B,O,I,n_fft); see `fdnlearn.ops.response`."""
+    result: Tensor = _ImpulseResponse.apply(n_fft, network.direct_gains, *network[:5])
     return result

@@ -1,7 +1,7 @@
-"""The GPU kernel: response of a feedback delay network on all bins, and its adjoint, as differentiable operations.
+"""The response on the GPU: the kernels of `cuda_system` as differentiable operations.
 
-Where ``TRITON_INTERPRET=1`` is set before Triton is imported, the very same kernels (those of `cuda_system`)
-run on CPU tensors in Triton's interpreter: that is how they are tested where there is no GPU.
+Where ``TRITON_INTERPRET=1`` is set before Triton is imported, the very same kernels run on CPU tensors in Triton's
+interpreter: that is how they are tested where there is no GPU.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from fdnlearn.ops import launching
 from fdnlearn.ops.launching import language as tl
-from fdnlearn.ops.response.cpu import SINGLE_PRECISION_LIMIT
+from fdnlearn.ops.response import SINGLE_PRECISION_LIMIT, Parameters, reference
 from fdnlearn.ops.response.cuda_system import _adjoint, _solve
 
 
@@ -126,56 +126,36 @@ class _FrequencyResponse(torch.autograd.Function):
         return None, *_backward(ctx, grad)
 
 
-def response(
-    feedback_matrix: Tensor,
-    loop_gain: Tensor,
-    delays_samples: Tensor,
-    input_gains: Tensor,
-    output_gains: Tensor,
-    n_fft: int,
-) -> Tensor:
-    """Frequency response (B,O,I,K); see `fdnlearn.ops.response` for shapes."""
-    tensors = (feedback_matrix, loop_gain, delays_samples, input_gains, output_gains)
-    result: Tensor = _FrequencyResponse.apply(n_fft, *tensors)
+def response(network: Parameters, n_fft: int) -> Tensor:
+    """Frequency response (B,O,I,K); see `fdnlearn.ops.response`."""
+    result: Tensor = _FrequencyResponse.apply(n_fft, *network[:5])
     return result
 
 
-def impulse_response(
-    feedback_matrix: Tensor,
-    loop_gain: Tensor,
-    delays_samples: Tensor,
-    input_gains: Tensor,
-    output_gains: Tensor,
-    direct_gains: Tensor,
-    n_fft: int,
-) -> Tensor:
-    """Periodic impulse response (B,O,I,n_fft); see `fdnlearn.ops.response` for shapes."""
-    spectrum = response(feedback_matrix, loop_gain, delays_samples, input_gains, output_gains, n_fft)
-    h: Tensor = torch.fft.irfft(spectrum + direct_gains[..., None], n=n_fft)
-    return h
+def impulse_response(network: Parameters, n_fft: int) -> Tensor:
+    """Periodic impulse response (B,O,I,n_fft); see `fdnlearn.ops.response`."""
+    return reference.inverse(response(network, n_fft), network.direct_gains, n_fft)
 
 
 @functools.cache
 def trusted(device: str = "cuda") -> bool:
-    """Whether the kernel runs on a device and gives there what the reference gives: tried once, on a small network."""
-    from fdnlearn.ops.response import reference
-
+    """Whether the kernels run on a device and give there what the reference gives: tried once, on a small network."""
     generator = torch.Generator().manual_seed(0)
     matrix = torch.linalg.qr(torch.randn(1, 6, 6, generator=generator, dtype=torch.float64))[0]
     gains = torch.rand(3, 1, 6, generator=generator, dtype=torch.float64)
     shaped = (0.9 * gains[0], 2 + 60 * gains[1], gains[2][..., None], gains[0][:, None] - 0.5)
-    kernels: tuple[tuple[Any, torch.dtype], ...] = (
+    forms: tuple[tuple[Any, torch.dtype], ...] = (
         (response, torch.float32),
         (reference.response, torch.float64),
     )
-    found = []
+    results = []
     try:
-        for kernel, dtype in kernels:
+        for respond, dtype in forms:
             free = [x.to(device, dtype).requires_grad_() for x in (matrix, *shaped)]
-            h = kernel(*free, 400)
+            h = respond(Parameters._make((*free, torch.zeros(1, 1, 1))), 400)
             slopes = torch.autograd.grad(h.abs().square().sum(), free)
-            found.append([x.detach().cpu().to(torch.complex128) for x in (h, *slopes)])
+            results.append([x.detach().cpu().to(torch.complex128) for x in (h, *slopes)])
     # Whatever a driver or compiler says: it does not work here.
     except Exception:
         return False
-    return all(float((a - b).norm() / b.norm()) < 1e-4 for a, b in zip(*found, strict=True))
+    return all(float((a - b).norm() / b.norm()) < 1e-4 for a, b in zip(*results, strict=True))

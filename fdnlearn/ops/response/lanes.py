@@ -3,7 +3,7 @@
 One *lane* is `LANES` neighbouring bins stored side by side (structure of arrays: real and imaginary parts
 apart). Numba cannot hold a vector in registers across an inner loop, so the two loops that carry all the
 arithmetic are emitted here as LLVM vector code: the accumulator of a complex dot product stays in registers
-while its terms stream past. On hardware with narrower registers LLVM splits the vectors by itself.
+while its terms stream past. LLVM splits the vectors into what the registers of a processor hold.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-#: Bins that advance in lock-step; one AVX-512 register of float32.
+#: Bins that advance in lock-step: four AVX-512 registers of float32, 16 in each, or eight of float64. The two parts of
+#: an accumulator are then 8 or 16 of the 32 registers there are.
 LANES = 64
 
 _INT = ir.IntType(64)
@@ -66,7 +67,8 @@ def _emit_subtract_dot(
         xi = _load(builder, pointer(4, offset_a), size)
         yr = _load(builder, pointer(7, offset_b), size)
         yi = _load(builder, pointer(8, offset_b), size)
-        # Two fused multiply-adds on each part of the accumulator; a lane is wide enough to hide their latency.
+        # Two fused multiply-adds on each part of the accumulator, one after the other; its registers do not wait for
+        # each other, and there are enough of them to hide the latency.
         for chain, sign, x, y in ((re, "-", xr, yr), (im, "-", xr, yi), (re, "+", xi, yi), (im, "-", xi, yr)):
             term = builder.fmul(x, y, flags=fast)
             combine = builder.fadd if sign == "+" else builder.fsub

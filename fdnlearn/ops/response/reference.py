@@ -1,4 +1,4 @@
-"""The reference kernel: stock torch solves, any dtype and device; the truth the fast kernels are held to."""
+"""The response by stock solves of torch, any dtype and device."""
 
 from __future__ import annotations
 
@@ -7,44 +7,35 @@ import math
 import torch
 from torch import Tensor
 
+from fdnlearn.ops.response import Parameters
 
-def response(
-    feedback_matrix: Tensor,
-    loop_gain: Tensor,
-    delays_samples: Tensor,
-    input_gains: Tensor,
-    output_gains: Tensor,
-    n_fft: int,
-) -> Tensor:
-    """Frequency response of a feedback delay network; see `fdnlearn.ops.response.response` for shapes."""
-    real = feedback_matrix.dtype
+
+def response(network: Parameters, n_fft: int) -> Tensor:
+    """Frequency response (B,O,I,K); see `fdnlearn.ops.response`."""
+    real = network.feedback_matrix.dtype
     bins = n_fft // 2 + 1
-    k = torch.arange(bins, device=feedback_matrix.device)
+    k = torch.arange(bins, device=network.feedback_matrix.device)
     # The phase reaches thousands of radians: whole turns of the integer part go exactly, the rest is small.
-    delays = delays_samples.double()[..., None]
+    delays = network.delays_samples.double()[..., None]
     whole = delays.detach().floor()
     turns = (whole.long() * k % n_fft + (delays - whole) * k) / n_fft
     angle = (2 * math.pi * (turns - turns.detach().floor())).to(real)
     phase = torch.polar(torch.ones_like(angle), angle)
-    gain = loop_gain[..., None] if not loop_gain.is_complex() else loop_gain
-    mixing = feedback_matrix[:, None] * gain.movedim(-1, 1)[:, :, None, :]
+    gain = network.loop_gain if network.loop_gain.is_complex() else network.loop_gain[..., None]
+    mixing = network.feedback_matrix[:, None] * gain.movedim(-1, 1)[:, :, None, :]
     system = torch.diag_embed(phase.movedim(-1, 1)) - mixing.to(phase.dtype)
-    rhs = input_gains[:, None].to(phase.dtype).expand(-1, bins, -1, -1)
+    rhs = network.input_gains[:, None].to(phase.dtype).expand(-1, bins, -1, -1)
     line_outputs = torch.linalg.solve(system, rhs)
-    spectrum: Tensor = output_gains[:, None].to(phase.dtype) @ line_outputs
+    spectrum: Tensor = network.output_gains[:, None].to(phase.dtype) @ line_outputs
     return spectrum.movedim(1, -1)
 
 
-def impulse_response(
-    feedback_matrix: Tensor,
-    loop_gain: Tensor,
-    delays_samples: Tensor,
-    input_gains: Tensor,
-    output_gains: Tensor,
-    direct_gains: Tensor,
-    n_fft: int,
-) -> Tensor:
-    """Periodic impulse response (B,O,I,n_fft); see `fdnlearn.ops.response` for shapes."""
-    spectrum = response(feedback_matrix, loop_gain, delays_samples, input_gains, output_gains, n_fft)
+def impulse_response(network: Parameters, n_fft: int) -> Tensor:
+    """Periodic impulse response (B,O,I,n_fft); see `fdnlearn.ops.response`."""
+    return inverse(response(network, n_fft), network.direct_gains, n_fft)
+
+
+def inverse(spectrum: Tensor, direct_gains: Tensor, n_fft: int) -> Tensor:
+    """Impulse response of a frequency response and the direct gains."""
     h: Tensor = torch.fft.irfft(spectrum + direct_gains[..., None], n=n_fft)
     return h

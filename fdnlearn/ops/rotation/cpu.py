@@ -1,4 +1,4 @@
-"""Matrix exponential and its derivative for a batch of small matrices, by scaling, Taylor series and squaring.
+"""Rotations on the CPU: matrix exponential and derivative of small matrices, by scaling, Taylor series and squaring.
 
 Stock implementations spend their time on overhead at these sizes (N = 6: a third of a gradient step).
 """
@@ -9,11 +9,11 @@ import functools
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from fdnlearn.base.jit import jit
+from fdnlearn.base.types import FloatArray
 
 #: Terms of the series; with the norm scaled below 1/2 the first one left out is under 1e-17.
 _TERMS = 13
@@ -82,7 +82,7 @@ def exponentials(matrices, directions, values, derivatives):
 
 
 @functools.cache
-def _strictly_upper(n: int) -> npt.NDArray[np.float64]:
+def _strictly_upper(n: int) -> FloatArray:
     return np.triu(np.ones((n, n)), 1)
 
 
@@ -108,14 +108,6 @@ class _Rotation(torch.autograd.Function):
 
 
 def rotation(free: Tensor) -> Tensor:
-    """``exp(W - W^T)`` (B, N, N) from the strictly upper triangles W of `free`, in double whatever its type."""
-    if free.device.type == "cpu":
-        result: Tensor = _Rotation.apply(free)
-        return result
-    return stock_rotation(free)
-
-
-def stock_rotation(free: Tensor) -> Tensor:
-    """`rotation` in stock operations, for other devices."""
-    upper = free.double().triu(1)
-    return torch.matrix_exp(upper - upper.mT).to(free.dtype)
+    """Rotations (B, N, N) of free matrices; see `fdnlearn.ops.rotation`."""
+    result: Tensor = _Rotation.apply(free)
+    return result

@@ -1,6 +1,6 @@
 """Many recordings, one folder each: found, fitted by processes here or by a cluster, summed up."""
 
-from fdnlearn.runs.many.running import BatchResult, Standing, run_batch
-from fdnlearn.runs.many.task import Job, Outcome, Room
+from fdnlearn.runs.many.running import BatchProgress, BatchResult, run_batch
+from fdnlearn.runs.many.task import BatchRoom, RoomOutcome
 
-__all__ = ["BatchResult", "Job", "Outcome", "Room", "Standing", "run_batch"]
+__all__ = ["BatchProgress", "BatchResult", "BatchRoom", "RoomOutcome", "run_batch"]

@@ -12,34 +12,29 @@ import socket
 import sys
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
-from fdnlearn.runs.many.engine import ATTEMPTS, Outcomes, Resources, lost
+from fdnlearn.base.processes import thread_limits
+from fdnlearn.runs.ends import FAILED
+from fdnlearn.runs.many.engine import ATTEMPTS, BEAT_S, BatchOrder, Outcomes, Resources, lost
 from fdnlearn.runs.many.groups import rooms_together, with_company
 from fdnlearn.runs.many.memory import BASE_BYTES, Allowance, fit_bytes
-from fdnlearn.runs.many.one import fit_rooms, thread_limits
-from fdnlearn.runs.many.task import FAILED, Job, Outcome, Room
+from fdnlearn.runs.many.one import fit_rooms
+from fdnlearn.runs.many.task import BatchRoom, RoomOutcome
+from fdnlearn.runs.pipeline import Job
 
 #: Tasks handed to the cluster ahead of those that run, so that no core waits for the driver; more would only lie in its
 #: memory.
 _AHEAD = 2
-#: Longest silence of the generator.
-_BEAT_S = 0.2
 _CONNECT_S = 5.0
 _REMEDY = "start one with ray start --head, or leave --address away"
 
 
-def outcomes(
-    rooms: Sequence[Room],
-    job: Job,
-    folder: Path,
-    resources: Resources,
-    stopping: Callable[[], bool],
-) -> Outcomes:
+def outcomes(order: BatchOrder) -> Outcomes:
     """Fit rooms as tasks of a Ray cluster; see `fdnlearn.runs.many.engine.Engine`.
 
     Raises
@@ -49,37 +44,40 @@ def outcomes(
     FdnlearnError
         If the cluster cannot be reached, or has too little of what a fit is to take.
     """
+    job, resources, stopping = order.job, order.resources, order.stopping
     ray = _library()
     with _nothing_on_stdout(), _connected(ray, resources):
         task = ray.remote(max_retries=ATTEMPTS, num_cpus=resources.threads, num_gpus=resources.gpus)(_fit)
         _check_capacity(ray, resources)
         shared = ray.put(pickle.dumps(job))
-        queue = deque(rooms)
+        queue = deque(order.rooms)
         together = rooms_together(job, resources, gpu=resources.gpus > 0)
         everything = Allowance(job, None, 1)  # Ray itself looks after memory
         alone: set[str] = set()
-        pending: dict[Any, tuple[Room, ...]] = {}
+        pending: dict[Any, tuple[BatchRoom, ...]] = {}
         while (queue and not stopping()) or pending:
             most = resources.workers or _AHEAD * max(1, int(_slots(ray, resources)))
             while queue and not stopping() and len(pending) < most:
                 group = with_company(queue.popleft(), together, queue, everything, alone)
-                told = _memory(group, job, resources)
-                handle = task.options(**told).remote(group, shared, str(folder.resolve()), resources.threads)
+                memory = _memory(group, job, resources)
+                handle = task.options(**memory).remote(
+                    group, shared, str(order.folder.resolve()), resources.threads
+                )
                 pending[handle] = group
             # What is waited for must be few: Ray looks at each of them every time.
-            ready, _ = ray.wait(list(pending), num_returns=1, timeout=_BEAT_S)
+            ready, _ = ray.wait(list(pending), num_returns=1, timeout=BEAT_S)
             for handle in ready:
                 group = pending.pop(handle)
-                found = _outcomes(ray, handle, group)
-                if found is None and len(group) > 1:  # one room may be to blame for all
+                outcomes_of = _outcomes(ray, handle, group)
+                if outcomes_of is None and len(group) > 1:  # one room may be to blame for all
                     alone.update(room.name for room in group)
                     queue.extendleft(reversed(group))
                 else:
-                    yield from found or map(lost, group)
+                    yield from outcomes_of or map(lost, group)
             yield None
 
 
-def _fit(group: tuple[Room, ...], packed: bytes, folder: str, threads: int) -> tuple[Outcome, ...]:
+def _fit(group: tuple[BatchRoom, ...], packed: bytes, folder: str, threads: int) -> tuple[RoomOutcome, ...]:
     """A room or a few, in a process of the cluster; it may have fitted others before.
 
     The job comes packed: unpacking it loads libraries, and those read how many threads they may use as they are loaded.
@@ -90,16 +88,16 @@ def _fit(group: tuple[Room, ...], packed: bytes, folder: str, threads: int) -> t
     return fit_rooms(group, job, Path(folder))
 
 
-def _outcomes(ray: Any, handle: Any, group: tuple[Room, ...]) -> tuple[Outcome, ...] | None:
+def _outcomes(ray: Any, handle: Any, group: tuple[BatchRoom, ...]) -> tuple[RoomOutcome, ...] | None:
     """What a task has come to; None if its processes were killed each time."""
     try:
-        outcomes: tuple[Outcome, ...] = ray.get(handle)
+        outcomes: tuple[RoomOutcome, ...] = ray.get(handle)
     except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.OutOfMemoryError):
         return None
     except ray.exceptions.RayError as error:
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-        told = f"Ray could not run it ({type(error).__name__}: {reason}); see the logs of its nodes"
-        return tuple(Outcome(room, FAILED, f"{room.source}: {told}") for room in group)
+        problem = f"Ray could not run it ({type(error).__name__}: {reason}); see the logs of its nodes"
+        return tuple(RoomOutcome(room, FAILED, f"{room.source}: {problem}") for room in group)
     return outcomes
 
 
@@ -187,7 +185,7 @@ def _check_capacity(ray: Any, resources: Resources) -> None:
             raise FdnlearnError(f"{name} {wanted:g}", f"the cluster has no {kind}", "add nodes that do")
 
 
-def _memory(group: tuple[Room, ...], job: Job, resources: Resources) -> dict[str, float]:
+def _memory(group: tuple[BatchRoom, ...], job: Job, resources: Resources) -> dict[str, float]:
     """What Ray is told of a task's memory: it places no more on a node than the node has."""
     if resources.max_memory_bytes is None:
         return {}

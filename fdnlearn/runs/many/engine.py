@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from fdnlearn.runs.many.task import Job, Outcome, Room
+from fdnlearn.runs.ends import FAILED
+from fdnlearn.runs.many.task import BatchRoom, RoomOutcome
+from fdnlearn.runs.pipeline import Job
 
 #: Times that a room is begun whose process is killed under it, before it counts as failed.
 ATTEMPTS = 3
+#: Longest silence of an engine.
+BEAT_S = 0.2
 
-
-Outcomes = Generator[Outcome | None, None, None]
+Outcomes = Generator[RoomOutcome | None, None, None]
 
 
 @dataclass(frozen=True)
@@ -44,30 +47,44 @@ class Resources:
     together: int | None = None
 
 
+@dataclass(frozen=True)
+class BatchOrder:
+    """What an engine is to do.
+
+    Attributes
+    ----------
+    rooms : sequence of BatchRoom
+    job : Job
+    folder : Path
+        Of the batch.
+    resources : Resources
+    stopping : callable
+        Once it returns True no room is begun; those under way are finished.
+    """
+
+    rooms: Sequence[BatchRoom]
+    job: Job
+    folder: Path
+    resources: Resources
+    stopping: Callable[[], bool]
+
+
 class Engine(Protocol):
     """Fits rooms, several at a time.
 
     An engine is a module that offers ``outcomes`` with this signature, named in `registry.ENGINES`.
     """
 
-    def __call__(
-        self,
-        rooms: Sequence[Room],
-        job: Job,
-        folder: Path,
-        resources: Resources,
-        stopping: Callable[[], bool],
-    ) -> Outcomes:
-        """Yield the outcome of every room, and None several times a second.
+    def __call__(self, order: BatchOrder) -> Outcomes:
+        """Yield the outcome of every room, and None several times a second (`BEAT_S`).
 
-        Once `stopping` returns True no room is begun; those under way are finished. A caller that closes the generator
-        ends those too.
+        A caller that closes the generator ends the fits that are under way.
         """
 
 
-def lost(room: Room) -> Outcome:
+def lost(room: BatchRoom) -> RoomOutcome:
     """The outcome of a room whose process has been killed each time."""
-    from fdnlearn.runs.many.task import FAILED
-
-    told = f"its process was killed {ATTEMPTS} times (out of memory?); give a --max-memory or fewer --workers"
-    return Outcome(room, FAILED, f"{room.source}: {told}")
+    problem = (
+        f"its process was killed {ATTEMPTS} times (out of memory?); give a --max-memory or fewer --workers"
+    )
+    return RoomOutcome(room, FAILED, f"{room.source}: {problem}")

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import secrets
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.files import exclusive, replacing, write_text, writing
-from fdnlearn.runs.many.task import Outcome, Room
+from fdnlearn.base.files import replacing, write_text, writing
+from fdnlearn.base.store import Store
+from fdnlearn.runs.many.task import BatchRoom, RoomOutcome
 
 FORMAT, VERSION = "fdnlearn.batch", 1
 
@@ -44,7 +42,8 @@ class BatchFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rooms = path / ROOMS
-        self._work = path / _WORK
+        # A file is locked, not a folder: machines that share the folder see that.
+        self._store = Store(path, "batch", staging=_WORK, lock=_LOCK)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -55,17 +54,8 @@ class BatchFolder:
         FdnlearnError
             If it cannot be made or written, or another batch is running in it.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise FdnlearnError(str(self.path), "is not a folder", "choose another with -o")
-        with writing(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-        with exclusive(self.path / _LOCK, wait=False) as ours:
-            if not ours:
-                raise FdnlearnError(
-                    str(self.path),
-                    "another batch is running in it",
-                    "wait for it, or choose another folder with -o",
-                )
+        self._store.list_names()
+        with self._store.held():
             yield
 
     def open(self, settings: Mapping[str, Any], *, force: bool) -> None:
@@ -86,31 +76,17 @@ class BatchFolder:
         there = self._settings()
         if there is None and self.rooms.exists():
             raise FdnlearnError(str(self.path), "holds rooms of no batch", "choose another folder with -o")
-        if there is not None and there != settings and not force:
-            names = sorted(n for n in {*there, *settings} if there.get(n) != settings.get(n))
-            differing = ", ".join(f"{n} {there.get(n)} instead of {settings.get(n)}" for n in names)
-            raise FdnlearnError(
-                str(self.path),
-                f"holds a batch with other settings ({differing})",
-                "use the same ones, start again with --force, or choose another folder with -o",
-            )
+        if there is not None and not force:
+            self._store.refuse_other_settings("a batch", there, settings)
+        if force:
+            self._store.drop(self.rooms)
         with writing(self.path):
-            shutil.rmtree(self._work, ignore_errors=True)
-            if force and self.rooms.exists():
-                self._work.mkdir()
-                os.replace(self.rooms, self._work / "replaced")
-                shutil.rmtree(self._work, ignore_errors=True)
             self.rooms.mkdir(exist_ok=True)
-            self._work.mkdir(exist_ok=True)
             for name in (FAILURES, SUMMARY, TABLE, OVERVIEW):
                 (self.path / name).unlink(missing_ok=True)
         document = {"format": FORMAT, "version": VERSION, "settings": settings}
         with replacing(self.path / SETTINGS) as partial:
             write_text(partial, json.dumps(document, indent=2) + "\n")
-
-    def close(self) -> None:
-        """Remove what fits that were killed have left behind."""
-        shutil.rmtree(self._work, ignore_errors=True)
 
     def _settings(self) -> dict[str, Any] | None:
         try:
@@ -127,7 +103,7 @@ class BatchFolder:
             )
         return settings
 
-    def finished(self, room: Room) -> bool:
+    def finished(self, room: BatchRoom) -> bool:
         """Whether the room's results are there and no older than its recording."""
         try:
             done = (self.rooms / room.name / _PROOF).stat().st_mtime_ns
@@ -138,37 +114,25 @@ class BatchFolder:
         except OSError:
             return True
 
-    @contextmanager
-    def publishing(self, room: Room) -> Iterator[Path]:
-        """Give a folder to write a room's results into; `publish` then puts it in its place, an exception drops it.
+    def publish(self, room: BatchRoom, write: Callable[[Path], object]) -> bool:
+        """Write a room's results and put them in their place in one step; False if somebody else's have come first.
+
+        Parameters
+        ----------
+        room : BatchRoom
+        write : callable
+            Writes the results into the folder that it is given.
 
         Raises
         ------
         FdnlearnError
             If something cannot be written.
         """
-        staging = self._work / f"{room.name}.{secrets.token_hex(4)}"
-        try:
-            with writing(self.rooms / room.name):
-                staging.mkdir(parents=True)
-                yield staging
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
-
-    def publish(self, staging: Path, room: Room) -> bool:
-        """Move a room's results to their place in one step; False if somebody else's have come first."""
         place = self.rooms / room.name
-        if place.exists() and not self.finished(room):  # its recording has changed since
-            old = staging.with_name(staging.name + ".old")
-            os.replace(place, old)
-            shutil.rmtree(old, ignore_errors=True)
-        try:
-            os.rename(staging, place)
-        except OSError:
-            if place.exists():
-                return False
-            raise
-        return True
+        with self._store.staged(about=place) as staged:
+            write(staged)
+            # One that is there and not finished is of a recording that has changed since.
+            return self._store.publish_folder(staged, place, replace=not self.finished(room))
 
     @contextmanager
     def noting_failures(self) -> Iterator[FailureLog]:
@@ -192,7 +156,7 @@ class FailureLog:
         self._path = path
         self._file: Any = None
 
-    def note(self, outcome: Outcome) -> None:
+    def note(self, outcome: RoomOutcome) -> None:
         """Write down a room that has failed.
 
         Raises

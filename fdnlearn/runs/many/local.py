@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import wait
 from pathlib import Path
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.runs.many.engine import ATTEMPTS, Outcomes, Resources, lost
+from fdnlearn.base.processes import cores
+from fdnlearn.runs.many.engine import ATTEMPTS, BEAT_S, BatchOrder, Outcomes, lost
 from fdnlearn.runs.many.groups import rooms_together, with_company
 from fdnlearn.runs.many.memory import Allowance
-from fdnlearn.runs.many.task import Job, Outcome, Room
+from fdnlearn.runs.many.task import BatchRoom, RoomOutcome
 from fdnlearn.runs.many.worker import Worker
+from fdnlearn.runs.pipeline import Job
 
-#: Longest silence of the generator.
-_BEAT_S = 0.2
 #: Rooms in a row that may be lost to killed processes: then something is wrong with all of them.
 _LOST_IN_A_ROW = 5
 #: Processes on a GPU unless told otherwise: while one measures and writes, others fit. Each holds a group in memory.
@@ -26,13 +25,7 @@ _SHARE_A_GPU = 4
 _GPU = Path("/dev/nvidiactl")
 
 
-def outcomes(
-    rooms: Sequence[Room],
-    job: Job,
-    folder: Path,
-    resources: Resources,
-    stopping: Callable[[], bool],
-) -> Outcomes:
+def outcomes(order: BatchOrder) -> Outcomes:
     """Fit rooms in worker processes; see `fdnlearn.runs.many.engine.Engine`.
 
     Raises
@@ -40,13 +33,14 @@ def outcomes(
     FdnlearnError
         If no worker process can be kept alive.
     """
+    job, resources, stopping = order.job, order.resources, order.stopping
+    queue = deque(order.rooms)
     gpu = _gpu_in_sight(job)
     together = rooms_together(job, resources, gpu=gpu)
     usual = min(cores(), _SHARE_A_GPU) if gpu else cores()
-    wanted = max(1, min(resources.workers or usual, math.ceil(len(rooms) / together)))
-    allowance = Allowance(job, resources.max_memory_bytes, wanted)
-    pool = _Pool(lambda: Worker(job, folder, resources.threads))
-    queue = deque(rooms)
+    workers = max(1, min(resources.workers or usual, math.ceil(len(queue) / together)))
+    allowance = Allowance(job, resources.max_memory_bytes, workers)
+    pool = _Pool(lambda: Worker(job, order.folder, resources.threads))
     begun: Counter[str] = Counter()
     lost_in_a_row = 0
     try:
@@ -55,7 +49,7 @@ def outcomes(
                 coming = allowance.take(queue)
                 if coming is None:
                     break
-                if isinstance(coming, Outcome):
+                if isinstance(coming, RoomOutcome):
                     yield coming
                     continue
                 # What was under a process that was killed goes alone: one room may be to blame for all.
@@ -93,11 +87,6 @@ def _gpu_in_sight(job: Job) -> bool:
     return job.config.device == "cuda" or (job.config.device == "auto" and _GPU.exists())
 
 
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class _Pool:
     """Workers, made when there is something for them to do."""
 
@@ -110,7 +99,7 @@ class _Pool:
         """Workers that are fitting."""
         return sum(bool(worker.rooms) for worker in self._workers)
 
-    def give(self, rooms: tuple[Room, ...]) -> None:
+    def give(self, rooms: tuple[BatchRoom, ...]) -> None:
         """Let a free worker fit `rooms`; one that has died meanwhile is replaced."""
         for worker in [w for w in self._workers if not w.rooms]:
             if worker.fit(rooms):
@@ -119,10 +108,10 @@ class _Pool:
         self._workers.append(worker := self._make())
         worker.fit(rooms)  # had it died already, `collect` will find out
 
-    def collect(self) -> Iterator[tuple[tuple[Room, ...], tuple[Outcome, ...] | None]]:
+    def collect(self) -> Iterator[tuple[tuple[BatchRoom, ...], tuple[RoomOutcome, ...] | None]]:
         """Outcomes that have come within a beat; None for rooms whose worker was killed."""
         by_connection = {w.outcomes: w for w in self._workers if w.rooms}
-        for connection in wait(list(by_connection), timeout=_BEAT_S):
+        for connection in wait(list(by_connection), timeout=BEAT_S):
             worker = by_connection[connection]  # type: ignore[index]
             rooms = worker.rooms
             outcomes = worker.collect()

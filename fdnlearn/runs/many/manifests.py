@@ -14,14 +14,14 @@ from typing import Any, Literal
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.runs.many.names import folder_name
-from fdnlearn.runs.many.task import Room
+from fdnlearn.runs.many.task import BatchRoom
 
 COLUMNS = ("path", "name", "channel", "measurement")
 
-Row = Mapping[str, Any]
+ManifestRow = Mapping[str, Any]
 
 
-def rooms_of(manifest: Path) -> Iterator[Room]:
+def rooms_of(manifest: Path) -> Iterator[BatchRoom]:
     """Rooms that a manifest lists; a row that cannot be used becomes a room with a fault.
 
     Raises
@@ -35,12 +35,12 @@ def rooms_of(manifest: Path) -> Iterator[Room]:
         yield _room(manifest, number, row)
 
 
-def _room(manifest: Path, number: int, row: Row) -> Room:
+def _room(manifest: Path, number: int, row: ManifestRow) -> BatchRoom:
     text = _text(row.get("path"))
     name = _text(row.get("name"))
     where = f"{manifest}, row {number}"
     if not text:
-        return Room(
+        return BatchRoom(
             folder_name(name or f"row-{number}"), where, fault=f"{where}: names no recording; fill in path"
         )
     path = manifest.parent / text
@@ -49,11 +49,11 @@ def _room(manifest: Path, number: int, row: Row) -> Room:
         measurement = _index(_text(row.get("measurement")))
     except ValueError as error:
         label = folder_name(name or text)
-        return Room(label, str(path), fault=f"{where}: {error}; write whole numbers from 0")
+        return BatchRoom(label, str(path), fault=f"{where}: {error}; write whole numbers from 0")
     parts = [f"-m{measurement:05d}"] if measurement is not None else []
     parts += [f"-ch{channel}"] if channel is not None else []
     label = folder_name(name) if name else folder_name(text, "".join(parts))
-    return Room(label, str(path), channel=channel, measurement=measurement)
+    return BatchRoom(label, str(path), channel=channel, measurement=measurement)
 
 
 def _text(cell: Any) -> str:
@@ -77,7 +77,7 @@ def _channel(text: str) -> int | Literal["all"] | None:
     return "all" if text == "all" else _index(text)
 
 
-def _csv(manifest: Path) -> Iterator[Row]:
+def _csv(manifest: Path) -> Iterator[ManifestRow]:
     try:
         with manifest.open(encoding="utf-8-sig", newline="") as file:
             table = csv.DictReader(file)
@@ -89,7 +89,7 @@ def _csv(manifest: Path) -> Iterator[Row]:
         raise _unreadable(manifest, f"no CSV in UTF-8: {error}") from None
 
 
-def _parquet(manifest: Path) -> Iterator[Row]:
+def _parquet(manifest: Path) -> Iterator[ManifestRow]:
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
@@ -121,4 +121,4 @@ def _unreadable(manifest: Path, reason: str) -> FdnlearnError:
 
 
 #: Suffix -> what reads the rows.
-READERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {".csv": _csv, ".parquet": _parquet}
+READERS: Mapping[str, Callable[[Path], Iterator[ManifestRow]]] = {".csv": _csv, ".parquet": _parquet}

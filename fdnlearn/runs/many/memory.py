@@ -6,11 +6,14 @@ import functools
 import math
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from fdnlearn.base.errors import UsageError
-from fdnlearn.registry import AUTO
-from fdnlearn.runs.many.task import FAILED, Job, Outcome, Room
+from fdnlearn.options import AUTO, Banded, Gradient
+from fdnlearn.runs.ends import FAILED
+from fdnlearn.runs.many.task import BatchRoom, RoomOutcome
+from fdnlearn.runs.pipeline import Job
 
 #: A process with its libraries, before it has read anything.
 BASE_BYTES = 600e6
@@ -23,7 +26,7 @@ _ALIKE = 1.25
 _SAMPLE_BYTES = 8
 
 
-def fit_bytes(room: Room, job: Job) -> float:
+def fit_bytes(room: BatchRoom, job: Job) -> float:
     """Estimate of the memory that a process takes while it fits a room.
 
     From the length in the file's header: line outputs and adjoints of a batch of starts in single precision, the
@@ -34,17 +37,20 @@ def fit_bytes(room: Room, job: Job) -> float:
 
     seconds, channels, bytes_read = _header(Path(room.source))
     config = job.config
-    outputs = channels if job.channel_of(room) == "all" else 1
+    outputs = channels if room.job(job).channel == "all" else 1
     # A quarter more than the recording, and the next length that transforms well.
     samples = 1.4 * seconds * config.sample_rate_hz
-    lines = config.lines if config.lines != AUTO else _AUTO_LINES
-    rows = max(stage.rows for stage in plan(config))
-    per_bin = 4 * (2 * lines * (1 + outputs) + (6 * lines if config.model == "banded" else 0))
-    per_sample = 4 * 8 * outputs + (4 * 8 * 12 * outputs if config.model == "banded" else 0)
+    lines = config.model.lines if config.model.lines != AUTO else _AUTO_LINES
+    # What another method evaluates at a time is about what the gradient fit would have.
+    gradient = config if isinstance(config.method, Gradient) else replace(config, method=Gradient())
+    rows = max(stage.rows for stage in plan(gradient))
+    banded = isinstance(config.model, Banded)
+    per_bin = 4 * (2 * lines * (1 + outputs) + (6 * lines if banded else 0))
+    per_sample = 4 * 8 * outputs + (4 * 8 * 12 * outputs if banded else 0)
     return BASE_BYTES + rows * samples * (per_bin / 2 + per_sample) + 6 * bytes_read
 
 
-def size_class(room: Room) -> tuple[int, int]:
+def size_class(room: BatchRoom) -> tuple[int, int]:
     """Equal for rooms whose recordings are about as long and have as many channels, by their headers."""
     seconds, channels, _ = _header(Path(room.source))
     return round(math.log(max(seconds, 1e-3)) / math.log(_ALIKE)), channels
@@ -107,8 +113,8 @@ class Allowance:
         self._free = limit_bytes - self.workers * BASE_BYTES
 
     def take(
-        self, queue: deque[Room], wanted_ones: Callable[[Room], bool] = lambda _: True
-    ) -> Room | Outcome | None:
+        self, queue: deque[BatchRoom], wanted_ones: Callable[[BatchRoom], bool] = lambda _: True
+    ) -> BatchRoom | RoomOutcome | None:
         """Take a wanted room out of the queue that may begin now, or a refused one; None if all have to wait."""
         taken = sum(self._held.values())
         for index in range(min(len(queue), _LOOK_AHEAD)):
@@ -128,12 +134,12 @@ class Allowance:
                 return self._refusal(room, wanted)
         return None
 
-    def release(self, room: Room) -> None:
+    def release(self, room: BatchRoom) -> None:
         """The fit of a room is over."""
         self._held.pop(room.name, None)
 
-    def _refusal(self, room: Room, wanted: float) -> Outcome:
+    def _refusal(self, room: BatchRoom, wanted: float) -> RoomOutcome:
         told = (
             f"needs about {(wanted + self.workers * BASE_BYTES) / 1e9:.2g} GB with {self.workers} worker(s)"
         )
-        return Outcome(room, FAILED, f"{room.source}: {told}; raise --max-memory or give fewer --workers")
+        return RoomOutcome(room, FAILED, f"{room.source}: {told}; raise --max-memory or give fewer --workers")

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
+from fdnlearn.runs.ends import FAILED, FINISHED
 from fdnlearn.runs.many.folder import BatchFolder
-from fdnlearn.runs.many.task import FAILED, FINISHED, REPEATED, Job, Outcome, Room
+from fdnlearn.runs.many.task import REPEATED, BatchRoom, RoomOutcome
+from fdnlearn.runs.pipeline import Job
 
 if TYPE_CHECKING:
     from fdnlearn.fitting import Solution
@@ -19,32 +21,19 @@ if TYPE_CHECKING:
 
 #: What a disk says when it says no to everybody.
 _EVERYBODYS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
-_THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def thread_limits(count: int) -> dict[str, str]:
-    """Environment of a process that is to run its kernels on so many threads; libraries read it as they are loaded.
-
-    One thread a process is what keeps all cores busy: the stretches of a fit that run on one thread anyway then overlap
-    with the kernels of other rooms.
-    """
-    return dict.fromkeys(_THREADS, str(count))
-
-
-def fit_room(room: Room, job: Job, folder: Path) -> Outcome:
+def fit_room(room: BatchRoom, job: Job, folder: Path) -> RoomOutcome:
     """Fit one room and publish its results, unless they are there already."""
     place = BatchFolder(folder)
 
     def fit() -> bool:
-        from fdnlearn.fitting import solve
-
-        target = target_of(room, job)
-        return _publish(room, job, place, target, solve(target, job.config))
+        return _publish(room, job, place, job.solve(target_of(room, job)))
 
     return _done_already(room, place) or _outcome(room, fit)
 
 
-def fit_rooms(rooms: Sequence[Room], job: Job, folder: Path) -> tuple[Outcome, ...]:
+def fit_rooms(rooms: Sequence[BatchRoom], job: Job, folder: Path) -> tuple[RoomOutcome, ...]:
     """Fit rooms side by side, as far as that goes, and publish the results of each.
 
     A group that fails as a whole is tried in halves: one of them may fit into memory, or be rid of what was wrong.
@@ -54,75 +43,72 @@ def fit_rooms(rooms: Sequence[Room], job: Job, folder: Path) -> tuple[Outcome, .
     from fdnlearn.fitting import solve_many
 
     place = BatchFolder(folder)
-    found: dict[Room, Outcome] = {}
-    targets: dict[Room, Target] = {}
+    outcomes: dict[BatchRoom, RoomOutcome] = {}
+    targets: dict[BatchRoom, Target] = {}
 
-    def prepare(room: Room) -> bool:
+    def prepare(room: BatchRoom) -> bool:
         targets[room] = target_of(room, job)
         return True
 
     for room in rooms:
         outcome = _done_already(room, place) or _outcome(room, functools.partial(prepare, room))
         if room not in targets:
-            found[room] = outcome
+            outcomes[room] = outcome
     try:
         results = solve_many(list(targets.values()), job.config)
     except Exception:
         results = None
     if results is None:
-        left = [room for room in rooms if room not in found]
+        left = [room for room in rooms if room not in outcomes]
         middle = len(left) // 2
         for half in (left[:middle], left[middle:]):
-            found |= dict(zip(half, fit_rooms(half, job, folder), strict=True))
-        return tuple(found[room] for room in rooms)
+            outcomes |= dict(zip(half, fit_rooms(half, job, folder), strict=True))
+        return tuple(outcomes[room] for room in rooms)
 
-    def finish(room: Room, result: Solution | FdnlearnError) -> bool:
+    def finish(room: BatchRoom, result: Solution | FdnlearnError) -> bool:
         if isinstance(result, FdnlearnError):
             raise result
-        return _publish(room, job, place, targets[room], result)
+        return _publish(room, job, place, result)
 
     for room, result in zip(targets, results, strict=True):
-        found[room] = _outcome(room, functools.partial(finish, room, result))
-    return tuple(found[room] for room in rooms)
+        outcomes[room] = _outcome(room, functools.partial(finish, room, result))
+    return tuple(outcomes[room] for room in rooms)
 
 
-def _done_already(room: Room, place: BatchFolder) -> Outcome | None:
+def _done_already(room: BatchRoom, place: BatchFolder) -> RoomOutcome | None:
     """The outcome of a room that needs no fit, or cannot have one."""
     if room.fault is not None:
-        return Outcome(room, FAILED, room.fault)
-    return Outcome(room, FINISHED) if place.finished(room) else None
+        return RoomOutcome(room, FAILED, room.fault)
+    return RoomOutcome(room, FINISHED) if place.finished(room) else None
 
 
-def _outcome(room: Room, work: Callable[[], bool]) -> Outcome:
+def _outcome(room: BatchRoom, work: Callable[[], bool]) -> RoomOutcome:
     """What comes of `work` on a room, which returns False if another fit of the room had come first."""
     try:
-        return Outcome(room, FINISHED if work() else REPEATED)
+        return RoomOutcome(room, FINISHED if work() else REPEATED)
     except FdnlearnError as error:
         cause = error.__cause__
         refused = isinstance(cause, OSError) and cause.errno in _EVERYBODYS
         # What is wrong with an option is wrong for every room.
         usage = isinstance(error, UsageError) and error.subject.startswith("--")
-        told = (error.subject, error.problem, error.remedy) if refused or usage else None
-        return Outcome(room, FAILED, str(error), everybodys=told, usage=usage)
+        shared = (error.subject, error.problem, error.remedy) if refused or usage else None
+        return RoomOutcome(room, FAILED, str(error), everybodys=shared, usage=usage)
     except MemoryError:
-        return Outcome(
+        return RoomOutcome(
             room, FAILED, f"{room.source}: not enough memory; give fewer --workers or a --max-memory"
         )
     # One fit that goes wrong, in whatever way, must not cost the others.
     except Exception as error:
-        return Outcome(room, FAILED, f"{room.source}: {type(error).__name__}: {error}; report it")
+        return RoomOutcome(room, FAILED, f"{room.source}: {type(error).__name__}: {error}; report it")
 
 
-def _publish(room: Room, job: Job, place: BatchFolder, target: Target, result: Solution) -> bool:
-    from fdnlearn.runs import outputs
-
-    done = outputs.evaluate(result, channel=job.channel_of(room), stereo=job.stereo)
-    with place.publishing(room) as staging:
-        outputs.write(staging, done, report=job.report)
-        return place.publish(staging, room)
+def _publish(room: BatchRoom, job: Job, place: BatchFolder, solution: Solution) -> bool:
+    """The rest of the way; False if another fit of the room had come first."""
+    evaluation = room.job(job).evaluate(solution)
+    return place.publish(room, lambda folder: job.write(evaluation, folder))
 
 
-def target_of(room: Room, job: Job) -> Target:
+def target_of(room: BatchRoom, job: Job) -> Target:
     """Read and prepare a room.
 
     Raises
@@ -130,18 +116,13 @@ def target_of(room: Room, job: Job) -> Target:
     FdnlearnError
         If its recording cannot be read or used.
     """
-    from fdnlearn.rir import prepare_target
-
     path = Path(room.source)
     recording = _read(path, path.stat().st_mtime_ns if path.exists() else 0, room.measurement is not None)
+    subject = room.source
     if room.measurement is not None:
         recording = _measurement(recording, room)
-    return prepare_target(
-        recording,
-        sample_rate_hz=job.config.sample_rate_hz,
-        channel=job.channel_of(room),
-        subject=room.source if room.measurement is None else f"{room.source}, measurement {room.measurement}",
-    )
+        subject = f"{room.source}, measurement {room.measurement}"
+    return room.job(job).prepare(recording, subject=subject)
 
 
 def _read(path: Path, version: int, keep: bool) -> Recording:
@@ -158,7 +139,7 @@ def _last_read(path: Path, version: int) -> Recording:
     return read_recording(path)
 
 
-def _measurement(recording: Recording, room: Room) -> Recording:
+def _measurement(recording: Recording, room: BatchRoom) -> Recording:
     import dataclasses
 
     from fdnlearn.runs.many.sources import measurements_in

@@ -6,15 +6,16 @@ import math
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.version import __version__
+from fdnlearn.report.html import figure_view, render_template
 from fdnlearn.runs.many.folder import ROOMS, BatchFolder
-from fdnlearn.runs.many.task import Job, Outcome
+from fdnlearn.runs.many.task import RoomOutcome
+from fdnlearn.runs.pipeline import Job
 from fdnlearn.runs.study.quantities import COMPARED
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def render_overview(
     place: BatchFolder,
     summary: Mapping[str, Any],
     errors: Mapping[str, array[float]],
-    failures: Sequence[Outcome],
+    failures: Sequence[RoomOutcome],
     job: Job,
 ) -> str:
     """The page as text, HTML; all strings of the data are escaped.
@@ -51,30 +52,19 @@ def render_overview(
         As `summary.summarise` returns it.
     errors : mapping of str to array
         Every room's error, by quantity.
-    failures : sequence of Outcome
+    failures : sequence of RoomOutcome
     job : Job
     """
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    from fdnlearn.acoustics.grading import format_number
-    from fdnlearn.report.style import to_svg
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"number": format_number}
-    template = resources.files("fdnlearn.runs.many").joinpath("template.html.j2").read_text("utf-8")
-    css = resources.files("fdnlearn.report").joinpath("page.css").read_text("utf-8")
-    caption = (
-        "Share of the rooms whose error is no larger; the dotted line is one just-noticeable difference."
-    )
-    return environment.from_string(template).render(
-        css=Markup(css),
+    return render_template(
+        "fdnlearn.runs.many:template.html.j2",
         summary=summary,
         compared=COMPARED,
-        figure=Markup(to_svg(error_distributions(errors), "spread", f"Errors: {caption}")),
-        caption=caption,
+        spread=figure_view(
+            error_distributions(errors),
+            "spread",
+            "How they are spread",
+            "Share of the rooms whose error is no larger; the dotted line is one just-noticeable difference.",
+        ),
         worst=[_worst(place, row) for row in summary["worst"]],
         failures=failures,
         settings=job.settings(),
@@ -90,12 +80,16 @@ def error_distributions(errors: Mapping[str, array[float]]) -> Figure:
     errors : mapping of str to array
         By `Compared.key`; infinite ones are misses and never reached by the curve.
     """
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from fdnlearn.report.style import (
+        DASHES,
+        FURTHER_COLOURS,
+        PALETTE,
+        figure_style,
+        new_figure,
+        write_plainly,
+    )
 
-    from fdnlearn.report.style import PALETTE, figure_style, new_figure
-
-    dashes: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
-    colours = (PALETTE["room"], PALETTE["fdn"], "#2a9d6f", "#a45fbf", "#b58900", "#6c7fd8")
+    colours = (PALETTE["room"], PALETTE["fdn"], *FURTHER_COLOURS)
     with figure_style():
         figure = new_figure(270.0)
         axes = figure.subplots()
@@ -112,13 +106,12 @@ def error_distributions(errors: Mapping[str, array[float]]) -> Figure:
                 where="post",
                 label=compared.quantity.symbol,
                 color=colours[number % len(colours)],
-                linestyle=dashes[number % len(dashes)],
+                linestyle=DASHES[number % len(DASHES)],
                 linewidth=1.4,
             )
         axes.set(xscale="log", xlim=(_LEAST, _MOST), ylim=(0.0, 102.0))
         axes.set(xlabel="Error / just-noticeable differences", ylabel="Rooms / %")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        write_plainly(axes.xaxis)
         if axes.get_legend_handles_labels()[0]:
             figure.legend(loc="outside upper center", ncols=3)
     return figure
@@ -137,6 +130,6 @@ def _worst(place: BatchFolder, row: Mapping[str, Any]) -> Worst:
     if pair:
         rate = pair[0].sample_rate_hz
         usable = min(pair[0].samples.shape[1], math.ceil(row["reverberation_time_s"] * rate))
-        made = level_matched_clips([recording.samples for recording in pair], rate, usable)
-        clips = tuple(zip(("Room", "Network"), made, strict=True))
+        matched = level_matched_clips([recording.samples for recording in pair], rate, usable)
+        clips = tuple(zip(("Room", "Network"), matched, strict=True))
     return Worst(row, f"{ROOMS}/{row['room']}", clips)

@@ -11,17 +11,19 @@ from typing import Any
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.registry import ENGINES, load
-from fdnlearn.runs.many.engine import Engine, Resources
+from fdnlearn.runs.ends import FAILED, FINISHED
+from fdnlearn.runs.many.engine import BatchOrder, Engine, Resources
 from fdnlearn.runs.many.folder import BatchFolder
 from fdnlearn.runs.many.sources import find_rooms
-from fdnlearn.runs.many.task import FAILED, FINISHED, REPEATED, Job, Outcome, Room
+from fdnlearn.runs.many.task import REPEATED, BatchRoom, RoomOutcome
+from fdnlearn.runs.pipeline import Job
 
 #: Rooms over whose ends the pace is measured: the first ones wait for compilers and imports.
 _PACE_ROOMS = 64
 
 
 @dataclass(frozen=True)
-class Standing:
+class BatchProgress:
     """How far a batch has come.
 
     Attributes
@@ -52,7 +54,7 @@ class Standing:
 
 
 #: Called several times a second; return True to stop once the rooms under way are finished.
-Callback = Callable[[Standing], bool]
+BatchCallback = Callable[[BatchProgress], bool]
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class BatchResult:
     Attributes
     ----------
     folder : Path
-    standing : Standing
+    standing : BatchProgress
         At the end; fewer done than there are if it was stopped.
     seconds : float
         Of this run.
@@ -70,16 +72,16 @@ class BatchResult:
         Fits that ended after another fit of the same room, whose results were kept; they count as fitted once.
     summary : mapping
         Medians and worst rooms, as `fdnlearn.runs.many.summary.summarise` returns them.
-    failures : tuple of Outcome
+    failures : tuple of RoomOutcome
         The first of this run's failed rooms; `failures.csv` has all.
     """
 
     folder: Path
-    standing: Standing
+    standing: BatchProgress
     seconds: float
     repeated: int
     summary: dict[str, Any]
-    failures: tuple[Outcome, ...]
+    failures: tuple[RoomOutcome, ...]
 
     @property
     def complete(self) -> bool:
@@ -95,7 +97,7 @@ def run_batch(
     engine: str = "local",
     resources: Resources | None = None,
     force: bool = False,
-    callback: Callback | None = None,
+    callback: BatchCallback | None = None,
 ) -> BatchResult:
     """Fit every recording that `inputs` name, each into a folder of its own, and sum up.
 
@@ -135,24 +137,21 @@ def run_batch(
     rooms = find_rooms(inputs, apart=place.path)
     with place.held():
         place.open(job.settings(), force=force)
-        try:
-            run = _Run(place, job, callback, len(rooms))
-            run.fit(
-                [room for room in rooms if not run.skip(room)],
-                load(ENGINES[engine]),
-                resources or Resources(),
-            )
-            from fdnlearn.runs.many.summary import summarise
+        run = _Run(place, job, callback, len(rooms))
+        run.fit(
+            [room for room in rooms if not run.skip(room)],
+            load(ENGINES[engine]),
+            resources or Resources(),
+        )
+        from fdnlearn.runs.many.summary import summarise
 
-            standing = run.standing()
-            if not standing.fitted and not standing.skipped and standing.failed == standing.total:
-                first = run.failures[0].problem
-                raise FdnlearnError(
-                    str(place.path), f"no room could be fitted (the first: {first})", "see failures.csv"
-                )
-            summary = summarise(place, rooms, run.failures, job)
-        finally:
-            place.close()
+        standing = run.standing()
+        if not standing.fitted and not standing.skipped and standing.failed == standing.total:
+            first = run.failures[0].problem
+            raise FdnlearnError(
+                str(place.path), f"no room could be fitted (the first: {first})", "see failures.csv"
+            )
+        summary = summarise(place, rooms, run.failures, job)
     seconds = time.perf_counter() - started
     return BatchResult(place.path, standing, seconds, run.repeated, summary, tuple(run.failures))
 
@@ -163,36 +162,37 @@ class _Run:
     #: Failures kept in memory, for the overview and the command line.
     SHOWN = 20
 
-    def __init__(self, place: BatchFolder, job: Job, callback: Callback | None, total: int) -> None:
+    def __init__(self, place: BatchFolder, job: Job, callback: BatchCallback | None, total: int) -> None:
         self._place, self._job, self._callback, self._total = place, job, callback, total
         self._counts = {FINISHED: 0, FAILED: 0, REPEATED: 0}
         self._skipped = 0
         self._ends: deque[float] = deque(maxlen=_PACE_ROOMS)
         self._stopping = False
-        self.failures: list[Outcome] = []
+        self.failures: list[RoomOutcome] = []
 
     @property
     def repeated(self) -> int:
         return self._counts[REPEATED]
 
-    def skip(self, room: Room) -> bool:
+    def skip(self, room: BatchRoom) -> bool:
         """Whether a room is finished; it is then counted."""
         finished = room.fault is None and self._place.finished(room)
         self._skipped += finished
         return finished
 
-    def standing(self) -> Standing:
+    def standing(self) -> BatchProgress:
         rate = None
         if len(self._ends) > 1 and self._ends[-1] > self._ends[0]:
             rate = (len(self._ends) - 1) / (self._ends[-1] - self._ends[0])
         fitted = self._counts[FINISHED] + self._counts[REPEATED]
-        return Standing(self._total, self._skipped, fitted, self._counts[FAILED], rate)
+        return BatchProgress(self._total, self._skipped, fitted, self._counts[FAILED], rate)
 
-    def fit(self, rooms: Sequence[Room], engine: Engine, resources: Resources) -> None:
+    def fit(self, rooms: Sequence[BatchRoom], engine: Engine, resources: Resources) -> None:
         if not rooms:
             return
         with self._place.noting_failures() as log:
-            coming = engine(rooms, self._job, self._place.path, resources, lambda: self._stopping)
+            order = BatchOrder(rooms, self._job, self._place.path, resources, lambda: self._stopping)
+            coming = engine(order)
             try:
                 for outcome in coming:
                     if outcome is not None:
@@ -204,7 +204,7 @@ class _Run:
             finally:
                 coming.close()
 
-    def _count(self, outcome: Outcome) -> None:
+    def _count(self, outcome: RoomOutcome) -> None:
         if outcome.everybodys is not None:
             raise (UsageError if outcome.usage else FdnlearnError)(*outcome.everybodys)
         self._counts[outcome.status] += 1

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.runs.many.manifests import READERS, rooms_of
 from fdnlearn.runs.many.names import folder_name
-from fdnlearn.runs.many.task import Room
+from fdnlearn.runs.many.task import BatchRoom
 
 #: What is taken for a recording in a folder.
 SUFFIXES = frozenset({".wav", ".flac", ".aif", ".aiff", ".aifc", ".sofa"})
@@ -20,7 +20,7 @@ _SOFA = ".sofa"
 _RESULT = "fdn.json"
 
 
-def find_rooms(inputs: Sequence[str], *, apart: Path) -> list[Room]:
+def find_rooms(inputs: Sequence[str], *, apart: Path) -> list[BatchRoom]:
     """Rooms that `inputs` name, in a fixed order.
 
     Parameters
@@ -32,7 +32,7 @@ def find_rooms(inputs: Sequence[str], *, apart: Path) -> list[Room]:
 
     Returns
     -------
-    list of Room
+    list of BatchRoom
         Names are unique. What cannot be read has a fault.
 
     Raises
@@ -44,7 +44,7 @@ def find_rooms(inputs: Sequence[str], *, apart: Path) -> list[Room]:
     """
     if not inputs:
         raise UsageError("RIR", "no recording is named", "name files, folders, patterns or a manifest")
-    rooms: dict[str, Room] = {}
+    rooms: dict[str, BatchRoom] = {}
     for given in inputs:
         before = len(rooms)
         for room in _named_by(given, apart):
@@ -58,7 +58,7 @@ def find_rooms(inputs: Sequence[str], *, apart: Path) -> list[Room]:
     return list(rooms.values())
 
 
-def _named_by(given: str, apart: Path) -> Iterator[Room]:
+def _named_by(given: str, apart: Path) -> Iterator[BatchRoom]:
     path = Path(given)
     if path.is_dir():
         yield from _in_folder(path, apart)
@@ -74,7 +74,7 @@ def _named_by(given: str, apart: Path) -> Iterator[Room]:
         yield from _recording(path, PurePath(given))
 
 
-def _in_folder(folder: Path, apart: Path) -> Iterator[Room]:
+def _in_folder(folder: Path, apart: Path) -> Iterator[BatchRoom]:
     """Recordings below a folder, in the order of their names; hidden ones and results of fits are passed over."""
     own = apart.resolve()
     for here, folders, names in os.walk(folder):
@@ -88,11 +88,11 @@ def _in_folder(folder: Path, apart: Path) -> Iterator[Room]:
                 yield from _recording(path, path.relative_to(folder))
 
 
-def _recording(path: Path, label: PurePath) -> Iterator[Room]:
-    yield from _measurements(Room(folder_name(label), str(path)))
+def _recording(path: Path, label: PurePath) -> Iterator[BatchRoom]:
+    yield from _measurements(BatchRoom(folder_name(label), str(path)))
 
 
-def _measurements(room: Room) -> Iterator[Room]:
+def _measurements(room: BatchRoom) -> Iterator[BatchRoom]:
     """A room, or one for each measurement of a SOFA file that has many."""
     if Path(room.source).suffix.lower() != _SOFA or room.fault is not None:
         yield room

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import csv
 import heapq
-import json
 import math
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.files import replacing, write_text
+from fdnlearn.rir.metrics_document import Metrics, load_metrics
 from fdnlearn.runs.many.folder import OVERVIEW, SUMMARY, TABLE, BatchFolder
-from fdnlearn.runs.many.task import Job, Outcome, Room
+from fdnlearn.runs.many.task import BatchRoom, RoomOutcome
+from fdnlearn.runs.pipeline import Job
 from fdnlearn.runs.study.quantities import COMPARED, errors_of
 
 #: Rooms that the overview plays.
@@ -41,16 +43,16 @@ RowWriter = Callable[[Row], object]
 
 
 def summarise(
-    place: BatchFolder, rooms: Sequence[Room], failures: Sequence[Outcome], job: Job
+    place: BatchFolder, rooms: Sequence[BatchRoom], failures: Sequence[RoomOutcome], job: Job
 ) -> dict[str, Any]:
     """Write ``summary.csv``, ``summary.parquet`` (where pyarrow is installed) and ``overview.html``.
 
     Parameters
     ----------
     place : BatchFolder
-    rooms : sequence of Room
+    rooms : sequence of BatchRoom
         Those of them that are finished make the table.
-    failures : sequence of Outcome
+    failures : sequence of RoomOutcome
         For the overview.
     job : Job
 
@@ -93,44 +95,44 @@ def summarise(
     return summary
 
 
-def rows(place: BatchFolder, rooms: Sequence[Room]) -> Iterator[Row]:
+def rows(place: BatchFolder, rooms: Sequence[BatchRoom]) -> Iterator[Row]:
     """One row for each finished room, in the order of the rooms."""
     for room in rooms:
         try:
-            text = (place.rooms / room.name / "metrics.json").read_text(encoding="utf-8")
-            yield row_of(room, json.loads(text))
-        except (OSError, ValueError, KeyError):
+            metrics = load_metrics(place.rooms / room.name / "metrics.json")
+        except FdnlearnError:
             continue  # not finished, or not by us
+        yield row_of(room, metrics)
 
 
-def row_of(room: Room, metrics: Mapping[str, Any]) -> Row:
+def row_of(room: BatchRoom, metrics: Metrics) -> Row:
     """What the table says about a room."""
-    recording, settings = metrics["recording"], metrics["settings"]
-    errors = errors_of(metrics)
+    recording, settings = metrics.recording, metrics.settings
+    rate_hz = settings.get("sample_rate_hz")
     row = {
         "room": room.name,
         "source": room.source,
-        "sha256": recording["sha256"],
-        "status": metrics["status"],
+        "sha256": recording.sha256,
+        "status": metrics.status,
         "channel": room.channel if room.channel != "all" else None,
         "measurement": room.measurement,
-        "sample_rate_hz": min(recording["sample_rate_hz"], settings["sample_rate_hz"]),
-        "reverberation_time_s": recording["reverberation_time_s"],
-        "range_db": recording["range_db"],
-        "lines": settings["lines"],
-        "iterations": metrics["iterations"],
-        "seconds": metrics["seconds"],
-        "loss": metrics["loss"],
-        "warnings": len(metrics["warnings"]),
+        # Older files hold the rate that was asked for, which a recording at a lower one does not reach.
+        "sample_rate_hz": min(recording.sample_rate_hz, rate_hz) if isinstance(rate_hz, int) else None,
+        "reverberation_time_s": recording.reverberation_time_s,
+        "range_db": recording.range_db,
+        "lines": settings.get("lines"),
+        "iterations": metrics.iterations,
+        "seconds": metrics.seconds,
+        "loss": metrics.loss,
+        "warnings": len(metrics.warnings),
     }
-    return row | {f"{key}_error": error for key, error in errors.items()}
+    return row | {f"{key}_error": error for key, error in errors_of(metrics).items()}
 
 
 def badness(row: Row) -> float:
     """The largest error of a room that a verdict rests on, in just-noticeable differences."""
-    found = [row[f"{c.key}_error"] for c in COMPARED if c.judged]
-    steps = [c.step for c in COMPARED if c.judged]
-    return max((e / s for e, s in zip(found, steps, strict=True) if e is not None), default=0.0)
+    errors = [(row[f"{compared.key}_error"], compared.step) for compared in COMPARED if compared.judged]
+    return max((error / step for error, step in errors if error is not None), default=0.0)
 
 
 def _spread(values: array[float], step: float) -> dict[str, Any]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from fdnlearn.fitting.result import FitConfig
+from fdnlearn.runs.pipeline import Job
 
 
 @dataclass(frozen=True)
-class Room:
+class BatchRoom:
     """One recording to be fitted.
 
     Attributes
@@ -33,50 +33,25 @@ class Room:
     measurement: int | None = None
     fault: str | None = None
 
-
-@dataclass(frozen=True)
-class Job:
-    """What all rooms of a batch have in common.
-
-    Attributes
-    ----------
-    config : FitConfig
-    channel : int, "all" or None
-    stereo : bool
-    report : bool
-        Whether every room gets its page: drawing one takes about as long as a fit.
-    """
-
-    config: FitConfig
-    channel: int | Literal["all"] | None = None
-    stereo: bool = False
-    report: bool = False
-
-    def channel_of(self, room: Room) -> int | Literal["all"] | None:
-        """The room's own channel, else the common one."""
-        return self.channel if room.channel is None else room.channel
-
-    def settings(self) -> dict[str, Any]:
-        """As plain JSON values: rooms with other settings are not mixed with these."""
-        from fdnlearn.runs.pipeline import asked_settings
-
-        settings = asked_settings(self.config, self.channel, stereo=self.stereo)
-        return {**settings, "report": self.report}
+    def job(self, common: Job) -> Job:
+        """The batch's job with the room's own channel, where it has one."""
+        return common if self.channel is None else dataclasses.replace(common, channel=self.channel)
 
 
-#: How the fit of one room can end.
-FINISHED, REPEATED, FAILED = "finished", "repeated", "failed"
+#: A fit that ended after somebody else had published the room.
+REPEATED = "repeated"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RoomOutcome:
     """How the fit of one room ended.
 
     Attributes
     ----------
-    room : Room
+    room : BatchRoom
     status : str
-        `FINISHED`; `REPEATED` if somebody else had published the room before this fit of it ended; `FAILED`.
+        `ends.FINISHED`; `REPEATED` if somebody else had published the room before this fit of it ended;
+        `ends.FAILED`.
     problem : str
         Of a failed room, one line.
     everybodys : tuple of str or None
@@ -86,7 +61,7 @@ class Outcome:
         Whether that is one of usage.
     """
 
-    room: Room
+    room: BatchRoom
     status: str
     problem: str = ""
     everybodys: tuple[str, str, str] | None = None

@@ -2,6 +2,6 @@
 
 from fdnlearn.runs.study.methods import VARIANTS, Method, parse_methods
 from fdnlearn.runs.study.plan import Plan
-from fdnlearn.runs.study.study import Comparison, compare_methods
+from fdnlearn.runs.study.study import StudyResult, compare_methods
 
-__all__ = ["VARIANTS", "Comparison", "Method", "Plan", "compare_methods", "parse_methods"]
+__all__ = ["VARIANTS", "StudyResult", "Method", "Plan", "compare_methods", "parse_methods"]

@@ -7,18 +7,20 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.files import replacing, write_text, writing
+from fdnlearn.base.files import write_text, writing
+from fdnlearn.base.store import Store
+from fdnlearn.runs.ends import FINISHED
 
 FORMAT = "fdnlearn.comparison-cell"
 VERSION = 1
 #: What is made from cells, and made anew from more of them.
 SUMMARY, REPORT = "summary.json", "report.html"
-FINISHED, FAILED = "finished", "failed"
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Cell:
     ----------
     place : Place
     status : str
-        `FINISHED` or `FAILED`.
+        `ends.FINISHED` or `ends.FAILED`.
     settings : mapping
         Everything that decided it; cells of a comparison with other settings are not mixed with these.
     body : mapping
@@ -99,38 +101,45 @@ class CellFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.cells = path / "cells"
+        self._store = Store(path, "comparison")
 
     def admit(self, *, resume: bool, force: bool) -> None:
-        """Refuse to touch a comparison that is there. Changes nothing.
+        """Refuse to touch a comparison that is there or under way. Changes nothing.
 
         Raises
         ------
         FdnlearnError
-            If the path is no folder, or holds a comparison and neither `resume` nor `force` is asked for.
+            If the path is no folder, another comparison is running in it, or it holds one and neither `resume` nor
+            `force` is asked for.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise FdnlearnError(str(self.path), "is not a folder", "choose another with -o")
-        if not (resume or force) and next(self._files(), None) is not None:
-            raise FdnlearnError(
-                str(self.path),
-                "already holds a comparison",
-                "go on with --resume, start again with --force, or choose another folder with -o",
-            )
+        self._store.list_names()
+        self._store.refuse_if_held()
+        self._refuse_cells(resume=resume, force=force)
+
+    @contextmanager
+    def held(self, *, resume: bool, force: bool) -> Iterator[None]:
+        """Make the folder and keep every other comparison out of it.
+
+        Raises
+        ------
+        FdnlearnError
+            As from `admit`, or if the folder cannot be made or written.
+        """
+        with self._store.held():
+            # Another comparison may have come and gone since `admit`.
+            self._refuse_cells(resume=resume, force=force)
+            yield
 
     def open(self, *, clear: bool) -> None:
-        """Make the folder, see that it can be written, and remove older findings, and older cells if asked to.
+        """Remove older findings, and older cells if asked to.
 
         Raises
         ------
         FdnlearnError
-            If it cannot be made or written.
+            If the folder cannot be written.
         """
         with writing(self.path):
             self.cells.mkdir(parents=True, exist_ok=True)
-        with replacing(self.cells / "probe") as probe:
-            probe.write_bytes(b"")
-        with writing(self.path):
-            (self.cells / "probe").unlink()
             for name in (SUMMARY, REPORT):
                 (self.path / name).unlink(missing_ok=True)
             if clear:
@@ -159,14 +168,7 @@ class CellFolder:
             return None
         if not known or not cell.finished or cell.place != place or _BODY - set(document):
             return None
-        if there != settings:
-            names = sorted(n for n in {*there, *settings} if there.get(n) != settings.get(n))
-            differing = ", ".join(f"{n} {there.get(n)} instead of {settings.get(n)}" for n in names)
-            raise FdnlearnError(
-                str(self.path),
-                f"holds cells of a comparison with other settings ({differing})",
-                "use the same ones, start again with --force, or choose another folder with -o",
-            )
+        self._store.refuse_other_settings("cells of a comparison", there, settings)
         return cell
 
     def write(self, cell: Cell) -> None:
@@ -178,8 +180,28 @@ class CellFolder:
             If it cannot be written.
         """
         document = json.dumps(finite_json(cell.to_json()), ensure_ascii=False, allow_nan=False)
-        with replacing(self.cells / cell.place.file_name) as partial:
-            write_text(partial, document + "\n")
+        self.publish(f"{self.cells.name}/{cell.place.file_name}", document + "\n")
+
+    def publish(self, name: str, text: str) -> None:
+        """Write a file of the folder: a reader meets all of it or nothing.
+
+        Raises
+        ------
+        FdnlearnError
+            If it cannot be written.
+        """
+        with self._store.staged(about=self.path / name) as staged:
+            (staged / name).parent.mkdir(exist_ok=True)
+            write_text(staged / name, text)
+            self._store.publish(staged, (name,))
+
+    def _refuse_cells(self, *, resume: bool, force: bool) -> None:
+        if not (resume or force) and next(self._files(), None) is not None:
+            raise FdnlearnError(
+                str(self.path),
+                "already holds a comparison",
+                "go on with --resume, start again with --force, or choose another folder with -o",
+            )
 
     def _files(self) -> Iterator[Path]:
         try:

@@ -10,7 +10,7 @@ import numpy as np
 from fdnlearn.base.types import FloatArray
 
 if TYPE_CHECKING:
-    from fdnlearn.fitting.result import Solution
+    from fdnlearn.fitting.solution import Solution
 
 
 #: Points that are kept of a fit's history, and points of a median curve.
@@ -60,16 +60,16 @@ def median_curves(curves: Mapping[str, Sequence[Mapping[str, Any]]], axis: str) 
         ended.
     """
     ends = {
-        method: float(np.median([curve[axis][-1] for curve in found])) for method, found in curves.items()
+        method: float(np.median([curve[axis][-1] for curve in of_fits])) for method, of_fits in curves.items()
     }
-    starts = [curve[axis][0] for found in curves.values() for curve in found]
+    starts = [curve[axis][0] for of_fits in curves.values() for curve in of_fits]
     if not starts:
         return {"grid": [], "loss": {}}
     first = max(min(starts), 1e-3)
     grid = np.geomspace(first, max(first * 1.001, *ends.values()), _GRID)
     medians: dict[str, list[float | None]] = {}
-    for method, found in curves.items():
-        values = np.median([_at(grid, curve, axis) for curve in found], axis=0)
+    for method, of_fits in curves.items():
+        values = np.median([_at(grid, curve, axis) for curve in of_fits], axis=0)
         # One more point after the end, and at least one: fits of one evaluation end where they begin.
         begun = np.flatnonzero(np.isfinite(values))
         last = max(int(np.searchsorted(grid, ends[method])), int(begun[0]) if begun.size else 0)

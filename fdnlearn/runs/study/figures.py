@@ -6,16 +6,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator
 
-from fdnlearn.report.style import PALETTE, figure_style, new_figure
+from fdnlearn.report.style import (
+    DASHES,
+    FURTHER_COLOURS,
+    PALETTE,
+    figure_style,
+    new_figure,
+    set_log_levels,
+    write_plainly,
+)
 from fdnlearn.runs.study.quantities import COMPARED
 
-#: Legible on light and on dark ground; the first is the method that is held against the others.
-_COLOURS = (PALETTE["fdn"], PALETTE["room"], "#2a9d6f", "#a45fbf", "#b58900", "#6c7fd8", "#c2517f", "#5f8f9f")
-_DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
+#: The first is the method that is held against the others.
+_COLOURS = (PALETTE["fdn"], PALETTE["room"], *FURTHER_COLOURS)
 _MARKERS = "osD^vP*X"
 #: Errors beyond this many steps are drawn at the edge.
 _EDGE = 30.0
@@ -55,9 +61,10 @@ def convergence(summary: Document, axis: str) -> Figure | None:
             last = int(np.flatnonzero(np.isfinite(loss))[-1])
             axes.plot(grid, loss, label=spec, linewidth=1.6, markersize=4, markevery=[last], **looks[spec])
         axes.set_xscale("log")
-        _plain_log(axes, np.concatenate([loss[np.isfinite(loss)] for loss in drawn.values()]))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        values = np.concatenate([loss[np.isfinite(loss)] for loss in drawn.values()])
+        if values.min() > 0.0:
+            set_log_levels(axes, values.min(), values.max())
+        write_plainly(axes.xaxis)
         unit = "Time / s" if axis == "seconds" else "Evaluations / 1"
         axes.set(xlabel=unit, ylabel="Loss, median of the fits / 1")
         figure.legend(loc="outside upper center", ncols=2)
@@ -87,8 +94,8 @@ def errors(summary: Document) -> Figure:
                 axes.axhspan(row - 0.5, row + 0.5, color=PALETTE["band"], zorder=0, linewidth=0)
             for number, spec in enumerate(specs):
                 y = row + (number - (len(specs) - 1) / 2.0) * 0.8 / len(specs)
-                found = [_error_of(room, spec, compared.key) for room in summary["rooms"]]
-                steps = np.array([e for e in found if e is not None], dtype=np.float64) / compared.step
+                of_rooms = [_error_of(room, spec, compared.key) for room in summary["rooms"]]
+                steps = np.array([e for e in of_rooms if e is not None], dtype=np.float64) / compared.step
                 if not steps.size:
                     continue
                 shown = np.clip(steps, 1.0 / _EDGE, _EDGE)
@@ -106,8 +113,7 @@ def errors(summary: Document) -> Figure:
         axes.set_yticks(range(len(COMPARED)), [c.quantity.symbol for c in COMPARED])
         axes.set(ylim=(len(COMPARED) - 0.5, -0.5), xlim=(0.9 / _EDGE, 1.1 * _EDGE), xscale="log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        write_plainly(axes.xaxis)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel("Error / just-noticeable differences")
         if axes.get_legend_handles_labels()[0]:
@@ -117,10 +123,10 @@ def errors(summary: Document) -> Figure:
 
 def _error_of(room: Document, spec: str, key: str) -> float | None:
     """None where there is nothing to compare, infinite where the fit missed."""
-    found = room["methods"][spec]["error"]
-    if found is None or key not in room["counts"]:
+    errors_by_key = room["methods"][spec]["error"]
+    if errors_by_key is None or key not in room["counts"]:
         return None
-    return float("inf") if found[key] is None else float(found[key])
+    return float("inf") if errors_by_key[key] is None else float(errors_by_key[key])
 
 
 def _looks(specs: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -128,19 +134,8 @@ def _looks(specs: Sequence[str]) -> dict[str, dict[str, Any]]:
     return {
         spec: {
             "color": _COLOURS[number % len(_COLOURS)],
-            "linestyle": _DASHES[number % len(_DASHES)],
+            "linestyle": DASHES[number % len(DASHES)],
             "marker": _MARKERS[number % len(_MARKERS)],
         }
         for number, spec in enumerate(specs)
     }
-
-
-def _plain_log(axes: Axes, values: Any) -> None:
-    """Logarithmic where all values allow it, with plain numbers."""
-    if values.min() <= 0.0:
-        return
-    axes.set_yscale("log")
-    narrow = values.max() / values.min() < 50.0
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if narrow else (1.0,)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())

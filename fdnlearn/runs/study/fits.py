@@ -14,16 +14,19 @@ import numpy as np
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.types import FloatArray
-from fdnlearn.runs.study.cells import FAILED, FINISHED, Cell, Place
+from fdnlearn.runs.ends import FAILED, FINISHED
+from fdnlearn.runs.pipeline import Job
+from fdnlearn.runs.study.cells import Cell, Place
 from fdnlearn.runs.study.curves import curve_of
 from fdnlearn.runs.study.machine import describe_machine
 from fdnlearn.runs.study.methods import Method
 from fdnlearn.runs.study.plan import Plan
-from fdnlearn.runs.study.rooms import Room
+from fdnlearn.runs.study.rooms import StudyRoom
 
 if TYPE_CHECKING:
-    from fdnlearn.fitting.result import Progress, Solution
+    from fdnlearn.fitting.progress import Progress
     from fdnlearn.rir.target import Target
+    from fdnlearn.runs.outputs import Evaluation
 
 
 _WARM_UP_BUDGET_S = 0.5
@@ -31,7 +34,7 @@ _WARM_UP_BUDGET_S = 0.5
 
 def fit_cell(
     plan: Plan,
-    room: Room,
+    room: StudyRoom,
     method: Method,
     place: Place,
     settings: Mapping[str, Any],
@@ -42,7 +45,7 @@ def fit_cell(
     Parameters
     ----------
     plan : Plan
-    room : Room
+    room : StudyRoom
         A prepared one.
     method : Method
     place : Place
@@ -56,21 +59,23 @@ def fit_cell(
     Cell or None
         Failed if the fit failed, None if it was stopped.
     """
-    from fdnlearn.fitting import Status, solve
+    from fdnlearn.fitting import Status
 
     if room.target is None:
         raise ValueError(f"{room.name} has not been prepared")
     try:
+        job = Job(plan.config(method, place.seed))
         started = time.perf_counter()
-        result = solve(room.target, plan.config(method, place.seed), stop)
+        solution = job.solve(room.target, stop)
         seconds = time.perf_counter() - started
-        if result.status is Status.INTERRUPTED:
+        if solution.status is Status.INTERRUPTED:
             return None
-        return Cell(place, FINISHED, settings, _body(room.name, room.target, result, settings, seconds))
+        evaluation = job.evaluate(solution, more={name: settings[name] for name in ("program", "threads")})
+        return Cell(place, FINISHED, settings, _body(room.name, evaluation, seconds))
     # One fit that goes wrong, in whatever way, must not cost the others.
     except Exception as error:
-        told = str(error) if isinstance(error, FdnlearnError) else f"{type(error).__name__}: {error}"
-        return Cell(place, FAILED, settings, {"room": room.name, "reason": " ".join(told.split())})
+        reason = str(error) if isinstance(error, FdnlearnError) else f"{type(error).__name__}: {error}"
+        return Cell(place, FAILED, settings, {"room": room.name, "reason": " ".join(reason.split())})
 
 
 def warm_up(plan: Plan, method: Method) -> None:
@@ -81,10 +86,8 @@ def warm_up(plan: Plan, method: Method) -> None:
     UsageError
         If the method needs what is not installed.
     """
-    from fdnlearn.fitting import solve
-
-    config = plan.config(method, 0)
-    solve(_tiny_target(plan.sample_rate_hz), dataclasses.replace(config, budget_s=_WARM_UP_BUDGET_S))
+    config = dataclasses.replace(plan.config(method, 0), budget_s=_WARM_UP_BUDGET_S)
+    Job(config).solve(_tiny_target(plan.sample_rate_hz))
 
 
 def _tiny_target(sample_rate_hz: int) -> Target:
@@ -100,25 +103,23 @@ def _tiny_target(sample_rate_hz: int) -> Target:
     return prepare_target(recording, sample_rate_hz=sample_rate_hz)
 
 
-def _body(
-    name: str, target: Target, result: Solution, settings: Mapping[str, Any], seconds: float
-) -> dict[str, Any]:
+def _body(name: str, evaluation: Evaluation, seconds: float) -> dict[str, Any]:
     from fdnlearn.fdn import dumps_fdn
-    from fdnlearn.runs.outputs import evaluate, on_target_scale
+    from fdnlearn.runs.outputs import on_target_scale
 
-    done = evaluate(result, more={name: settings[name] for name in ("program", "threads")})
-    curve = curve_of(result)
+    solution, target = evaluation.solution, evaluation.solution.target
+    curve = curve_of(solution)
     return {
         "room": name,
         "reverberation_time_s": target.reverberation_time_s,
         "seconds": seconds,
         "evaluations": curve["evaluations"][-1],
-        "iterations": result.iterations,
-        "loss": _common_loss(target, on_target_scale(done.fdn, done.response)),
+        "iterations": solution.iterations,
+        "loss": _common_loss(target, on_target_scale(evaluation.fdn, evaluation.response)),
         "curve": curve,
-        "metrics": done.metrics,
-        "fdn": json.loads(dumps_fdn(done.fdn)),
-        "warnings": list(done.warnings),
+        "metrics": evaluation.metrics.to_json(),
+        "fdn": json.loads(dumps_fdn(evaluation.fdn)),
+        "warnings": list(evaluation.warnings),
         "machine": describe_machine(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
@@ -128,11 +129,12 @@ def _common_loss(target: Target, response: FloatArray) -> float:
     """Loss of what is rendered, all terms, whatever the method itself has minimised."""
     import torch
 
+    from fdnlearn.losses.definitions import HOMOGENEOUS
     from fdnlearn.losses.objective import objective_for
 
     heard = math.ceil(target.reverberation_time_s * target.sample_rate_hz)
     missing = max(0, max(target.length_samples, heard) - response.shape[1])
     h = np.pad(response, ((0, 0), (0, missing))).astype(np.float32)
     with torch.no_grad():
-        loss, _ = objective_for(target)(torch.from_numpy(h)[None])
+        loss, _ = objective_for(target, HOMOGENEOUS)(torch.from_numpy(h)[None])
     return float(loss[0])

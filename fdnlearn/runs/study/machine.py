@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib import metadata
 from pathlib import Path
+
+from fdnlearn.base.processes import cores
 
 _PACKAGES = ("numpy", "scipy", "numba", "torch", "pymoo", "cma")
 
@@ -20,7 +21,7 @@ def describe_machine() -> dict[str, str | int]:
             continue
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "cores": cores(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         **versions,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from fdnlearn.base.errors import UsageError
 from fdnlearn.registry import METHODS
 
 if TYPE_CHECKING:
-    from fdnlearn.fitting.result import FitConfig
+    from fdnlearn.config import FitConfig
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Method:
 
     def configure(self, base: FitConfig) -> FitConfig:
         """`base` with this method and what is special about it."""
-        return dataclasses.replace(base, method=self.name, **self.changes)
+        return base.with_settings(method=self.name, **self.changes)
 
 
 #: Ablations: what a method is without one of its parts.
@@ -70,9 +69,6 @@ VARIANTS = {
     )
 }
 
-#: Methods that minimise a fitness of their own.
-_OWN_FITNESS = {"classic": "envelope difference as fitness, as published"}
-
 
 def parse_method(spec: str) -> Method:
     """Find the competitor called `spec`.
@@ -88,7 +84,8 @@ def parse_method(spec: str) -> Method:
             f"--methods {spec}", f"unknown method {name!r}", f"choose among {', '.join(METHODS)}"
         )
     if ":" not in spec:
-        return Method(spec, name, about=_OWN_FITNESS.get(name, ""), same_loss=name not in _OWN_FITNESS)
+        own_fitness = METHODS[name].own_fitness
+        return Method(spec, name, about=own_fitness, same_loss=not own_fitness)
     if spec not in VARIANTS:
         there = ", ".join(known for known in VARIANTS if known.startswith(f"{name}:"))
         remedy = f"choose among {there}" if there else f"{name} has none"

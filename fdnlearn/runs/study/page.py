@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from fdnlearn.acoustics.grading import format_number
+from fdnlearn.report.html import FigureView, figure_view, render_template
 from fdnlearn.runs.study.pairs import FEWEST_ROOMS
 from fdnlearn.runs.study.quantities import COMPARED
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from fdnlearn.report.audio import Clip
-    from fdnlearn.runs.study.runner import Run
+    from fdnlearn.runs.study.runner import StudyRun
 
 #: Rooms that can be listened to; more would make the page heavy.
 LISTENING_ROOMS = 3
@@ -44,17 +43,8 @@ def render_page(summary: Mapping[str, Any], listening: Sequence[Listening]) -> s
     str
         HTML, UTF-8 when written. All strings of the data are escaped.
     """
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"number": format_number, "p": format_p, "effort": format_effort}
-    template = resources.files("fdnlearn.runs.study").joinpath("template.html.j2").read_text("utf-8")
-    css = resources.files("fdnlearn.report").joinpath("page.css").read_text("utf-8")
-    return environment.from_string(template).render(
-        css=Markup(css),
+    return render_template(
+        "fdnlearn.runs.study:template.html.j2",
         summary=summary,
         compared=COMPARED,
         figures=_figures(summary),
@@ -65,7 +55,7 @@ def render_page(summary: Mapping[str, Any], listening: Sequence[Listening]) -> s
     )
 
 
-def listening_rooms(run: Run) -> tuple[Listening, ...]:
+def listening_rooms(run: StudyRun) -> tuple[Listening, ...]:
     """Audio of a few rooms between the driest and the most reverberant, first seed of every method."""
     import numpy as np
 
@@ -79,7 +69,7 @@ def listening_rooms(run: Run) -> tuple[Listening, ...]:
     rooms.sort(key=lambda r: (r.target.reverberation_time_s if r.target else 0.0, r.key))
     spread = np.linspace(0, max(len(rooms) - 1, 0), LISTENING_ROOMS)
     chosen = sorted({round(index) for index in spread.tolist()}) if rooms else []
-    found = []
+    listening = []
     for room in (rooms[index] for index in chosen):
         assert room.target is not None
         names, responses = ["Room"], [room.target.samples]
@@ -90,8 +80,8 @@ def listening_rooms(run: Run) -> tuple[Listening, ...]:
                 response = np.asarray(impulse_response(fdn), dtype=np.float64)
                 responses.append(on_target_scale(fdn, response))
         clips = level_matched_clips(responses, room.target.sample_rate_hz, room.target.length_samples)
-        found.append(Listening(room.name, tuple(zip(names, clips, strict=True))))
-    return tuple(found)
+        listening.append(Listening(room.name, tuple(zip(names, clips, strict=True))))
+    return tuple(listening)
 
 
 def verdict_sentence(pair: Mapping[str, Any]) -> str:
@@ -102,32 +92,15 @@ def verdict_sentence(pair: Mapping[str, Any]) -> str:
     quantities = pair["quantities"]
     worse = [c.quantity.symbol for c in COMPARED if c.judged and quantities[c.key]["worse_median"]]
     rooms = max(row["rooms"] for row in quantities.values())
-    told = f"{method} against {rival} in {rooms} room{'s' if rooms > 1 else ''}: significantly better on "
-    told += f"{pair['better_on']} of {judged} quantities"
-    told += f", significantly worse on {pair['worse_on']}" if pair["worse_on"] else ""
+    sentence = f"{method} against {rival} in {rooms} room{'s' if rooms > 1 else ''}: significantly better on "
+    sentence += f"{pair['better_on']} of {judged} quantities"
+    sentence += f", significantly worse on {pair['worse_on']}" if pair["worse_on"] else ""
     if worse:
-        return f"{told}; its median is worse by more than a quarter of a JND in {', '.join(worse)}."
-    return f"{told}; no median is worse by more than a quarter of a JND."
+        return f"{sentence}; its median is worse by more than a quarter of a JND in {', '.join(worse)}."
+    return f"{sentence}; no median is worse by more than a quarter of a JND."
 
 
-def format_p(p: float | None) -> str:
-    """A probability as tables give it."""
-    if p is None:
-        return "—"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def format_effort(value: float | None) -> str:
-    """Seconds or evaluations with as many digits as mean something."""
-    if value is None:
-        return "—"
-    return f"{value:.0f}" if value >= 100.0 else f"{value:.3g}"
-
-
-def _figures(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    from markupsafe import Markup
-
-    from fdnlearn.report.style import to_svg
+def _figures(summary: Mapping[str, Any]) -> list[FigureView]:
     from fdnlearn.runs.study import figures
 
     drawn: list[tuple[str, Figure | None, str, str]] = [
@@ -153,12 +126,7 @@ def _figures(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
         ),
     ]
     return [
-        {
-            "svg": Markup(to_svg(figure, name, f"{title}: {caption}")),
-            "title": title,
-            "caption": caption,
-            "tall": name == "errors",
-        }
+        figure_view(figure, name, title, caption, tall=name == "errors")
         for name, figure, title, caption in drawn
         if figure is not None
     ]

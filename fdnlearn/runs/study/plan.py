@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fdnlearn.base.version import __version__
+from fdnlearn.config import FitConfig
 from fdnlearn.registry import MODELS
 from fdnlearn.runs.study.cells import finite_json
 from fdnlearn.runs.study.methods import Method, parse_methods
-
-if TYPE_CHECKING:
-    from fdnlearn.fitting.result import FitConfig
 
 #: More iterations than any budget allows: time alone ends a fit.
 _ENDLESS = 1_000_000
@@ -51,7 +49,8 @@ class Plan:
     def for_model(cls, model: str, recordings: tuple[Path, ...], methods: str | None, **given: Any) -> Plan:
         """A plan with the model's usual lines, rate and methods in the place of what is None."""
         usual = MODELS[model]
-        settings = {"lines": usual.lines, "sample_rate_hz": usual.sample_rate_hz}
+        numbers = usual.usual()
+        settings = {name: numbers[name] for name in ("lines", "sample_rate_hz")}
         settings |= {name: value for name, value in given.items() if value is not None}
         return cls(
             recordings,
@@ -62,8 +61,6 @@ class Plan:
 
     def config(self, method: Method, seed: int) -> FitConfig:
         """Configuration of one fit: the same for every method but for what makes the method."""
-        from fdnlearn.fitting import FitConfig
-
         return method.configure(
             FitConfig.for_model(
                 self.model,
@@ -79,6 +76,6 @@ class Plan:
     def settings(self, method: Method, seed: int, threads: int) -> dict[str, Any]:
         """What a fit depends on besides its recording, as plain JSON values."""
         plain: dict[str, Any] = finite_json(
-            {"program": f"fdnlearn {__version__}", **asdict(self.config(method, seed)), "threads": threads}
+            {"program": f"fdnlearn {__version__}", **self.config(method, seed).settings(), "threads": threads}
         )
         return plain

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from fdnlearn.acoustics.grading import (
     CURVE_ERRORS,
     ECHO_DENSITY_CHANCE_RMS,
-    QUANTITIES,
+    JND_TABLE,
     Quantity,
     curve_error,
     judge,
 )
+from fdnlearn.acoustics.values import Measurement
 
 #: What counts as one step of a quantity for which no standard names a just-noticeable difference: 1 dB between decay
 #: curves, as for clarity; between echo density profiles, the distance of two independent noises.
@@ -54,7 +53,7 @@ class Compared:
 
 
 def _compared(key: str, judged: bool) -> Compared:
-    quantity = next(q for q in (*QUANTITIES, *CURVE_ERRORS) if q.key == key)
+    quantity = next(q for q in (*JND_TABLE, *CURVE_ERRORS) if q.key == key)
     return Compared(quantity, quantity.jnd or _CONVENTIONAL_STEPS[key], judged)
 
 
@@ -71,13 +70,13 @@ COMPARED = (
 )
 
 
-def errors_of(metrics: Mapping[str, Any]) -> dict[str, float | None]:
+def errors_of(metrics: Measurement) -> dict[str, float | None]:
     """Broadband errors of one fit.
 
     Parameters
     ----------
-    metrics : mapping
-        As in `metrics.json`.
+    metrics : Measurement
+        The metrics of the fit.
 
     Returns
     -------
@@ -85,12 +84,12 @@ def errors_of(metrics: Mapping[str, Any]) -> dict[str, float | None]:
         By `Compared.key`. None where the recording does not allow the quantity; infinite where it does and the
         fit has no value, so that a fit without a decay is a miss and not a gap.
     """
-    found: dict[str, float | None] = {}
+    errors: dict[str, float | None] = {}
     for judgement in judge(metrics):
         if judgement.counts:
-            found[judgement.quantity.key] = math.inf if judgement.error is None else judgement.error
+            errors[judgement.quantity.key] = math.inf if judgement.error is None else judgement.error
     for quantity in CURVE_ERRORS:
-        found[quantity.key] = curve_error(metrics, quantity)
-    if found["edc"] is None:
-        found["edc"] = math.inf
-    return {compared.key: found.get(compared.key) for compared in COMPARED}
+        errors[quantity.key] = curve_error(metrics, quantity)
+    if errors["edc"] is None:
+        errors["edc"] = math.inf
+    return {compared.key: errors.get(compared.key) for compared in COMPARED}

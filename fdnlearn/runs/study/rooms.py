@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Room:
+class StudyRoom:
     """A recording: prepared, or why it cannot be.
 
     Attributes
@@ -36,7 +36,7 @@ class Room:
     error: FdnlearnError | None
 
 
-def load_rooms(recordings: Sequence[Path], sample_rate_hz: int) -> tuple[Room, ...]:
+def load_rooms(recordings: Sequence[Path], sample_rate_hz: int) -> tuple[StudyRoom, ...]:
     """Read and prepare recordings.
 
     Raises
@@ -70,13 +70,13 @@ def load_rooms(recordings: Sequence[Path], sample_rate_hz: int) -> tuple[Room, .
     return tuple(rooms)
 
 
-def _load(path: Path, name: str, key: str, sample_rate_hz: int) -> Room:
+def _load(path: Path, name: str, key: str, sample_rate_hz: int) -> StudyRoom:
     from fdnlearn.rir import load_target
 
     try:
-        return Room(name, key, load_target(path, sample_rate_hz=sample_rate_hz), None)
+        return StudyRoom(name, key, load_target(path, sample_rate_hz=sample_rate_hz), None)
     except FdnlearnError as error:
-        return Room(name, key, None, error)
+        return StudyRoom(name, key, None, error)
 
 
 def _digest(path: Path) -> str:

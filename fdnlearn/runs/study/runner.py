@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from fdnlearn.base.errors import UsageError
-from fdnlearn.runs.study.cells import FAILED, Cell, CellFolder, Place
+from fdnlearn.runs.ends import FAILED
+from fdnlearn.runs.study.cells import Cell, CellFolder, Place
 from fdnlearn.runs.study.fits import fit_cell, warm_up
 from fdnlearn.runs.study.plan import Plan
-from fdnlearn.runs.study.rooms import Room, load_rooms
+from fdnlearn.runs.study.rooms import StudyRoom
 
 
 @dataclass(frozen=True)
-class Step:
+class StudyProgress:
     """What is being done: `done` of `cells` are finished or failed, `doing` names what comes."""
 
     done: int
@@ -24,11 +25,11 @@ class Step:
 
 
 #: Called often; return True to stop. A fit that is under way is then given up, finished ones are safe.
-Callback = Callable[[Step], bool]
+StudyCallback = Callable[[StudyProgress], bool]
 
 
 @dataclass(frozen=True)
-class Run:
+class StudyRun:
     """What there is of a comparison.
 
     Attributes
@@ -36,7 +37,7 @@ class Run:
     plan : Plan
     threads : int
         Of the kernels.
-    rooms : tuple of Room
+    rooms : tuple of StudyRoom
     cells : tuple of Cell
         Finished and failed ones, in the order of the plan.
     pending : int
@@ -45,14 +46,19 @@ class Run:
 
     plan: Plan
     threads: int
-    rooms: tuple[Room, ...]
+    rooms: tuple[StudyRoom, ...]
     cells: tuple[Cell, ...]
     pending: int
 
 
 def run_cells(
-    plan: Plan, folder: CellFolder, callback: Callback | None = None, *, clear: bool = False
-) -> Run:
+    plan: Plan,
+    rooms: tuple[StudyRoom, ...],
+    folder: CellFolder,
+    callback: StudyCallback | None = None,
+    *,
+    clear: bool = False,
+) -> StudyRun:
     """Fit every cell that `folder` does not hold yet.
 
     A room that cannot be read, or a fit that fails, becomes a failed cell and the rest goes on; failed cells are
@@ -62,24 +68,25 @@ def run_cells(
     Parameters
     ----------
     plan : Plan
+    rooms : tuple of StudyRoom
+        The plan's recordings, as `load_rooms` gives them.
     folder : CellFolder
-        Made if need be, once there is a recording that can be used.
+        One that is held.
     callback : callable, optional
     clear : bool
         Remove the cells that are there.
 
     Returns
     -------
-    Run
+    StudyRun
 
     Raises
     ------
     UsageError
-        If a recording is named twice, there are fewer threads, or a method needs what is not installed.
+        If there are fewer threads, or a method needs what is not installed.
     FdnlearnError
-        If no recording can be used, the folder holds cells with other settings, or a cell cannot be written.
+        If the folder holds cells with other settings, or a cell cannot be written.
     """
-    rooms = load_rooms(plan.recordings, plan.sample_rate_hz)
     places = [
         (room, method, Place(room.key, method.spec, seed))
         for room in rooms
@@ -89,7 +96,7 @@ def run_cells(
     known: dict[Place, Cell] = {}
 
     def stop(doing: str, _: object = None) -> bool:
-        return callback is not None and callback(Step(len(known), len(places), doing))
+        return callback is not None and callback(StudyProgress(len(known), len(places), doing))
 
     with _same_threads(plan.threads) as threads:
         for room, method, place in places:
@@ -119,7 +126,7 @@ def run_cells(
             folder.write(cell)
             known[place] = cell
     cells = tuple(known[place] for _, _, place in places if place in known)
-    return Run(plan, threads, rooms, cells, len(places) - len(cells))
+    return StudyRun(plan, threads, rooms, cells, len(places) - len(cells))
 
 
 @contextmanager

@@ -112,7 +112,7 @@ def bootstrap_interval(difference: FloatArray) -> tuple[float, float] | None:
 
     if difference.size < 2:
         return None
-    found = stats.bootstrap(
+    interval = stats.bootstrap(
         (difference,),
         np.median,
         n_resamples=_RESAMPLES,
@@ -120,7 +120,7 @@ def bootstrap_interval(difference: FloatArray) -> tuple[float, float] | None:
         method="percentile",
         rng=np.random.default_rng(0),
     ).confidence_interval
-    return float(found.low), float(found.high)
+    return float(interval.low), float(interval.high)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -128,7 +128,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     order = np.argsort(p_values, kind="stable")
     adjusted = np.empty(len(p_values))
     largest = 0.0
-    for done, index in enumerate(order):
-        largest = max(largest, min(1.0, (len(p_values) - done) * p_values[index]))
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
         adjusted[index] = largest
     return [float(p) for p in adjusted]

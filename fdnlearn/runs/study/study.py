@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
-from fdnlearn.base.files import replacing, write_text
 from fdnlearn.runs.study.cells import REPORT, SUMMARY, CellFolder
 from fdnlearn.runs.study.plan import Plan
 
 if TYPE_CHECKING:
-    from fdnlearn.runs.study.runner import Callback
+    from fdnlearn.runs.study.runner import StudyCallback
 
 
 @dataclass(frozen=True)
-class Comparison:
+class StudyResult:
     """What a comparison has found.
 
     Attributes
@@ -44,8 +43,8 @@ def compare_methods(
     *,
     resume: bool = False,
     force: bool = False,
-    callback: Callback | None = None,
-) -> Comparison:
+    callback: StudyCallback | None = None,
+) -> StudyResult:
     """Fit every room by every method with every seed, and say what can be said about the methods.
 
     Every finished fit is safe at once: a run that is stopped or killed loses only the one under way.
@@ -60,11 +59,11 @@ def compare_methods(
     force : bool
         Remove the cells that `folder` holds.
     callback : callable, optional
-        Receives a `Step`; returns True to stop.
+        Receives a `StudyProgress`; returns True to stop.
 
     Returns
     -------
-    Comparison
+    StudyResult
 
     Raises
     ------
@@ -72,7 +71,7 @@ def compare_methods(
         If the plan asks for what is not there, or both `resume` and `force` are given.
     FdnlearnError
         If no recording can be used, no fit succeeds, or the folder already holds a comparison, one with other
-        settings, or cannot be written.
+        settings, is in use by another, or cannot be written.
     """
     if resume and force:
         raise UsageError("--resume and --force", "contradict each other", "choose one of them")
@@ -81,18 +80,21 @@ def compare_methods(
 
     # What takes seconds to import comes after everything that can refuse in milliseconds.
     from fdnlearn.runs.study.page import listening_rooms, render_page
+    from fdnlearn.runs.study.rooms import load_rooms
     from fdnlearn.runs.study.runner import run_cells
     from fdnlearn.runs.study.summary import summarise
 
-    run = run_cells(plan, cells, callback, clear=force)
-    summary = summarise(run)
-    with replacing(cells.path / SUMMARY) as partial:
-        write_text(partial, json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-    done = Comparison(cells.path, summary)
-    if done.complete and not summary["cells"]["finished"]:
-        reason = run.cells[0].body["reason"]
-        raise FdnlearnError(str(cells.path), f"no fit has succeeded (the first: {reason})", "see its cells")
-    if done.complete:
-        with replacing(cells.path / REPORT) as partial:
-            write_text(partial, render_page(summary, listening_rooms(run)))
+    rooms = load_rooms(plan.recordings, plan.sample_rate_hz)
+    with cells.held(resume=resume, force=force):
+        run = run_cells(plan, rooms, cells, callback, clear=force)
+        summary = summarise(run)
+        cells.publish(SUMMARY, json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        done = StudyResult(cells.path, summary)
+        if done.complete and not summary["cells"]["finished"]:
+            reason = run.cells[0].body["reason"]
+            raise FdnlearnError(
+                str(cells.path), f"no fit has succeeded (the first: {reason})", "see its cells"
+            )
+        if done.complete:
+            cells.publish(REPORT, render_page(summary, listening_rooms(run)))
     return done

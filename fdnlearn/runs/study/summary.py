@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from fdnlearn.base.version import __version__
-from fdnlearn.runs.study.cells import finite_json
+from fdnlearn.rir.metrics_document import Metrics, metrics_of
+from fdnlearn.runs.study.cells import Cell, finite_json
 from fdnlearn.runs.study.curves import median_curves
 from fdnlearn.runs.study.pairs import held_against
 from fdnlearn.runs.study.quantities import COMPARED, errors_of
-from fdnlearn.runs.study.rooms import Room
-from fdnlearn.runs.study.runner import Run
+from fdnlearn.runs.study.rooms import StudyRoom
+from fdnlearn.runs.study.runner import StudyRun
 
 FORMAT = "fdnlearn.comparison"
 VERSION = 1
@@ -28,12 +29,12 @@ Errors = dict[str, float | None]
 _EFFORT = ("seconds", "evaluations", "loss")
 
 
-def summarise(run: Run) -> dict[str, Any]:
-    """Everything that a comparison has found.
+def summarise(run: StudyRun) -> dict[str, Any]:
+    """What a comparison comes to.
 
     Parameters
     ----------
-    run : Run
+    run : StudyRun
 
     Returns
     -------
@@ -85,21 +86,25 @@ def summarise(run: Run) -> dict[str, Any]:
     return plain
 
 
-def _room_errors(run: Run, room: Room, specs: Sequence[str]) -> dict[str, Errors]:
+def _room_errors(run: StudyRun, room: StudyRoom, specs: Sequence[str]) -> dict[str, Errors]:
     """Errors by method. A method that has not been through all its seeds in this room is not there yet."""
     cells = [cell for cell in run.cells if cell.place.room == room.key]
-    found = {cell.place: errors_of(cell.body["metrics"]) for cell in cells if cell.finished}
-    if not found:
+    by_place = {cell.place: errors_of(_metrics(cell)) for cell in cells if cell.finished}
+    if not by_place:
         return {}
     # Whether a quantity counts is decided by the recording: any fit of the room tells.
-    counts = {key for key, error in next(iter(found.values())).items() if error is not None}
+    counts = {key for key, error in next(iter(by_place.values())).items() if error is not None}
     missed: Errors = {c.key: math.inf if c.key in counts else None for c in COMPARED}
     by_method: dict[str, Errors] = {}
     for spec in specs:
-        runs = [found.get(cell.place, missed) for cell in cells if cell.place.method == spec]
+        runs = [by_place.get(cell.place, missed) for cell in cells if cell.place.method == spec]
         if len(runs) == run.plan.seeds:
             by_method[spec] = {c.key: _mean([errors[c.key] for errors in runs]) for c in COMPARED}
     return by_method
+
+
+def _metrics(cell: Cell) -> Metrics:
+    return metrics_of(cell.body["metrics"], f"{cell.place.file_name}: metrics")
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -107,7 +112,9 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return float(np.mean(known)) if len(known) == len(values) else None
 
 
-def _room(run: Run, room: Room, specs: Sequence[str], errors: Mapping[str, Errors]) -> dict[str, Any]:
+def _room(
+    run: StudyRun, room: StudyRoom, specs: Sequence[str], errors: Mapping[str, Errors]
+) -> dict[str, Any]:
     assert room.target is not None
     counting = next(iter(errors.values()), {})
     return {
@@ -120,7 +127,7 @@ def _room(run: Run, room: Room, specs: Sequence[str], errors: Mapping[str, Error
     }
 
 
-def _method(run: Run, spec: str, errors: Mapping[str, Mapping[str, Errors]]) -> dict[str, Any]:
+def _method(run: StudyRun, spec: str, errors: Mapping[str, Mapping[str, Errors]]) -> dict[str, Any]:
     there = [by_method[spec] for by_method in errors.values() if spec in by_method]
     median = {}
     for compared in COMPARED:
@@ -133,7 +140,7 @@ def _method(run: Run, spec: str, errors: Mapping[str, Mapping[str, Errors]]) -> 
     return {"rooms": len(there), "median": median, **_effort(run, spec)}
 
 
-def _effort(run: Run, spec: str, room: str | None = None) -> dict[str, Any]:
+def _effort(run: StudyRun, spec: str, room: str | None = None) -> dict[str, Any]:
     """Finished fits of a method, and the median of what they took and reached."""
     cells = [
         cell
@@ -162,7 +169,7 @@ def _pairs(
     return pairs
 
 
-def _failures(run: Run) -> list[dict[str, Any]]:
+def _failures(run: StudyRun) -> list[dict[str, Any]]:
     """Why cells have failed; one entry for a room that cannot be used at all."""
     rooms = {room.key: room for room in run.rooms}
     failures = [
@@ -182,7 +189,7 @@ def _failures(run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def _convergence(run: Run) -> dict[str, Any]:
+def _convergence(run: StudyRun) -> dict[str, Any]:
     """Median curves of the methods that minimise the common loss."""
     curves = {
         method.spec: [
@@ -191,13 +198,13 @@ def _convergence(run: Run) -> dict[str, Any]:
         for method in run.plan.methods
         if method.same_loss
     }
-    curves = {spec: found for spec, found in curves.items() if found}
+    curves = {spec: of_fits for spec, of_fits in curves.items() if of_fits}
     return {axis: median_curves(curves, axis) for axis in ("seconds", "evaluations")}
 
 
 def _distinct(machines: Iterable[Any]) -> list[Any]:
-    found: list[Any] = []
+    distinct: list[Any] = []
     for machine in machines:
-        if machine not in found:
-            found.append(machine)
-    return found
+        if machine not in distinct:
+            distinct.append(machine)
+    return distinct

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,19 +14,22 @@ from targets import target_of
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.types import FloatArray
-from fdnlearn.fitting import FitConfig, Solution, Status, course, gradient, solve
+from fdnlearn.fitting import FitConfig, Solution, Status, gradient, solve, solve_many, solving
 from fdnlearn.fitting.batch import ProblemBatch, groups_of
-from fdnlearn.fitting.descent import Descent
-from fdnlearn.fitting.gradient import solve_many
-from fdnlearn.fitting.problem import Loss, Problem, problem_for
+from fdnlearn.fitting.descent import AdamState
+from fdnlearn.fitting.problem import Problem, problem_for
 from fdnlearn.fitting.stages import plan
-from fdnlearn.losses.banded import banded_objective_for
-from fdnlearn.losses.energy_decay import energy_decay_loss, energy_decay_terms
+from fdnlearn.losses.definitions import BANDED, HOMOGENEOUS
+from fdnlearn.losses.energy_decay import energy_decay_term
 from fdnlearn.losses.objective import objective_for
 from fdnlearn.losses.placing import on_device
-from fdnlearn.ops.response import get_kernel
-from fdnlearn.registry import AUTO
+from fdnlearn.losses.terms import WeightedTerm
+from fdnlearn.ops.decay import cpu as decay
+from fdnlearn.ops.decay import reference as stock_decay
+from fdnlearn.options import AUTO, Banded
 from fdnlearn.rir import Target
+
+pytestmark = pytest.mark.fit
 
 Make = Callable[..., FloatArray]
 
@@ -59,11 +62,11 @@ def pairs(make_room: Make) -> list[Target]:
     ]
 
 
-@pytest.mark.parametrize("prepare", [objective_for, banded_objective_for])
+@pytest.mark.parametrize("loss", [HOMOGENEOUS, BANDED])
 def test_side_by_side_every_room_has_the_loss_and_the_gradient_it_has_alone(
-    pairs: list[Target], prepare: Callable[[Target], Loss]
+    pairs: list[Target], loss: Sequence[WeightedTerm]
 ) -> None:
-    first, *others = objectives = [prepare(target) for target in pairs]
+    first, *others = objectives = [objective_for(target, loss) for target in pairs]
     together = first.stack(others)
     generator = torch.Generator().manual_seed(0)
     h = torch.randn(6, 2, together.length_samples + 100, generator=generator)
@@ -84,21 +87,18 @@ def test_side_by_side_every_room_has_the_loss_and_the_gradient_it_has_alone(
 
 
 def test_in_stock_operations_they_are_the_same(targets: list[Target]) -> None:
-    first, *others = (objective_for(target) for target in targets)
+    first, *others = (energy_decay_term(target) for target in targets)
     together = first.stack(others)
     h = torch.randn(2, 3, together.length_samples, generator=torch.Generator().manual_seed(0))
-    fused = energy_decay_loss(h, together.decay, {"edc": 1.0})[1]
-    for name, value in energy_decay_terms(h, together.decay).items():
-        torch.testing.assert_close(fused[name], value, rtol=1e-4, atol=1e-6)
+    fused, stock = (form.distance(h, together.target, (1.0, 0.0, 0.0))[1] for form in (decay, stock_decay))
+    torch.testing.assert_close(fused, stock, rtol=1e-4, atol=1e-6)
 
 
 def test_what_does_not_fit_side_by_side_is_refused(targets: list[Target]) -> None:
-    one, other = objective_for(targets[0]), objective_for(targets[1], {"edc": 1.0})
-    with pytest.raises(ValueError, match="do not fit side by side"):
-        one.stack([other])
-    deep, flat = banded_objective_for(targets[0]), banded_objective_for(targets[1], {"edc": 1.0})
-    with pytest.raises(ValueError, match="do not fit side by side"):
-        deep.stack([flat])
+    for loss in (HOMOGENEOUS, BANDED):
+        one, other = objective_for(targets[0], loss), objective_for(targets[1], loss, {"edc": 1.0})
+        with pytest.raises(ValueError, match="do not fit side by side"):
+            one.stack([other])
 
 
 @pytest.mark.parametrize(
@@ -110,18 +110,18 @@ def test_what_does_not_fit_side_by_side_is_refused(targets: list[Target]) -> Non
         (BRIEF_BANDED, "pairs", True),
     ],
 )
-def test_a_crowd_draws_and_rates_every_room_as_alone(
+def test_a_batch_draws_and_rates_every_room_as_alone(
     config: FitConfig, rooms: str, whole: bool, request: pytest.FixtureRequest
 ) -> None:
     problems = [problem_for(target, config) for target in request.getfixturevalue(rooms)]
     # The same length of response: what folds back depends on it.
     n_fft = max(problem.n_fft for problem in problems)
-    crowd = ProblemBatch(tuple(problems))
-    free = crowd.draw(3, seed=5)
+    batch = ProblemBatch(tuple(problems))
+    free = batch.draw(3, seed=5)
     delays = problems[0].model.delays(free["delay"]).round() if whole else None
     for tensor in free.values():
         tensor.requires_grad_()
-    loss, _ = crowd.loss(free, delays)
+    loss, _ = batch.loss(free, delays)
     loss.sum().backward()
     for room, problem in enumerate(problems):
         alone = {name: t.requires_grad_() for name, t in problem.draw(3, seed=5).items()}
@@ -159,7 +159,7 @@ def test_everything_that_a_step_touches_is_on_the_device(
         dataclasses.replace(
             problem,
             device=device,
-            kernel=get_kernel("reference"),
+            kernel="reference",
             objective=on_device(problem.objective, device),
         )
         for problem in problems
@@ -179,10 +179,10 @@ def equally_long(targets: list[Target], monkeypatch: pytest.MonkeyPatch) -> list
 
     def as_long(target: Target, config: FitConfig) -> Problem:
         return dataclasses.replace(
-            problem_for(target, config), n_fft=4000 if config.model == "banded" else 3000
+            problem_for(target, config), n_fft=4000 if isinstance(config.model, Banded) else 3000
         )
 
-    monkeypatch.setattr(gradient, "problem_for", as_long)
+    monkeypatch.setattr(solving, "problem_for", as_long)
     return targets
 
 
@@ -225,7 +225,7 @@ def test_a_room_that_cannot_be_fitted_costs_the_others_nothing(
             raise FdnlearnError("room.wav", "has too few bands", "use another")
         return problem_for(target, config)
 
-    monkeypatch.setattr(gradient, "problem_for", refused)
+    monkeypatch.setattr(solving, "problem_for", refused)
     first, second, third = solve_many(targets, BRIEF)
     assert isinstance(second, FdnlearnError)
     assert isinstance(first, Solution)
@@ -238,10 +238,10 @@ def scripted(monkeypatch: pytest.MonkeyPatch, falls: dict[int, float]) -> None:
     `falls` is by the identity of a room's target. Which step a room leaves a stage after is then known: the losses of a
     real fit decide it by their last bits, which differ from processor to processor.
     """
-    real = course.advance
+    real = gradient.advance
 
     def advance(
-        descent: Descent, problem: ProblemBatch, *arguments: Any
+        descent: AdamState, problem: ProblemBatch, *arguments: Any
     ) -> list[tuple[float, dict[str, float]]]:
         step = descent.step
         found = real(descent, problem, *arguments)
@@ -250,14 +250,14 @@ def scripted(monkeypatch: pytest.MonkeyPatch, falls: dict[int, float]) -> None:
             for one, (_, terms) in zip(problem.problems, found, strict=True)
         ]
 
-    monkeypatch.setattr(course, "advance", advance)
+    monkeypatch.setattr(gradient, "advance", advance)
 
 
 def test_every_room_leaves_a_stage_when_it_has_stalled(
     equally_long: list[Target], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its own losses decide, neither those of the others nor how many of them are left."""
-    config = dataclasses.replace(BRIEF, iterations=60, patience=3)
+    config = BRIEF.with_settings(iterations=60, patience=3)
     # Progress over three steps is measured against a thousandth: none, just too little, more than enough.
     falls = (1.0, 1 - 0.0003, 0.9)
     scripted(monkeypatch, {id(room): fall for room, fall in zip(equally_long, falls, strict=True)})
@@ -280,7 +280,7 @@ def test_a_room_that_has_left_a_stage_keeps_the_network_it_had_then(
     equally_long: list[Target], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its rows may stay in the batch and move on, but what counts is written down."""
-    config = dataclasses.replace(BRIEF, iterations=60, patience=3)
+    config = BRIEF.with_settings(iterations=60, patience=3)
     falls = (0.9, 1.0, 0.9)
     scripted(monkeypatch, {id(room): fall for room, fall in zip(equally_long, falls, strict=True)})
     _, left, _ = solve_many(equally_long, config)
@@ -295,7 +295,7 @@ def test_a_room_that_has_left_a_stage_keeps_the_network_it_had_then(
 
 def test_a_room_leaves_a_stage_after_the_step_that_its_losses_say(target: Target) -> None:
     """The rule itself, on the losses of a real fit, wherever these lead on this processor."""
-    config = dataclasses.replace(BRIEF, iterations=60, patience=3)
+    config = BRIEF.with_settings(iterations=60, patience=3)
     result = solve(target, config)
     for stage in plan(config):
         losses = [p.loss for p in result.history if p.stage == stage.name]
@@ -319,13 +319,13 @@ def test_rooms_together_take_as_many_steps_as_the_one_that_asks_for_most(
     wanted = {id(target): number for target, number in zip(pairs, (4, 8, 6), strict=True)}
 
     def asked(config: FitConfig, target: Target) -> FitConfig:
-        return dataclasses.replace(config, iterations=wanted[id(target)])
+        return config.with_settings(iterations=wanted[id(target)])
 
-    monkeypatch.setattr(gradient, "settled", asked)
-    config = dataclasses.replace(BRIEF_BANDED, iterations=AUTO)
+    monkeypatch.setattr(solving, "settled", asked)
+    config = BRIEF_BANDED.with_settings(iterations=AUTO)
     assert len(groups_of({i: problem_for(target, config) for i, target in enumerate(pairs)})) == 1
     for result in solve_many(pairs, config):
         assert isinstance(result, Solution)
         assert result.iterations == sum(
-            stage.iterations for stage in plan(dataclasses.replace(config, iterations=8))
+            stage.iterations for stage in plan(config.with_settings(iterations=8))
         )

@@ -2,7 +2,7 @@
 
 LLVM optimises a parallel loop once when it is compiled and once more when it is written to the cache, and the second
 round may order a sum differently: the process that compiles a kernel would give other last bits than all later ones.
-So no fit compiles: child processes do, side by side, and every fit, the first included, loads what they left.
+So no fit compiles: child processes do, at the same time, and every fit, the first included, loads what they left.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fdnlearn.base.files import exclusive
+from fdnlearn.base.locks import exclusive
 
 #: Long enough for a slow machine; a child that takes longer is given up, and the fit compiles for itself.
 _PATIENCE_S = 300.0
@@ -37,7 +37,7 @@ def ensure_compiled() -> None:
 
 def _compile(marker: Path) -> None:
     """Let child processes fill the cache, and say so if they did."""
-    command = "import sys; from fdnlearn.fitting.compilation import PARTS; PARTS[sys.argv[1]]()"
+    command = "import sys; from fdnlearn.ops.compilation import PARTS; PARTS[sys.argv[1]]()"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     children = [
         subprocess.Popen(
@@ -50,15 +50,15 @@ def _compile(marker: Path) -> None:
         for name in PARTS
     ]
     try:
-        done = [child.wait(_PATIENCE_S) == 0 for child in children]
+        succeeded = [child.wait(_PATIENCE_S) == 0 for child in children]
     except subprocess.TimeoutExpired:
-        done = [False]
+        succeeded = [False]
     finally:
         for child in children:
             if child.poll() is None:
                 child.kill()
                 child.wait()
-    if all(done):
+    if all(succeeded):
         marker.touch()
 
 
@@ -67,15 +67,16 @@ def _marker() -> Path | None:
     import llvmlite.binding as llvm
     import numba
 
-    from fdnlearn.ops.response import elimination as cpu
+    from fdnlearn.ops.response import elimination
 
-    stats = getattr(cpu.solve, "stats", None)
+    stats = getattr(elimination.solve, "stats", None)
     if stats is None or not stats.cache_path:
         return None
     known = [sys.version, numba.__version__, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
-    for source in sorted(Path(cpu.__file__).parents[1].rglob("*.py")):
+    sources = Path(__file__).parent
+    for source in sorted(sources.rglob("*.py")):
         status = source.stat()
-        known.append(f"{source.name} {status.st_mtime_ns} {status.st_size}")
+        known.append(f"{source.relative_to(sources)} {status.st_mtime_ns} {status.st_size}")
     folder = Path(stats.cache_path)
     if not os.access(folder if folder.exists() else folder.parent, os.W_OK):
         return None
@@ -87,20 +88,21 @@ def _respond(gain: float, *, learn: bool) -> None:
     """Solve a tiny network in single precision, through the very call that a fit makes."""
     import torch
 
+    from fdnlearn.ops.response import Parameters
     from fdnlearn.ops.response.cpu import impulse_response
 
     def leaf(value: torch.Tensor) -> torch.Tensor:
         return value.contiguous().requires_grad_(learn)
 
-    h = impulse_response(
+    network = Parameters(
         leaf(torch.eye(2)[None]),
         leaf(torch.full((1, 2), gain)),
         leaf(torch.full((1, 2), 5.0)),
         leaf(torch.ones(1, 2, 1)),
         leaf(torch.ones(1, 1, 2)),
         leaf(torch.ones(1, 1, 1)),
-        64,
     )
+    h = impulse_response(network, 64)
     if learn:
         h.sum().backward()
 
@@ -109,28 +111,42 @@ def _single_precision_and_matrix() -> None:
     import torch
 
     from fdnlearn.ops.adam import cpu as adam
-    from fdnlearn.ops.rotation.cpu import rotation
+    from fdnlearn.ops.rotation import cpu as rotation
 
     _respond(0.5, learn=True)
-    rotation(torch.zeros(1, 2, 2, requires_grad=True)).sum().backward()
-    row, loss = torch.zeros(1, 1).numpy(), torch.zeros(1, dtype=torch.float64).numpy()
-    adam.step(row, row.copy(), row.copy(), row.copy(), loss, row.copy(), loss, row[0].copy(), 1)
+    rotation.rotation(torch.zeros(1, 2, 2, requires_grad=True)).sum().backward()
+    row, loss = torch.zeros(1, 1), torch.zeros(1, dtype=torch.float64)
+    adam.step(row, row.clone(), row.clone(), row.clone(), loss.clone(), row.clone(), loss, torch.zeros(1), 1)
 
 
 def _double_precision_and_losses() -> None:
     import numpy as np
     import torch
 
-    from fdnlearn.losses import echo_density, energy_decay
+    from fdnlearn.ops.decay import DecayTarget
+    from fdnlearn.ops.decay import cpu as decay
+    from fdnlearn.ops.echo import EchoDensitySettings, EchoTarget
+    from fdnlearn.ops.echo import cpu as echo
 
     _respond(0.99, learn=False)
-    decay = np.exp(-np.arange(800) / 100.0)[None]
-    aim = energy_decay.decay_target(decay, 1000, hop=4, range_db=30, early_emphasis_s=0.1)
-    how = echo_density.settings(800, 1000, hop=4)
+    points = np.ones((1, 200))
+    target = DecayTarget(
+        decay=points,
+        level_db=points,
+        counted=points,
+        weight=points,
+        regressions=np.ones((1, 3, 200)),
+        boundaries=np.array([1, 2, 3]),
+        heard=np.ones((1, 3)),
+        length=800,
+        hop=4,
+    )
+    how = EchoDensitySettings(np.full(21, 1 / 21), np.full(195, 30.0), invariant=True, hop=4)
     h = torch.ones(1, 1, 800, requires_grad=True)
-    profile = echo_density.soft_echo_density(h.detach(), how)[0]
-    total, _ = energy_decay.energy_decay_loss(h, aim, {"edc": 1.0})
-    (total + echo_density.echo_density_distance(h, echo_density.echo_target(profile, how))).sum().backward()
+    density = echo.profile(h.detach(), how)[0]
+    total, _ = decay.distance(h, target, (1.0, 0.0, 0.0))
+    share = torch.full_like(density, 1 / 195, dtype=torch.float64)
+    (total + echo.distance(h, EchoTarget(how, density, share))).sum().backward()
 
 
 #: What the children compile, in parts of about equal length.

@@ -1,0 +1,63 @@
+"""What a loss is made of: terms, each of which compares responses with what it has prepared of a target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from fdnlearn.rir.target import Target
+
+
+class Term(Protocol):
+    """Prepared for a target, or for those of several rooms.
+
+    It gives one term of the loss, or a few that are computed together.
+    """
+
+    @property
+    def kind(self) -> Hashable:
+        """Terms of one sort that agree in it can be stacked."""
+
+    @property
+    def length_samples(self) -> int:
+        """How long responses must be; 0 where any length will do."""
+
+    def stack(self, others: Sequence[Any]) -> Term:
+        """The term of this room and of others of its kind."""
+
+    def compare(self, rows: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Weighted sum (S, rooms), and the terms by name, unweighted.
+
+        Of responses `rows` (S, rooms * channels, n), room by room.
+        """
+
+
+@dataclass(frozen=True)
+class WeightedTerm:
+    """A term as part of a model's loss.
+
+    Attributes
+    ----------
+    prepare : callable
+        Makes it for a target; None where the target has nothing to compare.
+    weights : mapping of str to float
+        Names of what it gives, and how much each of them counts.
+    """
+
+    prepare: Callable[[Target], Term | None]
+    weights: Mapping[str, float]
+
+
+def room_means(values: Tensor, rooms: int) -> Tensor:
+    """Means (S, rooms) over the channels of each room of values (S, rooms * channels)."""
+    if values.shape[-1] == rooms:  # the mean over one channel is not free at this pace
+        return values
+    return values.reshape(len(values), rooms, -1).mean(-1)
+
+
+def weighted(name: str, value: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+    """What a `Term` that gives a single value (S, rooms) returns."""
+    return weights[name] * value, {name: value}

@@ -1,0 +1,12 @@
+"""Rotations by the matrix exponential of torch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def rotation(free: Tensor) -> Tensor:
+    """Rotations (B, N, N) of free matrices; see `fdnlearn.ops.rotation`."""
+    upper = free.double().triu(1)
+    return torch.matrix_exp(upper - upper.mT).to(free.dtype)

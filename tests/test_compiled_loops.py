@@ -1,0 +1,114 @@
+"""Loops that Numba compiles: the same bytes on any number of cores, an exponential, and no need of a cache."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+
+from fdnlearn.base.jit import jit
+from fdnlearn.ops.fastmath import exp
+
+TESTS = Path(__file__).resolve().parent
+
+_REPEATED = """
+import hashlib, sys, threading
+import numba, torch
+sys.path.insert(0, sys.argv[1])
+from torch_networks import tensors
+from fdnlearn.losses import echo_density, energy_decay
+from fdnlearn.ops import echo as echo_op
+from fdnlearn.ops.response import Parameters, impulse_response
+import numpy as np
+
+networks = tensors(6, 6000, batch=3, gain=0.95, longest=300.0, dtype=torch.float32)
+how = echo_density.settings(4000, 16000.0)
+curve = 10.0 ** (-6 * np.arange(4000) / 4000)[None]
+target = energy_decay.decay_target(curve, 16000.0, hop=8, range_db=50.0)
+weights = {"edc": 1.0, "edc_db": 1.0, "attributes": 1.0}
+goal = torch.ones(1, how.steepness.size)
+digests = []
+
+def work():
+    for _ in range(5):
+        free = Parameters(*(x.clone().requires_grad_() for x in networks))
+        impulse = impulse_response(free, 6000, "cpu")[:, :, 0]
+        decay, _ = energy_decay.energy_decay_loss(impulse, target, weights)
+        echo = echo_op.distance(impulse, echo_density.echo_target(goal, how))
+        (decay + echo).sum().backward()
+        values = [impulse, decay, echo, *(x.grad for x in free)]
+        digests.append(hashlib.sha256(b"".join(x.detach().numpy().tobytes() for x in values)).hexdigest())
+
+threads = [threading.Thread(target=work) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert len(digests) == 10 and len(set(digests)) == 1, digests
+print(numba.get_num_threads(), digests[0])
+"""
+
+
+def test_two_threads_at_once_and_any_number_of_cores_give_the_same_bytes() -> None:
+    """In processes of their own: Numba aborts the process when two threads enter parallel code unguarded."""
+    digests = []
+    for cores in ("1", "2"):
+        environment = {**os.environ, "NUMBA_NUM_THREADS": cores}
+        run = subprocess.run(
+            [sys.executable, "-c", _REPEATED, str(TESTS)],
+            cwd=TESTS.parent,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=250,
+        )
+        assert run.returncode == 0, run.stderr
+        threads, digest = run.stdout.split()
+        assert threads == cores
+        digests.append(digest)
+    assert digests[0] == digests[1]
+
+
+def fill(compile_with: Callable[..., Callable[..., Callable[..., None]]]) -> Callable[..., None]:
+    """A compiled loop that applies `exp`."""
+
+    @compile_with()
+    def loop(x, y):  # type: ignore[no-untyped-def]
+        for i in range(x.size):
+            y[i] = exp(x[i])
+
+    return loop
+
+
+def test_the_vectorised_exponential_is_as_accurate_as_its_argument() -> None:
+    x = np.linspace(-80, 80, 40001).astype(np.float32)
+    y = np.empty_like(x)
+    loop = fill(numba.njit)
+    loop(x, y)
+    # Beyond the polynomial's own error, rounding x log2(e) in single precision counts |x| times.
+    assert np.all(np.abs(y / np.exp(x.astype(np.float64)) - 1) <= 3e-7 + np.finfo(np.float32).eps * np.abs(x))
+    edges = np.array([-1e9, -81, 81, 1e9], np.float32)
+    loop(edges, y[:4])
+    assert np.all(np.isfinite(y[:4]))
+    wide = np.linspace(-80, 80, 101)
+    out = np.empty_like(wide)
+    loop(wide, out)
+    np.testing.assert_allclose(out, np.exp(wide), rtol=1e-15)
+    assert exp(1.5) == pytest.approx(np.exp(1.5))
+
+
+def test_code_compiles_without_a_place_for_its_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a read-only installation without a home folder: Numba refuses `cache=True`, ours goes on."""
+    monkeypatch.setattr("numba.core.caching.CacheImpl._locator_classes", [])
+    with pytest.raises(RuntimeError, match="no locator"):
+        fill(lambda: numba.njit(cache=True))
+    y = np.empty(1)
+    fill(jit)(np.zeros(1), y)
+    assert y[0] == 1.0
