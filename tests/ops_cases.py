@@ -215,6 +215,47 @@ def rotation_case(scale: float, lines: int = 6) -> Case:
     )
 
 
+def time_domain_case(
+    delays: Sequence[int],
+    length: int,
+    *,
+    batch: int = 1,
+    inputs: int = 1,
+    outputs: int = 1,
+    sections: int = 0,
+    heard: int = 1,
+    shared: bool = False,
+) -> Case:
+    """Networks on whole delays; those of a batch have theirs in another order. `heard` samples enter in each run."""
+    lines = len(delays)
+    whole = torch.tensor([[*delays[b:], *delays[:b]] for b in range(batch)], dtype=DOUBLE)
+    matrix = torch.linalg.qr(randn(batch, lines, lines, seed=5))[0]
+    gain = 0.85 + 0.1 * torch.rand(batch, lines, generator=torch.Generator().manual_seed(6), dtype=DOUBLE)
+    tensors = [
+        matrix,
+        gain,
+        0.5 * randn(batch, lines, inputs, seed=7),
+        0.5 * randn(batch, outputs, lines, seed=8),
+    ]
+    signals = randn(1 if shared else batch, inputs + 1, inputs, heard, seed=9)
+    if sections:
+        tensors.append(loop_filters(lines)[1][:, :sections].expand(batch, -1, -1, -1).clone())
+
+    def call(form: Any, x: Sequence[Tensor]) -> Sequence[Tensor]:
+        entering, u, g, b, c, *sos = x
+        network = Parameters(u, g, whole.to(u), b, c, u.new_zeros(0))
+        return (form.run(network, sos[0] if sos else None, entering, length),)
+
+    shape = f"{batch} x {outputs} x {inputs}, {sections} sections, {heard} heard"
+    return Case(
+        "time_domain",
+        f"{lines} lines from {min(delays)}, {length}, {shape}",
+        (signals, *tensors),
+        call,
+        {SINGLE: 1e-5, DOUBLE: 1e-11},
+    )
+
+
 def adam_state(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Values, moments, best values and best losses of three rows of five ones."""
     values = torch.ones(3, 5, dtype=dtype, device=device)
@@ -291,6 +332,14 @@ def cases() -> Iterator[Case]:
     # The CPU interpolates from here on: see `test_filter_grid.py`.
     yield filter_case("3000", 3000, forms=("cuda",))
 
+    # Blocks of one sample, of less than a register, of several; lines that fill registers and that do not.
+    yield time_domain_case((1, 2, 5), 40, inputs=2, outputs=2)
+    yield time_domain_case((7, 11, 13, 16, 17), 90, batch=2, outputs=2, sections=2, heard=30)
+    yield time_domain_case(
+        (37, 41, 43, 47, 53, 59), 400, batch=3, inputs=2, outputs=3, sections=9, shared=True
+    )
+    yield time_domain_case(tuple(range(130, 147)), 500, sections=4, heard=120)
+    yield time_domain_case(tuple(range(70, 102)), 300, batch=2, sections=3)
     for n in (16, 17):
         yield from fourier_cases(n)
     for scale in (0.0, 1e-3, 0.3, 3.0, 40.0):
@@ -320,6 +369,8 @@ def gradient_cases() -> Iterator[Case]:
             rate_hz=1000.0, steepest=1e3, step=1e-8, slack=1e-4,
         )  # fmt: skip
     yield filter_case("64", 64, lines=2)
+    yield time_domain_case((2, 3, 5), 14, batch=2, inputs=2, outputs=2, heard=3)
+    yield time_domain_case((3, 4), 12, sections=3, heard=2)
     yield from fourier_cases(8)
     for scale in (0.1, 2.0):
         yield rotation_case(scale, lines=4)

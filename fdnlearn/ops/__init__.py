@@ -1,14 +1,15 @@
 """Every numeric operation of a fit, each a folder: its definition, and a reference, a CPU and a GPU form of it.
 
-=========  ==========================================================================================
-adam       one step of Adam on a batch of networks
-decay      energy decay curves and their distance from a target's
-echo       soft echo density profiles and their distance from a target's
-filters    spectra of second-order sections
-fourier    real transforms
-response   frequency and impulse response of a feedback delay network
-rotation   orthogonal matrices from free ones
-=========  ==========================================================================================
+===========  ==========================================================================================
+adam         one step of Adam on a batch of networks
+decay        energy decay curves and their distance from a target's
+echo         soft echo density profiles and their distance from a target's
+filters      spectra of second-order sections
+fourier      real transforms
+response     frequency and impulse response of a feedback delay network
+rotation     orthogonal matrices from free ones
+time_domain  a feedback delay network on whole delays, sample by sample
+===========  ==========================================================================================
 
 The folder's ``__init__`` says what the operation is and offers it as a function, which runs in the form that belongs to
 the device of its tensors; a form is a module with the same functions, differentiable where the operation is. Which

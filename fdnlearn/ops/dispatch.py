@@ -19,6 +19,7 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "fourier": (REFERENCE, "cpu"),
     "response": (REFERENCE, "cpu", "cuda"),
     "rotation": (REFERENCE, "cpu"),
+    "time_domain": (REFERENCE, "cpu"),
 }
 
 #: Type of a torch device -> the form that is made for it. Other devices run the reference, and so do these where an

@@ -1,4 +1,4 @@
-"""The time-domain loop in Numba as a differentiable operation."""
+"""The loop in Numba as a differentiable operation; every run of every network on a core of its own."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fdnlearn.base.jit import KERNEL_LOCK
 from fdnlearn.base.types import Array
+from fdnlearn.ops.response import Parameters
 from fdnlearn.ops.time_domain import loops
 from fdnlearn.ops.time_domain.vectors import ROWS, lanes_of
 
@@ -25,7 +26,7 @@ def _filled_up(array: Array, width: int, axis: int = -1) -> Array:
 
 
 #: Workspaces that nobody uses: memory that is new each time costs as much as half the arithmetic.
-_free: collections.deque[Array] = collections.deque(maxlen=8)
+_free: collections.deque[Array] = collections.deque(maxlen=4)
 
 
 def _taken(size: int, dtype: Any) -> Array:
@@ -41,9 +42,9 @@ def _taken(size: int, dtype: Any) -> Array:
 
 def _in_differences(sos: Array) -> Array:
     """``sigma c0 c2 kappa a2`` of sections ``b0 b1 b2 1 a1 a2``, in double; see `vectors.some_sections`."""
-    b, a = sos[..., :3], sos[..., 3:]
-    kappa = a.sum(-1)
-    return np.stack((b.sum(-1) - kappa, b[..., 0] - 1, b[..., 2] - a[..., 2], kappa, a[..., 2]), axis=-1)
+    b0, b1, b2, _, a1, a2 = np.moveaxis(sos, -1, 0)
+    kappa = 1 + a1 + a2
+    return np.stack((b0 + b1 + b2 - kappa, b0 - 1, b2 - a2, kappa, a2), axis=-1)
 
 
 def _from_differences(grad: Array) -> Array:
@@ -66,8 +67,9 @@ class _Loop(torch.autograd.Function):
         outputs: Tensor,
         sections: Tensor | None,
     ) -> Tensor:
-        u, gain = matrix.detach().numpy(), gains.detach().numpy()
+        u = matrix.detach().numpy()
         dtype = u.dtype
+        gain = gains.detach().numpy().astype(dtype, copy=False)
         batch, n = gain.shape
         lanes = lanes_of(dtype)
         width = -(-n // max(lanes, ROWS)) * max(lanes, ROWS)
@@ -92,14 +94,15 @@ class _Loop(torch.autograd.Function):
                 np.ascontiguousarray(looped.swapaxes(1, 2)), q, b, c, m, x, block, lanes, pad, lines, past, h
             )
         weakref.finalize(ctx, _free.extend, (lines, past))
-        ctx.signals_shape = signals.shape
+        ctx.signals_shape, ctx.gain_dtype = signals.shape, gains.dtype
         ctx.sections_dtype = None if sections is None else sections.dtype
         ctx.saved = (looped, q, b, c, m, x, block, lanes, pad, lines, past), u, gain
-        return torch.from_numpy(h).unflatten(0, (batch, runs // batch))
+        result: Tensor = torch.from_numpy(h).unflatten(0, (batch, runs // batch))
+        return result
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        (looped, q, b, c, m, x, *rest), u, gain = ctx.saved
+        (looped, q, b, c, m, x, block, lanes, pad, lines, past), u, gain = ctx.saved
         batch, n = gain.shape
         g = np.ascontiguousarray(grad.flatten(0, 1).numpy())
         runs = len(g)
@@ -107,16 +110,17 @@ class _Loop(torch.autograd.Function):
         d_sections = np.zeros((runs, *q.shape[1:]))
         d_inputs, d_outputs = np.zeros((runs, *b.shape[1:])), np.zeros((runs, *c.shape[1:]))
         d_signals = np.zeros((runs, *x.shape[1:]), u.dtype)
-        bars = _taken(rest[3].size, u.dtype)
+        bars = _taken(lines.size, u.dtype)
         with KERNEL_LOCK:
             loops.backward(
-                looped, q, b, c, m, x, *rest, bars, g, d_matrix, d_sections, d_inputs, d_outputs, d_signals
-            )
-
+                looped, q, b, c, m, x, block, lanes, pad, lines, past, bars, g,
+                d_matrix, d_sections, d_inputs, d_outputs, d_signals,
+            )  # fmt: skip
         _free.append(bars)
 
         def summed(part: Array) -> Array:
-            return np.add.reduce(part.reshape(batch, -1, *part.shape[1:]), axis=1)
+            total: Array = np.add.reduce(part.reshape(batch, -1, *part.shape[1:]), axis=1)
+            return total
 
         d_loop = summed(d_matrix)[:, :n, :n]
         d_q = None
@@ -127,25 +131,17 @@ class _Loop(torch.autograd.Function):
             None,
             None,
             torch.from_numpy((d_loop * gain[:, None, :]).astype(u.dtype)),
-            torch.from_numpy((d_loop * u).sum(1).astype(u.dtype)),
+            torch.from_numpy((d_loop * u).sum(1)).to(ctx.gain_dtype),
             torch.from_numpy(summed(d_inputs)[:, :n].astype(u.dtype)),
             torch.from_numpy(summed(d_outputs)[..., :n].astype(u.dtype)),
             None if d_q is None else torch.from_numpy(d_q).to(ctx.sections_dtype),
         )
 
 
-def run(
-    signals: Tensor,
-    delays_samples: Tensor,
-    length_samples: int,
-    feedback_matrix: Tensor,
-    loop_gain: Tensor,
-    input_gains: Tensor,
-    output_gains: Tensor,
-    loop_sos: Tensor | None = None,
-) -> Tensor:
-    """What leaves B networks, (B, R, O, T), into which signals (B or 1, R, I, T') go; see `fdnlearn.ops.time_domain`."""
+def run(network: Parameters, loop_sos: Tensor | None, signals: Tensor, length_samples: int) -> Tensor:
+    """What leaves the lines (B, R, O, T); see `fdnlearn.ops.time_domain`."""
+    matrix, loop_gain, delays_samples, input_gains, output_gains, _ = network
     result: Tensor = _Loop.apply(
-        signals, delays_samples, length_samples, feedback_matrix, loop_gain, input_gains, output_gains, loop_sos
+        signals, delays_samples, length_samples, matrix, loop_gain, input_gains, output_gains, loop_sos
     )
     return result

@@ -9,9 +9,9 @@ The adjoint runs the transposed network backwards in time, g being the gradient 
     xb_i[t] = yb_i[t + m_i]      vb = M^T xb      yb = filter^T(vb) + C^T g
     dM = sum xb v^T    dB = sum xb u^T    dC = sum g y^T    du = B^T xb
 
-Within a block nothing that enters a line comes out again, so that each of these is done for the whole block at once. What the
-sections have computed is not kept: the last two samples of every one at the borders of blocks are enough to run a
-block again before the adjoint goes back through it.
+Within a block nothing that enters a line comes out again, so that each of these is done for the whole block at once.
+What the sections have computed is not kept: their states at the borders of blocks are enough to run a block again
+before the adjoint goes back through it.
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ def _copy(source, at_source, target, at_target, count):
 
 
 @jit(fastmath=FAST, error_model="numpy")
-def _forward(run, network, matrix, sections, inputs, outputs, delays, signal, block, lanes, pad, lines, past, h):
+def _forward(
+    run, network, matrix, sections, inputs, outputs, delays, signal, block, lanes, pad, lines, past, h
+):
     """One run of one network; all arrays but the small ones are flat."""
     count, width = sections.shape[1], matrix.shape[1]
     n_out, length = h.shape[1], h.shape[2]
@@ -264,8 +266,9 @@ def backward(
 ):  # fmt: skip
     """Gradients, a row a run, from the gradient g (B R, O, T) of the responses; arrays as in `forward`.
 
-    `matrix` is M itself, not its transpose, and `bars` is a workspace as large as `lines`. The sums d_matrix (B R, W, W), d_sections (B R, S, 5, W), d_inputs
-    (B R, W, I) and d_outputs (B R, O, W) are in double and begin at zero; d_signals (B R, I, T') is of the signals.
+    `matrix` is M itself, not its transpose, and `bars` is a workspace as large as `lines`. The sums d_matrix
+    (B R, W, W), d_sections (B R, S, 5, W), d_inputs (B R, W, I) and d_outputs (B R, O, W) are in double and begin at
+    zero; d_signals (B R, I, T') is of the signals.
     """
     each = g.shape[0] // matrix.shape[0]
     for run in numba.prange(g.shape[0]):

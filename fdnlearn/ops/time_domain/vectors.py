@@ -1,7 +1,7 @@
-"""Vector building blocks of the time-domain loop, emitted as LLVM code: lines lie side by side in the lanes of a register.
+"""Vector building blocks of the loop, emitted as LLVM code: lines lie side by side in the lanes of a register.
 
-Numba cannot hold a vector in registers across a loop. Here a section's coefficients and its last two outputs stay in
-registers while samples stream past, a product's rows are accumulated in registers, and tiles are turned between the
+Numba cannot hold a vector in registers across a loop. Here a section's coefficients and its state stay in registers
+while samples stream past, a product's rows are accumulated in registers, and tiles are turned between the
 order of the delay lines (samples of a line side by side) and that of the lanes by shuffles. A register holds
 `lanes_of` values; where the processor's are narrower LLVM splits them.
 
@@ -28,7 +28,7 @@ _BYTES = 64 if llvm.get_host_cpu_features().get("avx512f", False) else 32
 
 def lanes_of(dtype: Any) -> int:
     """Values of a type in one register: 16 in single precision with AVX-512, 8 with AVX2, half as many in double."""
-    return _BYTES // np.dtype(dtype).itemsize
+    return int(_BYTES // np.dtype(dtype).itemsize)
 
 
 def _lanes(kind: Any) -> int:
@@ -43,7 +43,8 @@ class _Memory:
         self.data = context.make_array(kind)(context, builder, array).data
         self.element = context.get_data_type(kind.dtype)
         self.size = int(kind.dtype.bitwidth) // 8
-        self.vector = ir.VectorType(self.element, _lanes(kind)) if isinstance(kind.dtype, types.Float) else None
+        # Of integers, only scalars are read.
+        self.vector = ir.VectorType(self.element, _lanes(kind))
 
     def _place(self, offset: Any) -> Any:
         place = self.builder.gep(self.data, [offset])
@@ -166,15 +167,15 @@ def _kept_sections(many: int) -> Any:
 #: Sections that one loop runs: their coefficients and states fit into 32 registers of AVX-512, of AVX2's 16 one's do.
 TOGETHER = 3 if _BYTES == 64 else 1
 
-#: One section after the other over `count` rows of one register: ``y = x + d``, d being what a section adds to its input.
+#: One section after the other over `count` rows of one register: ``y = x + d``, d being what a section adds to x.
 #:
 #: In differences, so that a pole near one costs no precision (with ``c_k = b_k - a_k``, c_0 = b_0 - 1):
 #:
 #:     e[t] = a2 e[t-1] - kappa d[t-1] + sigma x[t-1] + c0 (x[t] - x[t-1]) - c2 (x[t-1] - x[t-2])
 #:     d[t] = d[t-1] + e[t]        kappa = 1 + a1 + a2        sigma = c0 + c1 + c2
 #:
-#: A section has five rows ``sigma c0 c2 kappa a2`` from `oc` and four rows of state from `os`, ``x[t-1]``, its rise, d and e,
-#: before the first row of x and then after the last.
+#: A section has five rows ``sigma c0 c2 kappa a2`` from `oc` and four rows of state from `os`, ``x[t-1]``, its rise, d
+#: and e, before the first row of x and then after the last.
 one_section, some_sections = _sections(1), _sections(TOGETHER)
 
 #: The same, where every section's output and d are kept, `size` apart.
@@ -194,7 +195,9 @@ def section_back(typing, x, ox, d, od, bar, ob, count, width, coefficients, oc, 
     signature = types.void(x, i64, d, i64, bar, i64, i64, i64, coefficients, i64, future, i64, sums, i64)
 
     def codegen(context: Any, b: Any, sig: Any, args: Any) -> Any:
-        x, d, bar, known, future, sums = (_Memory(context, b, sig.args[i], args[i]) for i in (0, 2, 4, 8, 10, 12))
+        x, d, bar, known, future, sums = (
+            _Memory(context, b, sig.args[i], args[i]) for i in (0, 2, 4, 8, 10, 12)
+        )
         ox, od, ob, count, width, oc, of, os = (args[i] for i in (1, 3, 5, 6, 7, 9, 11, 13))
         sigma, c0, c2, kappa, a2 = (known.load(b.add(oc, b.mul(width, _int(k)))) for k in range(5))
         zero = ir.Constant(x.vector, [0.0] * x.vector.count)
@@ -266,7 +269,8 @@ def _turned(builder: Any, rows: list[Any]) -> list[Any]:
     lanes = len(rows)
     low = [k // 2 + (lanes if k % 2 else 0) for k in range(lanes)]
     masks = [
-        ir.Constant(ir.VectorType(ir.IntType(32), lanes), [i + shift for i in low]) for shift in (0, lanes // 2)
+        ir.Constant(ir.VectorType(ir.IntType(32), lanes), [i + shift for i in low])
+        for shift in (0, lanes // 2)
     ]
     count = lanes
     while count > 1:
