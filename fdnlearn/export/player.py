@@ -54,14 +54,7 @@ _MARK = re.compile(rb"fdnlearn-player/(\d+)\.(\d+)\.(\d+)")
 
 @dataclass(frozen=True)
 class InstalledPlayer:
-    """A player that was found.
-
-    Attributes
-    ----------
-    path : Path
-        Its file or bundle.
-    version : tuple of int
-    """
+    """A player that was found: its file or bundle, and its version."""
 
     path: Path
     version: tuple[int, int, int]
