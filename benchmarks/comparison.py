@@ -24,8 +24,8 @@ from fdnlearn.registry import METHODS
 from fdnlearn.report.formatting import format_effort, format_number
 from fdnlearn.runs.study import VARIANTS, Plan, compare_methods, parse_methods
 from fdnlearn.runs.study.pairs import FEWEST_ROOMS
+from fdnlearn.runs.study.progress import StudyProgress
 from fdnlearn.runs.study.quantities import COMPARED
-from fdnlearn.runs.study.runner import StudyProgress
 
 OPENAIR, YORK = "openairlib.net", "openairlib.net, AudioLab, University of York"
 

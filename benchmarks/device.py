@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -172,12 +172,7 @@ def median_errors(results: Sequence[object]) -> dict[str, float | None]:
     return found
 
 
-TABLES: dict[str, Callable[[argparse.Namespace], None]] = {
-    "agreement": agreement,
-    "together": together,
-    "one": one,
-    "fits": fits,
-}
+TABLES = {table.__name__: table for table in (agreement, together, one, fits)}
 
 
 def main() -> None:

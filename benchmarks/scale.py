@@ -234,12 +234,7 @@ def title(text: str) -> None:
     print(f"{text}; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
 
 
-TABLES: dict[str, Callable[[argparse.Namespace], None]] = {
-    "throughput": throughput,
-    "rooms": rooms,
-    "sizes": sizes,
-    "flamo": flamo,
-}
+TABLES = {table.__name__: table for table in (throughput, rooms, sizes, flamo)}
 
 
 def main() -> None:

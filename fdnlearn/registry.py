@@ -182,6 +182,5 @@ def attribute(reference: str) -> Any:
 
 def load(reference: str) -> Callable[..., Any]:
     """Import what a ``"module:name"`` reference of one of the tables stands for."""
-    module, _, name = reference.partition(":")
-    loaded: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    loaded: Callable[..., Any] = attribute(reference)
     return loaded

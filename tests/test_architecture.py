@@ -139,3 +139,21 @@ def test_only_its_command_knows_the_listening_room() -> None:
         if "fdnlearn_audition" in p.read_text("utf-8")
     }
     assert knows == {"cli/audition.py"}
+
+
+#: Names that several classes of the package bear, and why; all others are borne by one.
+SHARED_NAMES = {
+    "_Distance": "the step of autograd of one form of a kernel: each form has its own, in its own file",
+    "_FrequencyResponse": "the same",
+    "_Response": "the same",
+}
+
+
+def test_no_two_classes_have_one_name() -> None:
+    files: dict[str, list[str]] = {}
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                files.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
+    assert {name: where for name, where in files.items() if len(where) > 1 and name not in SHARED_NAMES} == {}
+    assert all(len(files[name]) > 1 for name in SHARED_NAMES), "an exception that is none any more"

@@ -25,7 +25,7 @@ from fdnlearn.fdn import dumps_fdn, loads_fdn
 from fdnlearn.fitting import Checkpointing, FitConfig, Progress, Solution, Status, loop, solve
 from fdnlearn.fitting.baselines import analytic, classic, genes
 from fdnlearn.fitting.baselines.cmaes import CmaEsStrategy
-from fdnlearn.fitting.baselines.genetic import Genetic, GeneticStrategy
+from fdnlearn.fitting.baselines.genetic import GeneticOptimiser, GeneticStrategy
 from fdnlearn.fitting.baselines.orthogonal_designs import orthogonal_matrix
 from fdnlearn.fitting.problem import problem_for
 from fdnlearn.registry import MODELS
@@ -130,8 +130,8 @@ def test_a_checkpoint_that_other_libraries_wrote_is_refused(
 ) -> None:
     path = tmp_path / "checkpoint.safetensors"
     solve(target, config("genetic"), stop_after(3), Checkpointing(path))
-    ask = Genetic.ask
-    monkeypatch.setattr(Genetic, "ask", lambda self: ask(self) + 1e-12)
+    ask = GeneticOptimiser.ask
+    monkeypatch.setattr(GeneticOptimiser, "ask", lambda self: ask(self) + 1e-12)
     with pytest.raises(FdnlearnError, match="cannot be replayed by the installed optimisers; start again"):
         solve(target, config("genetic"), None, Checkpointing(path, resume=True))
 

@@ -55,6 +55,7 @@ print(numba.get_num_threads(), digests[0])
 """
 
 
+@pytest.mark.process
 def test_two_threads_at_once_and_any_number_of_cores_give_the_same_bytes() -> None:
     """In processes of their own: Numba aborts the process when two threads enter parallel code unguarded."""
     digests = []

@@ -195,6 +195,7 @@ class TestFiles:
             export(mono(), names, tmp_path / folder)
         assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
+    @pytest.mark.host
     def test_the_response_is_rendered_once_for_all_exports_and_their_checks(
         self, fdn_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -73,7 +73,7 @@ def test_an_export_sounds_like_the_network(name: str, case: str, tmp_path: Path)
 @pytest.mark.parametrize("name", ["c99", "faust", "csound"])
 def test_published_vectors_are_met(name: str, vector: str, tmp_path: Path) -> None:
     exported = export(load_fdn(VECTORS / f"{vector}.json"), name, tmp_path)[0]
-    heard(exported, exported.target.tolerance_db)
+    heard(exported, exported.target.proof.tolerance_db)
 
 
 def test_what_exports_are_held_to_is_the_learned_response() -> None:

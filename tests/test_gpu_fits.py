@@ -17,6 +17,8 @@ from fdnlearn.fitting.descent import AdamState, advance, column_rates
 from fdnlearn.fitting.problem import problem_for
 from fdnlearn.rir import Target
 
+pytestmark = pytest.mark.gpu_interpreter
+
 
 @pytest.mark.parametrize("config", [BRIEF, BRIEF_BANDED])
 def test_rooms_side_by_side_have_the_losses_they_have_alone(

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
 from fdnlearn_audition import results
+from hostile_documents import HostileFiles, Variants, assert_refused_in_one_line, damaged, read_or_refused
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydantic import ValidationError
 from report_data import make_document
 
@@ -38,39 +35,13 @@ GOOD = {
     "stereo": {"drr_shift_db": [0.5, None], "c80_shift_db": [0.1, -0.1], "correlation": {"1000": 0.02}},
 }
 TEXT = json.dumps(GOOD)
-
-
-def with_field(*path: Any, value: Any) -> Callable[[], str]:
-    """The good document with one value replaced."""
-
-    def make() -> str:
-        document = copy.deepcopy(GOOD)
-        inner: Any = document
-        for key in path[:-1]:
-            inner = inner[key]
-        inner[path[-1]] = value
-        return json.dumps(document)
-
-    return make
-
-
-def without(*path: str) -> Callable[[], str]:
-    """The good document without a field."""
-
-    def make() -> str:
-        document = copy.deepcopy(GOOD)
-        inner: Any = document
-        for key in path[:-1]:
-            inner = inner[key]
-        del inner[path[-1]]
-        return json.dumps(document)
-
-    return make
+VARIANTS = Variants(GOOD)
+with_field, without = VARIANTS.with_field, VARIANTS.without
 
 
 BROADBAND = ("error", "broadband")
 OCTAVE = ("target", "octave")
-FILES: dict[str, tuple[Callable[[], str | bytes], str]] = {
+FILES: HostileFiles = {
     "empty": (lambda: "", "is empty"),
     "binary": (lambda: bytes(range(256)), "not UTF-8"),
     "too large": (lambda: b" " * (64 * 2**20 + 1), "larger than 64 MiB"),
@@ -129,16 +100,7 @@ FILES: dict[str, tuple[Callable[[], str | bytes], str]] = {
 @pytest.mark.parametrize("name", FILES)
 def test_a_hostile_file_gets_one_clear_line(name: str, tmp_path: Path) -> None:
     content, message = FILES[name]
-    path = tmp_path / "metrics.json"
-    data = content()
-    path.write_bytes(data if isinstance(data, bytes) else data.encode())
-    with pytest.raises(FdnlearnError, match=message) as caught:
-        load_metrics(path)
-    line = str(caught.value)
-    assert line.startswith(str(path))
-    assert "\n" not in line
-    assert len(line) < len(str(path)) + 400
-    assert caught.value.remedy
+    assert_refused_in_one_line(load_metrics, tmp_path / "metrics.json", content(), message)
 
 
 def test_what_is_no_object_within_another_document_is_refused_too() -> None:
@@ -196,17 +158,10 @@ def test_the_schema_is_valid_and_agrees_with_the_reader() -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.data())
-def test_a_damaged_file_is_refused_or_still_holds_metrics(data: st.DataObject) -> None:
-    damaged = bytearray(TEXT.encode())
-    for _ in range(data.draw(st.integers(1, 3))):
-        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
-    refusal, metrics = None, None
-    try:
-        metrics = loads_metrics(bytes(damaged))
-    except FdnlearnError as error:
-        refusal = str(error)
-    assert "\n" not in refusal if refusal else isinstance(metrics, Metrics)
+@given(damaged(TEXT))
+def test_a_damaged_file_is_refused_or_still_holds_metrics(content: bytes) -> None:
+    metrics = read_or_refused(loads_metrics, content)
+    assert metrics is None or isinstance(metrics, Metrics)
 
 
 def test_the_listening_room_refuses_a_folder_whose_metrics_are_none(fitted: Path, tmp_path: Path) -> None:

@@ -9,6 +9,9 @@ from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 WINDOW_S = 20e-3
 #: 1 / erfc(1 / sqrt 2): Gaussian noise exceeds its standard deviation in 31.7 % of all samples.
 GAUSSIAN = 3.15148718753
+#: Where a response counts as mixed: its normalised echo density; one itself is lost in the scatter.
+_MIXED = 0.9
+_PROFILE_HOP_S = 0.001
 _CHUNK_VALUES = 1 << 20
 
 
@@ -71,3 +74,16 @@ def echo_density(
         sigma = np.sqrt(np.square(frame) @ w)
         profile[first : first + step] = (frame > sigma[:, None]) @ w
     return GAUSSIAN * profile
+
+
+@shapes_checked
+def mixing_time_s(h: Float64[FloatArray, " samples"], sample_rate_hz: float) -> float:
+    """When the normalised echo density of a response (Abel & Huang, AES 121, 2006) first reaches 0.9.
+
+    Its last frame where it never does.
+    """
+    hop = max(1, round(_PROFILE_HOP_S * sample_rate_hz))
+    profile = echo_density(h, sample_rate_hz, hop=hop)
+    mixed = np.flatnonzero(profile >= _MIXED)
+    frame = int(mixed[0]) if mixed.size else max(profile.size - 1, 0)
+    return frame * hop / sample_rate_hz + WINDOW_S / 2

@@ -111,15 +111,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Counts over a set of judgements.
-
-    Attributes
-    ----------
-    within, near, beyond : int
-        Judgements of each audible grade.
-    worst : Judgement or None
-        The one with the most just-noticeable differences.
-    """
+    """How many of a set of judgements are of each audible grade, and the worst one, by just-noticeable differences."""
 
     within: int
     near: int

@@ -14,8 +14,6 @@ import scipy.fft
 
 from fdnlearn.base.types import Bool, BoolArray, Float64, FloatArray, Int64, IntArray, shapes_checked
 
-#: The windows, in dB of decay: from the mixing time to the first level, and between the two.
-LEVELS_DB = (-30.0, -50.0)
 #: A line this far above the mean of its third of an octave stands out.
 PROMINENT_DB = 12.0
 #: Where lines are looked for.
@@ -27,6 +25,8 @@ _FADE_S = 0.005
 PADDING = 2
 #: The target's own line at most this far (in Hz, or in the width of a line of the window) excuses one of the fit.
 _NEAR_HZ = 2.0
+#: The windows, in dB of decay: from the mixing time to the first level, and between the two.
+LEVELS_DB = (-30.0, -50.0)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import click
 from fdnlearn import registry
 from fdnlearn.cli.common import (
     NumberType,
+    choice_option,
     config_option,
     count_option,
     every_command,
@@ -33,12 +34,11 @@ command again goes on where the last one was stopped. Ctrl-C finishes the fits u
 @click.command("batch", short_help="Fit many recordings.", epilog=_EPILOG)
 @click.argument("recordings", metavar="RIR...", nargs=-1, required=True)
 @folder_option("fdnlearn-batch")
-@click.option(
+@choice_option(
     "--engine",
-    type=click.Choice(list(registry.ENGINES)),
-    default="local",
-    show_default=True,
-    help="Who fits: processes here, or a Ray cluster that shares DIR and the recordings.",
+    registry.ENGINES,
+    "local",
+    "Who fits: processes here, or a Ray cluster that shares DIR and the recordings.",
 )
 @count_option(
     "--workers", 65536, "Processes that fit.  [default: one a core; at most 4 on a GPU]", metavar="N"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -75,6 +75,15 @@ def count_option(
 ) -> Callable[[Command], Command]:
     """Add ``FLAG K``, a whole number from 1, with the `settings` of `click.option` that differ."""
     return click.option(flag, metavar=metavar, type=click.IntRange(1, most), help=help_text, **settings)
+
+
+def choice_option(
+    flag: str, choices: Iterable[str], default: str, help_text: str
+) -> Callable[[Command], Command]:
+    """Add ``FLAG``, one of several words, which shows what it is by default."""
+    return click.option(
+        flag, type=click.Choice(list(choices)), default=default, show_default=True, help=help_text
+    )
 
 
 def folder_option(default: str) -> Callable[[Command], Command]:

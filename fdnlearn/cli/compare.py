@@ -11,6 +11,7 @@ import click
 from fdnlearn import registry
 from fdnlearn.cli.common import (
     budget_option,
+    choice_option,
     count_option,
     every_command,
     folder_option,
@@ -24,7 +25,7 @@ from fdnlearn.cli.progress import Shown, progress_bar
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from fdnlearn.runs.study.runner import StudyProgress
+    from fdnlearn.runs.study.progress import StudyProgress
 
 #: Methods side by side in 80 characters.
 _COLUMNS = 5
@@ -43,13 +44,7 @@ def _epilog() -> str:
 @click.command("compare", short_help="Hold methods against each other.", epilog=_epilog())
 @click.argument("recordings", metavar="RIR...", nargs=-1, required=True)
 @folder_option("fdnlearn-comparison")
-@click.option(
-    "--model",
-    type=click.Choice(list(registry.MODELS)),
-    default="homogeneous",
-    show_default=True,
-    help="What is fitted.",
-)
+@choice_option("--model", registry.MODELS, "homogeneous", "What is fitted.")
 @click.option(
     "--methods",
     metavar="LIST",

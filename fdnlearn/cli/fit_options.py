@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from fdnlearn import registry
-from fdnlearn.cli.common import ChannelType, Command, NumberType
+from fdnlearn.cli.common import ChannelType, Command, NumberType, choice_option
 from fdnlearn.config import FitConfig, every_option
 from fdnlearn.options import AUTO, Option, options_of
 
@@ -21,20 +21,13 @@ def fit_options(command: Command) -> Command:
 
 
 _CHOICES: tuple[Any, ...] = (
-    click.option(
+    choice_option(
         "--model",
-        type=click.Choice(list(registry.MODELS)),
-        default=registry.DEFAULT_MODEL,
-        show_default=True,
-        help="What is fitted: " + "; ".join(f"{name}: {one.about}" for name, one in registry.MODELS.items()),
+        registry.MODELS,
+        registry.DEFAULT_MODEL,
+        "What is fitted: " + "; ".join(f"{name}: {one.about}" for name, one in registry.MODELS.items()),
     ),
-    click.option(
-        "--method",
-        type=click.Choice(list(registry.METHODS)),
-        default=registry.DEFAULT_METHOD,
-        show_default=True,
-        help="How it is fitted.",
-    ),
+    choice_option("--method", registry.METHODS, registry.DEFAULT_METHOD, "How it is fitted."),
 )
 
 _SIGNALS: tuple[Any, ...] = (

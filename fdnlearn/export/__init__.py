@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from fdnlearn.export.checking import Check, check
 from fdnlearn.export.exporting import Export, export, get_target, get_targets
-from fdnlearn.export.target import ExportTarget, TargetLimits
+from fdnlearn.export.target import ExportTarget, Proof, TargetLimits
 
 __all__ = [
     "Check",
     "Export",
     "ExportTarget",
+    "Proof",
     "TargetLimits",
     "check",
     "export",

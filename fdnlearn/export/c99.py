@@ -12,8 +12,10 @@ import numpy.typing as npt
 
 from fdnlearn.base.files import write_text
 from fdnlearn.export.network import ExportNetwork, RoutedTap
-from fdnlearn.export.target import FLOAT32_DB, ExportTarget
+from fdnlearn.export.target import FLOAT32_DB, ExportTarget, Proof
 from fdnlearn.export.text import filled, number, wrapped
+
+_PROOF = Proof("gcc -std=c99", FLOAT32_DB, "-141 (double samples: -280)", "c_compiler:render")
 
 #: Lines side by side, and outputs, are padded to a multiple of this.
 LANES = 4
@@ -235,12 +237,4 @@ def _write(network: ExportNetwork, folder: Path) -> list[str]:
     return [name]
 
 
-TARGET = ExportTarget(
-    name="c99",
-    purpose="C header without allocation, for JUCE, Daisy, Teensy, anything",
-    host="gcc -std=c99",
-    tolerance_db=FLOAT32_DB,
-    measured_db="-141 (double samples: -280)",
-    write=_write,
-    renderer="fdnlearn.export.hosts.c_compiler:render",
-)
+TARGET = ExportTarget("c99", "C header without allocation, for JUCE, Daisy, Teensy, anything", _write, _PROOF)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import numpy as np
 from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.export.exporting import Export
 from fdnlearn.export.hosts import HostJob, HostMissing
+from fdnlearn.registry import load
 
 #: Longest response that is compared, seconds.
 LONGEST_S = 2.0
@@ -62,10 +61,10 @@ def check(exported: Export, *, longest_s: float = LONGEST_S) -> Check:
     """
     target, network = exported.target, exported.network
     tolerance = target.tolerance_of(network)
-    if target.renderer is None:
-        return Check(target.name, target.host, None, tolerance, f"no host: {target.host}")
-    module, _, name = target.renderer.partition(":")
-    render: Callable[[HostJob], FloatArray] = getattr(importlib.import_module(module), name)
+    host = target.proof.host
+    if target.proof.renderer is None:
+        return Check(target.name, host, None, tolerance, f"no host: {host}")
+    render = load(f"fdnlearn.export.hosts.{target.proof.renderer}")
     expected = network.impulse_response(longest_s)
     response = np.empty_like(expected)
     try:
@@ -74,8 +73,8 @@ def check(exported: Export, *, longest_s: float = LONGEST_S) -> Check:
                 files = tuple(path.resolve() for path in exported.files)
                 response[:, k] = render(HostJob(network, files, Path(scratch), expected.shape[2], k))
     except HostMissing as missing:
-        return Check(target.name, target.host, None, tolerance, str(missing))
-    return Check(target.name, target.host, error_db(response, expected), tolerance)
+        return Check(target.name, host, None, tolerance, str(missing))
+    return Check(target.name, host, error_db(response, expected), tolerance)
 
 
 @shapes_checked

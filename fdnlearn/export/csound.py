@@ -7,8 +7,11 @@ from pathlib import Path
 
 from fdnlearn.base.files import write_text
 from fdnlearn.export.network import ExportNetwork, TapRun
-from fdnlearn.export.target import DOUBLE_DB, ExportTarget, TargetLimits
+from fdnlearn.export.target import DOUBLE_DB, ExportTarget, Proof, TargetLimits
 from fdnlearn.export.text import number, wrapped
+
+_PROOF = Proof("csound", DOUBLE_DB, "-282", "csound:render")
+_LIMITS = TargetLimits(lines=64, taps=16384, channels=64)
 
 #: Longest control period; a line shorter than a period would not be exact.
 _LONGEST_PERIOD = 64
@@ -122,13 +125,4 @@ def _write(network: ExportNetwork, folder: Path) -> list[str]:
     return [name]
 
 
-TARGET = ExportTarget(
-    name="csound",
-    purpose="Csound instrument",
-    host="csound",
-    tolerance_db=DOUBLE_DB,
-    measured_db="-282",
-    write=_write,
-    renderer="fdnlearn.export.hosts.csound:render",
-    limits=TargetLimits(lines=64, taps=16384, channels=64),
-)
+TARGET = ExportTarget("csound", "Csound instrument", _write, _PROOF, _LIMITS)

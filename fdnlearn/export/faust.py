@@ -8,8 +8,16 @@ from pathlib import Path
 from fdnlearn.base.files import write_text
 from fdnlearn.base.types import FloatArray
 from fdnlearn.export.network import ExportNetwork, TapRun
-from fdnlearn.export.target import DOUBLE_DB, ExportTarget, TargetLimits
+from fdnlearn.export.target import DOUBLE_DB, ExportTarget, Proof, TargetLimits
 from fdnlearn.export.text import number, signed, wrapped
+
+_PROOF = Proof(
+    "faust -double and g++",
+    DOUBLE_DB,
+    "-279 (compiled without -double it loses accuracy)",
+    "faust_compiler:render",
+)
+_LIMITS = TargetLimits(lines=64, taps=1024, channels=64)
 
 _HEADER = """\
 declare name "{name}";
@@ -88,12 +96,5 @@ def _write(network: ExportNetwork, folder: Path) -> list[str]:
 
 
 TARGET = ExportTarget(
-    name="faust",
-    purpose="Faust program, for everything that Faust compiles to",
-    host="faust -double and g++",
-    tolerance_db=DOUBLE_DB,
-    measured_db="-279 (compiled without -double it loses accuracy)",
-    write=_write,
-    renderer="fdnlearn.export.hosts.faust_compiler:render",
-    limits=TargetLimits(lines=64, taps=1024, channels=64),
+    "faust", "Faust program, for everything that Faust compiles to", _write, _PROOF, _LIMITS
 )

@@ -9,8 +9,11 @@ import numpy.typing as npt
 
 from fdnlearn.base.files import write_text
 from fdnlearn.export.network import ExportNetwork
-from fdnlearn.export.target import FLOAT32_DB, ExportTarget, TargetLimits
+from fdnlearn.export.target import FLOAT32_DB, ExportTarget, Proof, TargetLimits
 from fdnlearn.export.text import filled, fixed
+
+_PROOF = Proof("none at hand (REAPER or ysfx); its syntax is tested", FLOAT32_DB, "unverified")
+_LIMITS = TargetLimits(lines=64, taps=32768, channels=64)
 
 # Identifiers know no case, numbers no exponents. ``a[b]`` is the memory cell a + b. The program below has no loop over
 # channels in the signal path that could not be read aloud: names ending in _at are places in memory.
@@ -150,12 +153,4 @@ def _write(network: ExportNetwork, folder: Path) -> list[str]:
     return [name]
 
 
-TARGET = ExportTarget(
-    name="jsfx",
-    purpose="effect for REAPER",
-    host="none at hand (REAPER or ysfx); its syntax is tested",
-    tolerance_db=FLOAT32_DB,
-    measured_db="unverified",
-    write=_write,
-    limits=TargetLimits(lines=64, taps=32768, channels=64),
-)
+TARGET = ExportTarget("jsfx", "effect for REAPER", _write, _PROOF, _LIMITS)

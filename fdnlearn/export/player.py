@@ -18,7 +18,7 @@ import numpy as np
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.export.hosts import HostMissing
 from fdnlearn.export.network import ExportNetwork
-from fdnlearn.export.target import FLOAT32_DB, ExportTarget, TargetLimits
+from fdnlearn.export.target import FLOAT32_DB, ExportTarget, Proof, TargetLimits
 from fdnlearn.fdn import FDN, ReverberationTime
 
 #: What presets of this program need: the same first number, at least the second.
@@ -54,14 +54,7 @@ _MARK = re.compile(rb"fdnlearn-player/(\d+)\.(\d+)\.(\d+)")
 
 @dataclass(frozen=True)
 class InstalledPlayer:
-    """A player that was found.
-
-    Attributes
-    ----------
-    path : Path
-        Its file or bundle.
-    version : tuple of int
-    """
+    """A player that was found: its file or bundle, and its version."""
 
     path: Path
     version: tuple[int, int, int]
@@ -97,14 +90,11 @@ def preset_target(
 ) -> ExportTarget:
     """The export target of a preset for the player in one plugin format, a key of `PLUGINS`."""
     return ExportTarget(
-        name=kind,
-        purpose=purpose,
-        host=host,
-        tolerance_db=FLOAT32_DB,
-        measured_db="-148",
-        write=write,
-        renderer=f"fdnlearn.export.hosts.{kind}:render",
-        limits=LIMITS,
+        kind,
+        purpose,
+        write,
+        Proof(host, FLOAT32_DB, "-148", f"{kind}:render"),
+        LIMITS,
         refuse=refuse,
         about=lambda: about_player(kind),
     )

@@ -8,7 +8,12 @@ from fdnlearn.base.files import write_text
 from fdnlearn.base.types import FloatArray
 from fdnlearn.export.network import ExportNetwork
 from fdnlearn.export.sections import ComplexPole, by_poles
-from fdnlearn.export.target import FLOAT32_DB, ExportTarget, TargetLimits
+from fdnlearn.export.target import FLOAT32_DB, ExportTarget, Proof, TargetLimits
+
+_PROOF = Proof(
+    "pd -batch", FLOAT32_DB, "-142, with sections -128", "puredata:render", sectioned_tolerance_db=-120.0
+)
+_LIMITS = TargetLimits(lines=32, taps=1024, channels=32)
 
 #: Pd's own block; no line may be shorter than a block.
 _LONGEST_BLOCK = 64
@@ -164,13 +169,5 @@ def _write(network: ExportNetwork, folder: Path) -> list[str]:
 
 
 TARGET = ExportTarget(
-    name="puredata",
-    purpose="Pure Data abstraction (single precision throughout)",
-    host="pd -batch",
-    tolerance_db=FLOAT32_DB,
-    sectioned_tolerance_db=-120.0,
-    measured_db="-142, with sections -128",
-    write=_write,
-    renderer="fdnlearn.export.hosts.puredata:render",
-    limits=TargetLimits(lines=32, taps=1024, channels=32),
+    "puredata", "Pure Data abstraction (single precision throughout)", _write, _PROOF, _LIMITS
 )

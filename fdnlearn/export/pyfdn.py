@@ -19,7 +19,10 @@ from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.files import write_text
 from fdnlearn.base.types import FloatArray
 from fdnlearn.export.network import ExportNetwork
-from fdnlearn.export.target import DOUBLE_DB, ExportTarget, TargetLimits
+from fdnlearn.export.target import DOUBLE_DB, ExportTarget, Proof, TargetLimits
+
+_PROOF = Proof("pyFDN 0.5", DOUBLE_DB, "-296", "pyfdn:render")
+_LIMITS = TargetLimits(lines=256, taps=256)
 
 FORMAT, VERSION = "pyfdn-fdn-build", 2
 
@@ -102,13 +105,4 @@ def _six(sections: FloatArray) -> FloatArray:
     return np.insert(sections, 3, 1.0, axis=-1)
 
 
-TARGET = ExportTarget(
-    name="pyfdn",
-    purpose="JSON build for pyFDN",
-    host="pyFDN 0.5",
-    tolerance_db=DOUBLE_DB,
-    measured_db="-296",
-    write=_write,
-    renderer="fdnlearn.export.hosts.pyfdn:render",
-    limits=TargetLimits(lines=256, taps=256),
-)
+TARGET = ExportTarget("pyfdn", "JSON build for pyFDN", _write, _PROOF, _LIMITS)

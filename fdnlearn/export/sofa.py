@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from fdnlearn.export.network import ExportNetwork
-from fdnlearn.export.target import DOUBLE_DB, ExportTarget
+from fdnlearn.export.target import DOUBLE_DB, ExportTarget, Proof
+
+_PROOF = Proof("sofar", DOUBLE_DB, "-400 (exact)", "audio_file:render_sofa")
 
 
 def _write(network: ExportNetwork, folder: Path) -> list[str]:
@@ -34,12 +36,4 @@ def _write(network: ExportNetwork, folder: Path) -> list[str]:
     return [name]
 
 
-TARGET = ExportTarget(
-    name="sofa",
-    purpose="impulse response as AES69, for acoustics software (double)",
-    host="sofar",
-    tolerance_db=DOUBLE_DB,
-    measured_db="-400 (exact)",
-    write=_write,
-    renderer="fdnlearn.export.hosts.audio_file:render_sofa",
-)
+TARGET = ExportTarget("sofa", "impulse response as AES69, for acoustics software (double)", _write, _PROOF)

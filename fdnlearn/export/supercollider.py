@@ -11,8 +11,17 @@ from fdnlearn.base.files import write_text
 from fdnlearn.base.types import FloatArray
 from fdnlearn.export.network import ExportNetwork
 from fdnlearn.export.sections import Parametric, parametric
-from fdnlearn.export.target import FLOAT32_DB, ExportTarget, TargetLimits
+from fdnlearn.export.target import FLOAT32_DB, ExportTarget, Proof, TargetLimits
 from fdnlearn.export.text import filled
+
+_PROOF = Proof(
+    "scsynth -N",
+    FLOAT32_DB,
+    "-142, with sections -134",
+    "supercollider:render",
+    sectioned_tolerance_db=-120.0,
+)
+_LIMITS = TargetLimits(lines=32, taps=512, channels=32)
 
 #: scsynth's own block. A loop through LocalOut and LocalIn takes a block more, so no line may be shorter than one.
 _LONGEST_BLOCK = 64
@@ -188,13 +197,5 @@ def _write(network: ExportNetwork, folder: Path) -> list[str]:
 
 
 TARGET = ExportTarget(
-    name="supercollider",
-    purpose="compiled SynthDef (audio and parameters in single precision)",
-    host="scsynth -N",
-    tolerance_db=FLOAT32_DB,
-    sectioned_tolerance_db=-120.0,
-    measured_db="-142, with sections -134",
-    write=_write,
-    renderer="fdnlearn.export.hosts.supercollider:render",
-    limits=TargetLimits(lines=32, taps=512, channels=32),
+    "supercollider", "compiled SynthDef (audio and parameters in single precision)", _write, _PROOF, _LIMITS
 )

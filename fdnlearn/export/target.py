@@ -34,6 +34,31 @@ class TargetLimits:
 
 
 @dataclass(frozen=True)
+class Proof:
+    """The program in which a target's output was heard, and how near that comes to the network.
+
+    Attributes
+    ----------
+    host : str
+    tolerance_db : float
+        Largest error that `check` accepts, re the peak of the response.
+    measured_db : str
+        The error measured in that program, as ``--list`` shows it.
+    renderer : str or None
+        ``"module:function"`` in `fdnlearn.export.hosts`, of ``function(job: HostJob) -> ndarray (O, samples)``; None
+        where no program can be driven.
+    sectioned_tolerance_db : float or None
+        The tolerance for networks that have second-order sections, where the host computes those in single precision.
+    """
+
+    host: str
+    tolerance_db: float
+    measured_db: str
+    renderer: str | None = None
+    sectioned_tolerance_db: float | None = None
+
+
+@dataclass(frozen=True)
 class ExportTarget:
     """One way to write a network down.
 
@@ -43,19 +68,9 @@ class ExportTarget:
         As in ``--to``.
     purpose : str
         What it is for, in a few words.
-    host : str
-        The program in which its output was proved.
-    tolerance_db : float
-        Largest error that `check` accepts, re the peak of the response.
-    measured_db : str
-        The error measured in that program, as ``--list`` shows it.
     write : callable
         ``write(network, folder)`` writes files into a folder and returns their names, the main one first.
-    renderer : str or None
-        ``"module:function"`` of ``function(job: fdnlearn.export.hosts.HostJob) -> ndarray (O, samples)``; None where
-        no program can be driven.
-    sectioned_tolerance_db : float or None
-        The tolerance for networks that have second-order sections, where the host computes those in single precision.
+    proof : Proof
     limits : TargetLimits
     refuse : callable or None
         ``refuse(network)`` raises an FdnlearnError for what the target cannot carry beyond its limits.
@@ -65,12 +80,8 @@ class ExportTarget:
 
     name: str
     purpose: str
-    host: str
-    tolerance_db: float
-    measured_db: str
     write: Callable[[ExportNetwork, Path], list[str]]
-    renderer: str | None = None
-    sectioned_tolerance_db: float | None = None
+    proof: Proof
     limits: TargetLimits = field(default_factory=TargetLimits)
     refuse: Callable[[ExportNetwork], None] | None = None
     about: Callable[[], str] | None = None
@@ -78,14 +89,14 @@ class ExportTarget:
     @property
     def verified(self) -> bool:
         """Whether there is a program that proves it."""
-        return self.renderer is not None
+        return self.proof.renderer is not None
 
     def tolerance_of(self, network: ExportNetwork) -> float:
         """Largest error accepted for a network, dB re the peak of its response."""
         sections = network.line_sections.shape[1] + len(network.tone) + len(network.lowpass)
-        if sections and self.sectioned_tolerance_db is not None:
-            return self.sectioned_tolerance_db
-        return self.tolerance_db
+        if sections and self.proof.sectioned_tolerance_db is not None:
+            return self.proof.sectioned_tolerance_db
+        return self.proof.tolerance_db
 
     def admit(self, network: ExportNetwork) -> None:
         """Refuse a network that the target cannot carry.
@@ -118,8 +129,8 @@ class ExportTarget:
         return {
             "target": self.name,
             "purpose": self.purpose,
-            "verified_in": self.host,
+            "verified_in": self.proof.host,
             "verified": self.verified,
-            "tolerance_db": self.tolerance_db if self.verified else None,
-            "measured_db": self.measured_db,
+            "tolerance_db": self.proof.tolerance_db if self.verified else None,
+            "measured_db": self.proof.measured_db,
         }

@@ -8,7 +8,9 @@ import numpy as np
 
 from fdnlearn.base.audio import write_audio
 from fdnlearn.export.network import ExportNetwork
-from fdnlearn.export.target import FLOAT32_DB, ExportTarget
+from fdnlearn.export.target import FLOAT32_DB, ExportTarget, Proof
+
+_PROOF = Proof("libsndfile", FLOAT32_DB, "-148", "audio_file:render_wav")
 
 
 def _write(network: ExportNetwork, folder: Path) -> list[str]:
@@ -19,12 +21,4 @@ def _write(network: ExportNetwork, folder: Path) -> list[str]:
     return [name]
 
 
-TARGET = ExportTarget(
-    name="wav",
-    purpose="impulse response for convolution reverbs (float32)",
-    host="libsndfile",
-    tolerance_db=FLOAT32_DB,
-    measured_db="-148",
-    write=_write,
-    renderer="fdnlearn.export.hosts.audio_file:render_wav",
-)
+TARGET = ExportTarget("wav", "impulse response for convolution reverbs (float32)", _write, _PROOF)

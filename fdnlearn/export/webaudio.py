@@ -9,8 +9,10 @@ from typing import Any
 
 from fdnlearn.base.files import write_text
 from fdnlearn.export.network import ExportNetwork
-from fdnlearn.export.target import FLOAT32_DB, ExportTarget
+from fdnlearn.export.target import FLOAT32_DB, ExportTarget, Proof
 from fdnlearn.export.text import filled
+
+_PROOF = Proof("headless Chromium", FLOAT32_DB, "-148", "chromium:render")
 
 
 def network_loop() -> str:
@@ -60,12 +62,4 @@ def _write(network: ExportNetwork, folder: Path) -> list[str]:
     return [name]
 
 
-TARGET = ExportTarget(
-    name="webaudio",
-    purpose="AudioWorklet module, for web pages",
-    host="headless Chromium",
-    tolerance_db=FLOAT32_DB,
-    measured_db="-148",
-    write=_write,
-    renderer="fdnlearn.export.hosts.chromium:render",
-)
+TARGET = ExportTarget("webaudio", "AudioWorklet module, for web pages", _write, _PROOF)

@@ -29,8 +29,7 @@ MARGIN = 1e-7
 _TOLERANCE = 1e-3
 _EPS = float(np.finfo(np.float64).eps)
 _ROUNDING = 16 * _EPS
-_MAX_ROUNDS = 200
-_MAX_INTERVALS = 400_000
+_MAX_ROUNDS, _MAX_INTERVALS = 200, 400_000
 
 
 @dataclass(frozen=True)

@@ -80,19 +80,14 @@ def solve_many(targets: Sequence[Target], config: FitConfig) -> list[Solution | 
         If the configuration asks for what is not there.
     """
     results: dict[int, Solution | FdnlearnError] = {}
-    if not METHODS[config.method.name].side_by_side:
-        for index, target in enumerate(targets):
-            try:
-                results[index] = solve(target, config)
-            except UsageError:
-                raise
-            except FdnlearnError as error:
-                results[index] = error
-        return [results[index] for index in range(len(targets))]
     problems: dict[int, Problem] = {}
+    side_by_side = METHODS[config.method.name].side_by_side
     for index, target in enumerate(targets):
         try:
-            problems[index] = problem_for(target, config)
+            if side_by_side:
+                problems[index] = problem_for(target, config)
+            else:
+                results[index] = solve(target, config)
         except UsageError:
             raise
         except FdnlearnError as error:

@@ -88,13 +88,7 @@ def coherence_distance(h: Tensor, target: CoherenceTarget) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class CoherenceTerm:
-    """Distance of the coefficients; a `fdnlearn.losses.terms.Term`.
-
-    Attributes
-    ----------
-    target : CoherenceTarget
-        Of all rooms.
-    """
+    """Distance of the coefficients of all rooms; a `fdnlearn.losses.terms.Term`."""
 
     target: CoherenceTarget
 

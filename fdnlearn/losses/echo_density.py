@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fdnlearn.losses.terms import room_means, weighted
+from fdnlearn.losses.terms import ChannelsTerm, room_means, weighted
 from fdnlearn.model.tiling import filled_up
 from fdnlearn.ops.echo import EchoDensitySettings, EchoTarget, distance, profile
 from fdnlearn.rir.target import Target
@@ -61,20 +60,10 @@ def stack(targets: Sequence[EchoTarget]) -> EchoTarget:
     return EchoTarget(longest, torch.cat(profiles), torch.cat(shares))
 
 
-@dataclass(frozen=True, eq=False)
-class EchoDensityTerm:
-    """Distance of the profiles; a `fdnlearn.losses.terms.Term`.
+class EchoDensityTerm(ChannelsTerm[EchoTarget]):
+    """Distance of the profiles; a `fdnlearn.losses.terms.Term`."""
 
-    Attributes
-    ----------
-    target : EchoTarget
-        Of the channels of all rooms, room by room.
-    rooms : int
-    """
-
-    target: EchoTarget
-    rooms: int = 1
-
+    stack_targets = staticmethod(stack)
     #: A profile may end before the target's.
     length_samples = 0
 
@@ -83,11 +72,6 @@ class EchoDensityTerm:
         """Terms that agree in it can be stacked."""
         how = self.target.how
         return (how.hop, how.window.size, how.invariant)
-
-    def stack(self, others: Sequence[EchoDensityTerm]) -> EchoDensityTerm:
-        """The term of this room and of others of its kind."""
-        every = (self, *others)
-        return EchoDensityTerm(stack([one.target for one in every]), len(every))
 
     def compare(self, rows: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean over the channels of a room."""

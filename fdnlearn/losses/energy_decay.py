@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
 from fdnlearn.base.types import FloatArray
-from fdnlearn.losses.terms import room_means
+from fdnlearn.losses.terms import ChannelsTerm, room_means
 from fdnlearn.ops.decay import TERMS, DecayTarget, distance
 from fdnlearn.rir.target import Target
 
@@ -125,19 +124,10 @@ def energy_decay_loss(
     return total, {name: terms[..., i] for i, name in enumerate(TERMS)}
 
 
-@dataclass(frozen=True, eq=False)
-class EnergyDecayTerm:
-    """Distances of the broadband decays; a `fdnlearn.losses.terms.Term`.
+class EnergyDecayTerm(ChannelsTerm[DecayTarget]):
+    """Distances of the broadband decays; a `fdnlearn.losses.terms.Term`."""
 
-    Attributes
-    ----------
-    target : DecayTarget
-        Of the channels of all rooms, room by room.
-    rooms : int
-    """
-
-    target: DecayTarget
-    rooms: int = 1
+    stack_targets = staticmethod(stack)
 
     @property
     def kind(self) -> Hashable:
@@ -148,11 +138,6 @@ class EnergyDecayTerm:
     def length_samples(self) -> int:
         """As long as the target's decay."""
         return self.target.length
-
-    def stack(self, others: Sequence[EnergyDecayTerm]) -> EnergyDecayTerm:
-        """The term of this room and of others of its kind."""
-        every = (self, *others)
-        return EnergyDecayTerm(stack([one.target for one in every]), len(every))
 
     def compare(self, rows: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
         """Means over the channels of a room."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.base.types import FloatArray
-from fdnlearn.losses.terms import room_means, weighted
+from fdnlearn.losses.terms import ChannelsTerm, room_means, weighted
 from fdnlearn.model.tiling import filled_up
 from fdnlearn.ops.fourier import rfft
 from fdnlearn.rir.target import Target
@@ -132,20 +132,10 @@ def mel_filters(width: int, sample_rate_hz: float) -> FloatArray:
     return filters
 
 
-@dataclass(frozen=True, eq=False)
-class EnergyReliefTerm:
-    """Distance of the reliefs; a `fdnlearn.losses.terms.Term`.
+class EnergyReliefTerm(ChannelsTerm[ReliefTarget]):
+    """Distance of the reliefs; a `fdnlearn.losses.terms.Term`."""
 
-    Attributes
-    ----------
-    target : ReliefTarget
-        Of the channels of all rooms, room by room.
-    rooms : int
-    """
-
-    target: ReliefTarget
-    rooms: int = 1
-
+    stack_targets = staticmethod(stack)
     #: What a response has not is silence.
     length_samples = 0
 
@@ -153,11 +143,6 @@ class EnergyReliefTerm:
     def kind(self) -> Hashable:
         """Terms that agree in it can be stacked."""
         return (self.target.hop, len(self.target.window))
-
-    def stack(self, others: Sequence[EnergyReliefTerm]) -> EnergyReliefTerm:
-        """The term of this room and of others of its kind."""
-        every = (self, *others)
-        return EnergyReliefTerm(stack([one.target for one in every]), len(every))
 
     def compare(self, rows: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean over the channels of a room."""

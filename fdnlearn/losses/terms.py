@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from torch import Tensor
 
 from fdnlearn.rir.target import Target
+
+Prepared = TypeVar("Prepared")
 
 
 class Term(Protocol):
@@ -33,6 +35,31 @@ class Term(Protocol):
 
         Of responses `rows` (S, rooms * channels, n), room by room.
         """
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelsTerm(Generic[Prepared]):
+    """What terms share that compare each channel for itself.
+
+    Attributes
+    ----------
+    target : Prepared
+        Of the channels of all rooms, room by room.
+    rooms : int
+    """
+
+    target: Prepared
+    rooms: int = 1
+
+    @staticmethod
+    def stack_targets(targets: Sequence[Prepared]) -> Prepared:
+        """Those of several rooms as one."""
+        raise NotImplementedError
+
+    def stack(self, others: Sequence[Self]) -> Self:
+        """The term of this room and of others of its kind."""
+        every = (self, *others)
+        return type(self)(self.stack_targets([one.target for one in every]), len(every))
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,15 @@ class Model(Protocol):
         """Delays in samples from their free parameters."""
 
     def draw(self, generator: torch.Generator, direct: Tensor, starts: int) -> dict[str, Tensor]:
-        """Random starts for a target whose direct sound is `direct` (outputs, inputs)."""
+        """Random starts for a target.
+
+        Parameters
+        ----------
+        generator : torch.Generator
+        direct : Tensor, shape (O, I)
+            Direct sound of the target.
+        starts : int
+        """
 
     def fdn_fields(self, free: Mapping[str, Tensor], network: Network) -> Mapping[str, Any]:
         """Fields of the contract beyond delays, matrix and gains, of the first network of a batch."""

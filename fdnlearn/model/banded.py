@@ -147,15 +147,7 @@ class BandedModel(Mapped[BandedMap]):
         }
 
     def draw(self, generator: torch.Generator, direct: Tensor, starts: int) -> dict[str, Tensor]:
-        """Random starts: mixing Gaussian, gains of random sign, delays log-spaced and jittered, decay of the target.
-
-        Parameters
-        ----------
-        generator : torch.Generator
-        direct : Tensor, shape (O, I)
-            Direct sound of the target.
-        starts : int
-        """
+        """Random starts: mixing Gaussian, gains of random sign, delays log-spaced and jittered, decay of the target."""
         n, knots = self.lines, self.knots_hz.size
         level = torch.from_numpy(10.0 ** (self.levels_db[self.groups] / 20.0)).float()
 

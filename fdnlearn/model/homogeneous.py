@@ -172,15 +172,7 @@ class HomogeneousModel(Mapped[HomogeneousMap]):
         return self.reverberation_time_s / _relative_decay(free)
 
     def draw(self, generator: torch.Generator, direct: Tensor, starts: int) -> dict[str, Tensor]:
-        """Random starts: mixing and gains Gaussian, delays log-uniform from 3 ms, decay of the target.
-
-        Parameters
-        ----------
-        generator : torch.Generator
-        direct : Tensor, shape (O, I)
-            Direct sound of the target.
-        starts : int
-        """
+        """Random starts: mixing and gains Gaussian, delays log-uniform from 3 ms, decay of the target."""
         n = self.lines
 
         def normal(*shape: int) -> Tensor:

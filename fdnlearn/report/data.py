@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from fdnlearn.base.types import FloatArray
-
-if TYPE_CHECKING:
-    from fdnlearn.fdn import FDN
-    from fdnlearn.fitting.progress import Progress
-    from fdnlearn.rir.metrics_document import Metrics
-    from fdnlearn.rir.target import Target
+from fdnlearn.fdn import FDN
+from fdnlearn.fitting.progress import Progress
+from fdnlearn.rir.metrics_document import Metrics
+from fdnlearn.rir.target import Target
 
 
 @dataclass(frozen=True)
@@ -21,9 +18,7 @@ class ReportData:
     Attributes
     ----------
     target : Target
-        The prepared recording.
     fdn : FDN
-        The network that was learned.
     fitted : ndarray, shape (channels, n)
         Its response at `target.sample_rate_hz`, on the scale of `target.samples`: without `fdn.gain`,
         `fdn.polarity` and pre-delay.

@@ -38,7 +38,7 @@ MAX_MATRIX_LINES = 16
 
 
 @dataclass(frozen=True)
-class Stage:
+class StageRow:
     """Consecutive iterations of one stage of the fit."""
 
     name: str
@@ -158,11 +158,11 @@ def _facts_view(data: ReportData) -> dict[str, Any]:
     }
 
 
-def _stages(history: Sequence[Progress]) -> list[Stage]:
+def _stages(history: Sequence[Progress]) -> list[StageRow]:
     stages, began = [], 0.0
     for name, group in groupby(history, key=lambda p: p.stage):
         entries = list(group)
-        stages.append(Stage(name, len(entries), entries[-1].seconds - began, entries[-1].best_loss))
+        stages.append(StageRow(name, len(entries), entries[-1].seconds - began, entries[-1].best_loss))
         began = entries[-1].seconds
     return stages
 

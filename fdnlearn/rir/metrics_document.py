@@ -186,13 +186,7 @@ def load_metrics(path: str | os.PathLike[str]) -> Metrics:
 
 
 def loads_metrics(data: bytes | str, name: str = "metrics") -> Metrics:
-    """Parse metrics from JSON text; `name` is what an error calls it.
-
-    Raises
-    ------
-    FdnlearnError
-        As `load_metrics`.
-    """
+    """Parse metrics from JSON text, or refuse it as `load_metrics` does; `name` is what an error calls it."""
     return documents.loads_document(data, Metrics, KIND, name)
 
 

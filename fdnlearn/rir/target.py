@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from fdnlearn.acoustics.echo_density import WINDOW_S, echo_density
+from fdnlearn.acoustics.echo_density import WINDOW_S, mixing_time_s
 from fdnlearn.base.types import Float64, FloatArray, shapes_checked
-
-#: Where a response counts as mixed: its normalised echo density; one itself is lost in the scatter.
-_MIXED = 0.9
-_PROFILE_HOP_S = 0.001
 
 
 @dataclass(frozen=True)
@@ -40,10 +34,8 @@ class Target:
 
     Attributes
     ----------
-    name : str
-        File name without its folder.
-    sha256 : str
-        Hash of the file's bytes, hexadecimal.
+    name, sha256 : str
+        As of the `Recording`.
     sample_rate_hz : int
         Rate of `samples`.
     samples : ndarray, shape (channels, total_samples), float64
@@ -95,13 +87,9 @@ class Target:
 
     @property
     def mixing_time_s(self) -> float:
-        """When the normalised echo density (Abel & Huang, AES 121, 2006) of the first channel first reaches 0.9."""
+        """When the first channel is mixed; see `fdnlearn.acoustics.echo_density.mixing_time_s`."""
         fs = self.sample_rate_hz
         longest = max(
             round(2 * WINDOW_S * fs), min(self.length_samples, round(self.reverberation_time_s * fs))
         )
-        hop = max(1, round(_PROFILE_HOP_S * fs))
-        profile = echo_density(self.samples[0, :longest], fs, hop=hop)
-        mixed = np.flatnonzero(profile >= _MIXED)
-        frame = int(mixed[0]) if mixed.size else max(profile.size - 1, 0)
-        return frame * hop / fs + WINDOW_S / 2
+        return mixing_time_s(self.samples[0, :longest], fs)

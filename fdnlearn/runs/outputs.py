@@ -49,7 +49,6 @@ class Evaluation:
     Attributes
     ----------
     solution : Solution
-        What was measured.
     fdn : FDN
         The network with its provenance.
     response : ndarray, shape (channels, n)

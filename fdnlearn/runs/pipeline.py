@@ -27,10 +27,8 @@ class Job:
     Attributes
     ----------
     config : FitConfig
-    channel : int, "all" or None
-        Which channel of the recording, from 0; None takes the first.
-    stereo : bool
-        Give the fit of one channel a second, decorrelated one; the sum of both is the fit.
+    channel, stereo
+        As `fit_recording` takes them.
     report : bool
         Whether there is a page: drawing one takes about as long as a fit.
     """

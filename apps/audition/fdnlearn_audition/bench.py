@@ -29,6 +29,7 @@ class Bench:
     Parameters
     ----------
     limits : VisitorLimits
+        How many of them there are, and how long a task may take.
     """
 
     def __init__(self, limits: VisitorLimits) -> None:

@@ -134,12 +134,7 @@ class Fit:
 
 
 class Fits:
-    """The queue.
-
-    Parameters
-    ----------
-    limits : VisitorLimits
-    """
+    """The queue, first come, first served: as many fits run and wait as the visitors' limits allow."""
 
     def __init__(self, limits: VisitorLimits) -> None:
         self._limits = limits

@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-#: Longest impulse response, seconds.
-LONGEST_RECORDING_S = 30.0
-
 
 @dataclass(frozen=True)
 class VisitorLimits:
@@ -44,3 +41,7 @@ class VisitorLimits:
     idle_s: float = 900.0
     task_s: float = 90.0
     helpers: int = 2
+
+
+#: Longest impulse response, seconds.
+LONGEST_RECORDING_S = 30.0

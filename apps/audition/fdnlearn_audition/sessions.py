@@ -34,16 +34,9 @@ class Upload:
 
 @dataclass(frozen=True)
 class Take:
-    """One fit that can be heard.
+    """One fit that can be heard: `key` names it in addresses, `view` is what the page shows of it.
 
-    Attributes
-    ----------
-    key : str
-        Names it in addresses.
-    folder : Path
-        As `fdnlearn fit` writes it; an opened network may have its `fdn.json` alone.
-    view : dict
-        What the page shows of it.
+    Its folder is as `fdnlearn fit` writes it; that of an opened network may hold an `fdn.json` alone.
     """
 
     key: str

@@ -19,7 +19,9 @@ def targets() -> list[dict[str, str]]:
     for name in registry.TARGETS:
         target = get_target(name)
         proof = (
-            f"heard in {target.host}, {target.measured_db} dB re peak" if target.verified else "not verified"
+            f"heard in {target.proof.host}, {target.proof.measured_db} dB re peak"
+            if target.verified
+            else "not verified"
         )
         rows.append({"name": name, "purpose": target.purpose, "proof": proof})
     return rows

@@ -33,7 +33,6 @@ class HostJob:
     Attributes
     ----------
     network : ExportNetwork
-        What was exported.
     files : tuple of Path
         The export, main file first.
     scratch : Path

@@ -23,7 +23,7 @@ from torch import Tensor
 from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import FDN
 from fdnlearn.fitting.baselines.genes import rows_at_once
-from fdnlearn.fitting.baselines.genetic import Genetic, GeneticStrategy
+from fdnlearn.fitting.baselines.genetic import GeneticOptimiser, GeneticStrategy
 from fdnlearn.fitting.baselines.search import DIVERGED, Best, Phase, Search
 from fdnlearn.fitting.loop import Run
 from fdnlearn.fitting.problem import Problem
@@ -58,7 +58,7 @@ class ClassicSearch(Search):
         if index > 0:
             return None
         settings = GeneticStrategy()
-        optimiser = Genetic(
+        optimiser = GeneticOptimiser(
             self._initial,
             *self._range,
             self.problem.config.seed,

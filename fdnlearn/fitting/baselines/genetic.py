@@ -18,7 +18,7 @@ from fdnlearn.registry import MODELS
 _REACH = 4.0
 
 
-class Genetic:
+class GeneticOptimiser:
     """A real-coded genetic algorithm: binary tournament, simulated binary crossover, polynomial mutation, elitism.
 
     Parents and offspring compete for the places of the next generation (mu + lambda), so the best is never lost.
@@ -97,8 +97,8 @@ class GeneticStrategy:
         """The rest of the population, if the starts are as many as the homogeneous model usually has."""
         return self.population - MODELS[Homogeneous.name].restarts
 
-    def _optimiser(self, initial: FloatArray, seed: int) -> Genetic:
-        return Genetic(
+    def _optimiser(self, initial: FloatArray, seed: int) -> GeneticOptimiser:
+        return GeneticOptimiser(
             initial,
             np.minimum(initial.min(axis=0), -_REACH),
             np.maximum(initial.max(axis=0), _REACH),
@@ -114,7 +114,7 @@ class GeneticStrategy:
 
     def settle(self, before: Optimiser, kept: IntArray, best: FloatArray, seed: int) -> Optimiser:
         """Go on with the same population, less its delays."""
-        assert isinstance(before, Genetic)
+        assert isinstance(before, GeneticOptimiser)
         initial = before.population[:, kept].copy()
         initial[0] = best
         return self._optimiser(initial, seed)

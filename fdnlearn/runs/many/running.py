@@ -18,9 +18,6 @@ from fdnlearn.runs.many.sources import find_rooms
 from fdnlearn.runs.many.task import REPEATED, BatchRoom, RoomOutcome
 from fdnlearn.runs.pipeline import Job
 
-#: Rooms over whose ends the pace is measured: the first ones wait for compilers and imports.
-_PACE_ROOMS = 64
-
 
 @dataclass(frozen=True)
 class BatchProgress:
@@ -154,6 +151,10 @@ def run_batch(
         summary = summarise(place, rooms, run.failures, job)
     seconds = time.perf_counter() - started
     return BatchResult(place.path, standing, seconds, run.repeated, summary, tuple(run.failures))
+
+
+#: Rooms over whose ends the pace is measured: the first ones wait for compilers and imports.
+_PACE_ROOMS = 64
 
 
 class _Run:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fdnlearn.base.errors import UsageError
+from fdnlearn.config import FitConfig
 from fdnlearn.registry import METHODS
-
-if TYPE_CHECKING:
-    from fdnlearn.config import FitConfig
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def render_page(summary: Mapping[str, Any], listening: Sequence[Listening]) -> s
     Returns
     -------
     str
-        HTML, UTF-8 when written. All strings of the data are escaped.
+        HTML; see `fdnlearn.report.page.render_report`.
     """
     return render_template(
         "fdnlearn.runs.study:template.html.j2",

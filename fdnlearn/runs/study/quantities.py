@@ -15,12 +15,11 @@ from fdnlearn.acoustics.grading import (
 )
 from fdnlearn.acoustics.values import Measurement
 
+#: Share of a just-noticeable difference by which a median may be larger without counting as worse.
+TOLERATED_JND = 0.25
 #: What counts as one step of a quantity for which no standard names a just-noticeable difference: 1 dB between decay
 #: curves, as for clarity; between echo density profiles, the distance of two independent noises.
 _CONVENTIONAL_STEPS = {"edc": 1.0, "edp": ECHO_DENSITY_CHANCE_RMS}
-
-#: Share of a just-noticeable difference by which a median may be larger without counting as worse.
-TOLERATED_JND = 0.25
 
 
 @dataclass(frozen=True)

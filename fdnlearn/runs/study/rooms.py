@@ -6,13 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
+from fdnlearn.rir.target import Target
 from fdnlearn.runs.study.cells import room_key
-
-if TYPE_CHECKING:
-    from fdnlearn.rir.target import Target
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,20 +12,8 @@ from fdnlearn.runs.ends import FAILED
 from fdnlearn.runs.study.cells import Cell, CellFolder, Place
 from fdnlearn.runs.study.fits import fit_cell, warm_up
 from fdnlearn.runs.study.plan import Plan
+from fdnlearn.runs.study.progress import StudyCallback, StudyProgress
 from fdnlearn.runs.study.rooms import StudyRoom
-
-
-@dataclass(frozen=True)
-class StudyProgress:
-    """What is being done: `done` of `cells` are finished or failed, `doing` names what comes."""
-
-    done: int
-    cells: int
-    doing: str
-
-
-#: Called often; return True to stop. A fit that is under way is then given up, finished ones are safe.
-StudyCallback = Callable[[StudyProgress], bool]
 
 
 @dataclass(frozen=True)

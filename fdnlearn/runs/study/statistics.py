@@ -17,8 +17,8 @@ from fdnlearn.base.types import FloatArray
 MISSED = 1e12
 _LARGEST = 1e6
 
-_RESAMPLES = 9999
-_CONFIDENCE = 0.95
+#: Of the bootstrap.
+_RESAMPLES, _CONFIDENCE = 9999, 0.95
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.runs.study.cells import REPORT, SUMMARY, CellFolder
 from fdnlearn.runs.study.plan import Plan
-
-if TYPE_CHECKING:
-    from fdnlearn.runs.study.runner import StudyCallback
+from fdnlearn.runs.study.progress import StudyCallback
 
 
 @dataclass(frozen=True)
