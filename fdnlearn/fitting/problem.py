@@ -19,6 +19,7 @@ from fdnlearn.fitting.solution import Solution
 from fdnlearn.losses.objective import Objective, objective_for, weights_of
 from fdnlearn.losses.placing import on_device
 from fdnlearn.model import Model, Network
+from fdnlearn.model.network import TIME_DOMAIN
 from fdnlearn.ops.compilation import ensure_compiled
 from fdnlearn.ops.dispatch import form_name, get_form
 from fdnlearn.options import Gradient
@@ -180,5 +181,6 @@ def problem_for(target: Target, config: FitConfig) -> Problem:
     needed = max(target.length_samples, math.ceil(target.reverberation_time_s * fs), loss.length_samples)
     n_fft = scipy.fft.next_fast_len(math.ceil(definition.decays * needed) + 64, real=True)
     kernel = config.kernel or form_name("response", device.type)
-    get_form("response", kernel)  # what is unknown or not installed is refused before the fit begins
+    if kernel != TIME_DOMAIN:
+        get_form("response", kernel)  # what is unknown or not installed is refused before the fit begins
     return Problem(target, config, model, on_device(loss, device), kernel, device, n_fft)

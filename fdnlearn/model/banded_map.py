@@ -87,4 +87,5 @@ class BandedMap:
             late_delays_samples=self.late_delays_samples,
             tap_gains=self.taps.heard(free["early"]),
             tap_positions=self.taps.places(free["place"], whole=delays_samples is not None),
+            whole=delays_samples is not None,
         )

@@ -102,6 +102,7 @@ class HomogeneousMap:
             input_gains=free["input"],
             output_gains=free["output"],
             direct_gains=free["direct"].abs(),
+            whole=delays_samples is not None,
         )
 
 

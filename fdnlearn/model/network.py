@@ -13,6 +13,13 @@ from fdnlearn.model.tiling import tiled
 from fdnlearn.ops.filters import filter_response
 from fdnlearn.ops.fourier import irfft
 from fdnlearn.ops.response import Parameters, impulse_response, response
+from fdnlearn.ops.time_domain import SHORTEST_DELAY_SAMPLES, run
+
+#: Name of the kernel that runs a network sample by sample where it can.
+TIME_DOMAIN = "time_domain"
+
+#: Samples after which an equaliser is silent: its slowest section, at 62.5 Hz, has then fallen by more than 140 dB.
+_TONE_SAMPLES = 4096
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,8 @@ class Network:
         Early taps of every output, from every input.
     tap_positions : Tensor, shape (B, O, P), optional
         Samples after the direct sound; of a tap between two samples both have their share.
+    whole : bool
+        Whether delays and taps are on whole samples and not learned.
     """
 
     feedback_matrix: Tensor
@@ -52,12 +61,14 @@ class Network:
     late_delays_samples: tuple[int, ...] = (0,)
     tap_gains: Tensor | None = None
     tap_positions: Tensor | None = None
+    whole: bool = False
 
     def impulse_response(self, n_fft: int, kernel: str | None = None) -> Tensor:
         """Impulse responses by frequency sampling: the inverse transform of H on ``n_fft // 2 + 1`` bins.
 
         The response is periodic with `n_fft`, so `n_fft` must hold its decay: what is left folds back. `kernel` names a
-        form of `fdnlearn.ops.response` in place of the device's own.
+        form of `fdnlearn.ops.response` in place of the device's own, or is `TIME_DOMAIN`: where everything is on whole
+        samples, the first `n_fft` samples of the response are then computed one by one (`fdnlearn.ops.time_domain`).
 
         Returns
         -------
@@ -71,6 +82,10 @@ class Network:
             self.output_gains,
             self.direct_gains,
         )
+        if kernel == TIME_DOMAIN:
+            if self.whole and float(self.delays_samples.min()) >= SHORTEST_DELAY_SAMPLES:
+                return self._with_early(self._late(plain, n_fft))
+            kernel = None
         if self.loop_sos is None and self.tone_sos is None:
             return impulse_response(plain, n_fft, kernel)
         kind = torch.complex64 if self.feedback_matrix.dtype == torch.float32 else torch.complex128
@@ -84,8 +99,35 @@ class Network:
         if any(self.late_delays_samples):
             delays = _delays(self.late_delays_samples, n_fft, kind, late.device)
             late = late * tiled(delays, len(late))[:, None, None]
-        h = irfft(late, n_fft)
-        h = torch.cat((h[..., :1] + self.direct_gains[..., None], h[..., 1:]), dim=-1)
+        return self._with_early(irfft(late, n_fft))
+
+    def _late(self, plain: Parameters, length: int) -> Tensor:
+        """The late part (B, O, I, length), sample by sample.
+
+        The equaliser is the same for all outputs, so that what comes behind the network may as well come before it: in
+        the place of an impulse its response goes in.
+        """
+        batch, inputs = len(self.feedback_matrix), self.input_gains.shape[2]
+        impulse = torch.eye(inputs, dtype=self.feedback_matrix.dtype)[None, :, :, None]
+        if self.tone_sos is not None:
+            kind = torch.complex64 if impulse.dtype == torch.float32 else torch.complex128
+            unity = torch.ones_like(self.tone_sos[:, 0, 0])
+            shaped = irfft(filter_response(unity, self.tone_sos, 2 * _TONE_SAMPLES, kind), 2 * _TONE_SAMPLES)
+            impulse = impulse * shaped[:, None, None, :_TONE_SAMPLES].to(impulse.dtype)
+        delays = tiled(torch.tensor(self.late_delays_samples), batch)
+        shortest = int(delays.min())
+        h = run(plain, self.loop_sos, impulse, length - shortest).transpose(1, 2)
+        if shortest == int(delays.max()):
+            return torch.nn.functional.pad(h, (shortest, 0))
+        rows = [
+            torch.nn.functional.pad(row, (late, length - row.shape[-1] - late))
+            for row, late in zip(h, delays.tolist(), strict=True)
+        ]
+        return torch.stack(rows)
+
+    def _with_early(self, late: Tensor) -> Tensor:
+        """Direct sound and taps in front of the late part."""
+        h = torch.cat((late[..., :1] + self.direct_gains[..., None], late[..., 1:]), dim=-1)
         if self.tap_gains is not None and self.tap_positions is not None:
             h = _with_taps(h, self.tap_positions, self.tap_gains)
         return h
