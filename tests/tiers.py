@@ -22,6 +22,11 @@ MARKERS = {
     "gpu_interpreter": "the GPU kernels, where there is no GPU in an interpreter",
     "long": "a computation of more than a second",
 }
+#: Markers that say something else.
+OTHERS = {
+    "last_bits": "hangs on last bits, if anything does: `make processors` runs it as on other processors",
+    "xdist_group(name)": "tests of one name run in the same process",
+}
 #: Session fixture -> marker of the tests that use it, directly or not.
 _FIXTURES = {
     "chromium": "browser",
