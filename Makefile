@@ -13,8 +13,6 @@ DEMO_ROOM := data/lecture_room.wav
 # A process a core, up to four; tests of one file, and those that share a costly fixture, stay in one.
 PARALLEL ?= --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 PYTEST := $(BIN)/python -m pytest
-# Tests that hang on last bits, if any do.
-LAST_BITS := tests/test_problem_batch.py tests/test_fitting.py tests/test_fitting_resume.py tests/test_baselines.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo audition check test lint types fast slow tests coverage processors hooks format wheel player \
@@ -63,13 +61,11 @@ coverage: $(VENV)/.installed-dev
 	$(PYTEST) $(PARALLEL) --tier fast --cov --cov-report=
 	@echo "lines that the fast tests reach: $$($(BIN)/python -m coverage report --format=total) %"
 
-# As on processors without wide vectors, and with one thread: kernels and torch are compiled and chosen anew.
+# As on a processor without wide vectors, for which kernels are compiled anew, and as on another with one thread.
 processors: $(VENV)/.installed-dev
 	cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && \
-	NUMBA_CACHE_DIR="$$cache/generic" NUMBA_CPU_NAME=generic ATEN_CPU_CAPABILITY=default \
-		$(PYTEST) $(PARALLEL) $(LAST_BITS) && \
-	NUMBA_CACHE_DIR="$$cache/single" NUMBA_NUM_THREADS=1 ATEN_CPU_CAPABILITY=avx2 \
-		$(PYTEST) $(PARALLEL) $(LAST_BITS)
+	NUMBA_CACHE_DIR="$$cache" NUMBA_CPU_NAME=generic ATEN_CPU_CAPABILITY=default $(PYTEST) $(PARALLEL) -m last_bits
+	NUMBA_NUM_THREADS=1 ATEN_CPU_CAPABILITY=avx2 $(PYTEST) $(PARALLEL) -m last_bits
 
 hooks: $(VENV)/.installed-dev
 	$(BIN)/pre-commit install

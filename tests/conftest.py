@@ -33,7 +33,7 @@ from hypothesis import settings
 from player_tools import Core, Programs, build_plugins, can_compile
 from playwright.sync_api import Browser
 from targets import target_of
-from tiers import MARKERS, Guard, sort_into_tiers
+from tiers import MARKERS, OTHERS, Guard, sort_into_tiers
 
 from fdnlearn.rir import Target
 
@@ -54,9 +54,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    for name, starts in MARKERS.items():
-        config.addinivalue_line("markers", f"{name}: starts {starts}")
-    config.addinivalue_line("markers", "xdist_group(name): tests of one name run in the same process")
+    for name, says in ({name: f"starts {what}" for name, what in MARKERS.items()} | OTHERS).items():
+        config.addinivalue_line("markers", f"{name}: {says}")
 
 
 # Before pytest's own, which deselects by marker.

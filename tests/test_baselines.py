@@ -81,6 +81,7 @@ def test_every_method_returns_what_the_gradient_fit_returns(method: str, target:
     assert result.fdn.gain == target.gain
 
 
+@pytest.mark.last_bits
 @pytest.mark.parametrize("method", [*SEARCHES, "analytic"])
 def test_the_seed_decides(method: str, target: Target) -> None:
     global_state = np.random.get_state()[1]  # noqa: NPY002
@@ -90,6 +91,7 @@ def test_the_seed_decides(method: str, target: Target) -> None:
     np.testing.assert_array_equal(np.random.get_state()[1], global_state)  # noqa: NPY002
 
 
+@pytest.mark.last_bits
 @pytest.mark.parametrize("method", SEARCHES)
 @pytest.mark.parametrize("stop", [1, 6, GENERATIONS])
 def test_an_interrupted_fit_resumes_as_if_nothing_had_been(
@@ -162,6 +164,7 @@ def test_evaluations_are_counted(target: Target) -> None:
     assert np.all(np.diff(counts) > 0)
 
 
+@pytest.mark.last_bits
 @pytest.mark.parametrize("method", SEARCHES)
 def test_a_search_improves_on_what_it_began_with(method: str, target: Target) -> None:
     result = solve(target, config(method, iterations=30))

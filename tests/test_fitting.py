@@ -72,12 +72,14 @@ def test_history_tells_every_iteration(target: Target) -> None:
         assert b.stage != a.stage or b.best_loss <= a.best_loss
 
 
+@pytest.mark.last_bits
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(target: Target) -> None:
     first, again = (dumps_fdn(solve(target, BRIEF).fdn) for _ in range(2))
     assert first == again
     assert first != dumps_fdn(solve(target, BRIEF.with_settings(seed=1)).fdn)
 
 
+@pytest.mark.last_bits
 def test_a_fit_does_not_depend_on_where_its_arrays_lie() -> None:
     """Every loss to the last bit, over fits in a row that find the process's memory in different states."""
     target = load_target(example_path("small_room"), sample_rate_hz=16000)
@@ -170,6 +172,7 @@ def test_a_fit_trains_on_a_gpu(make_room: Callable[..., FloatArray], channels: i
     assert result.history[0].loss == pytest.approx(on_cpu.history[0].loss, rel=1e-3)
 
 
+@pytest.mark.last_bits
 @pytest.mark.parametrize("seed", [1, 3])
 def test_the_decay_of_a_known_network_is_recovered_from_delays_three_samples_off(seed: int) -> None:
     """The target is a network's own response; the descent starts from its parameters, the delays moved."""

@@ -16,7 +16,7 @@ from fdnlearn.fdn import dumps_fdn
 from fdnlearn.fitting import Checkpointing, Progress, Status, solve
 from fdnlearn.rir import Target
 
-pytestmark = pytest.mark.fit
+pytestmark = [pytest.mark.fit, pytest.mark.last_bits]
 
 
 @pytest.mark.parametrize(("delays", "patience"), [("integer", None), ("fractional", None), ("integer", 1)])

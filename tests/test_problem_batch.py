@@ -186,6 +186,7 @@ def equally_long(targets: list[Target], monkeypatch: pytest.MonkeyPatch) -> list
     return targets
 
 
+@pytest.mark.last_bits
 @pytest.mark.parametrize("config", [BRIEF, BRIEF_BANDED])
 def test_rooms_whose_responses_are_equally_long_are_fitted_as_alone(
     equally_long: list[Target], config: FitConfig
@@ -253,6 +254,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, falls: dict[int, float]) -> None:
     monkeypatch.setattr(gradient, "advance", advance)
 
 
+@pytest.mark.last_bits
 def test_every_room_leaves_a_stage_when_it_has_stalled(
     equally_long: list[Target], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,6 +278,7 @@ def test_every_room_leaves_a_stage_when_it_has_stalled(
         assert together.fdn.stability.stable
 
 
+@pytest.mark.last_bits
 def test_a_room_that_has_left_a_stage_keeps_the_network_it_had_then(
     equally_long: list[Target], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,6 +296,7 @@ def test_a_room_that_has_left_a_stage_keeps_the_network_it_had_then(
         assert best == sorted(best, reverse=True)
 
 
+@pytest.mark.last_bits
 def test_a_room_leaves_a_stage_after_the_step_that_its_losses_say(target: Target) -> None:
     """The rule itself, on the losses of a real fit, wherever these lead on this processor."""
     config = BRIEF.with_settings(iterations=60, patience=3)
@@ -313,6 +317,7 @@ def stalled_after(losses: list[float], patience: int, most: int) -> int:
     return most
 
 
+@pytest.mark.last_bits
 def test_rooms_together_take_as_many_steps_as_the_one_that_asks_for_most(
     pairs: list[Target], monkeypatch: pytest.MonkeyPatch
 ) -> None:

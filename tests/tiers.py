@@ -22,6 +22,11 @@ MARKERS = {
     "gpu_interpreter": "the GPU kernels, where there is no GPU in an interpreter",
     "long": "a computation of more than a second",
 }
+#: Markers that say something else.
+OTHERS = {
+    "last_bits": "hangs on last bits, if anything does: `make processors` runs it as on other processors",
+    "xdist_group(name)": "tests of one name run in the same process",
+}
 #: Session fixture -> marker of the tests that use it, directly or not.
 _FIXTURES = {
     "chromium": "browser",
@@ -93,5 +98,5 @@ class Guard:
         if event != "subprocess.Popen" or self.item is None or is_marked(self.item):
             return
         # Kernels are compiled in child processes, once a machine, by whichever test comes first.
-        if "fdnlearn.ops.compilation" not in str(arguments[1]):
+        if ".compilation import" not in str(arguments[1]):
             pytest.fail(f"starts {arguments[1]}, so it needs a marker: one of {', '.join(MARKERS)}")
