@@ -8,7 +8,6 @@ beside its own file.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -174,13 +173,7 @@ ENGINES = {
 }
 
 
-def attribute(reference: str) -> Any:
+def load(reference: str) -> Any:
     """Import what a ``"module:name"`` reference of one of the tables stands for, whatever it is."""
     module, _, name = reference.partition(":")
     return getattr(importlib.import_module(module), name)
-
-
-def load(reference: str) -> Callable[..., Any]:
-    """Import what a ``"module:name"`` reference of one of the tables stands for."""
-    loaded: Callable[..., Any] = attribute(reference)
-    return loaded

@@ -194,7 +194,7 @@ class TestTheRest:
         for model in registry.MODELS.values():
             references = (model.build, model.objective, model.design)
             assert all(callable(registry.load(reference)) for reference in references)
-            assert registry.attribute(model.weights)
+            assert registry.load(model.weights)
             assert set(model.methods) <= set(registry.METHODS)
         assert all(callable(registry.load(method.solver)) for method in registry.METHODS.values())
         assert callable(fitting.solve)

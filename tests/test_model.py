@@ -52,7 +52,7 @@ def test_only_what_lies_above_the_diagonal_counts() -> None:
 def test_delays_stay_within_their_range(free: float, rate: float) -> None:
     model = HomogeneousModel(rate, 0.5, 1)
     low, high = model.delay_range_samples()
-    delay = float(model.delays(torch.tensor(free)))
+    delay = float(model.delays(torch.tensor([[free]])))
     assert 2 <= low < high
     assert low * (1 - 1e-5) <= delay <= high * (1 + 1e-5)
 
@@ -60,13 +60,13 @@ def test_delays_stay_within_their_range(free: float, rate: float) -> None:
 @given(share=st.floats(0.001, 0.999))
 def test_free_delays_invert_delays(share: float) -> None:
     low, high = MODEL.delay_range_samples()
-    delay = torch.tensor(low * (high / low) ** share, dtype=torch.float64)
+    delay = torch.tensor([[low * (high / low) ** share]], dtype=torch.float64)
     torch.testing.assert_close(MODEL.delays(MODEL.free_delays(delay)), delay, rtol=1e-9, atol=0)
 
 
 @given(free=st.floats(-1e4, 1e4))
 def test_every_line_decays_on_the_scale_of_the_target(free: float) -> None:
-    time_s = float(MODEL.line_times_s(torch.tensor(free, dtype=torch.float64)))
+    time_s = float(MODEL.line_times_s(torch.tensor([[free]], dtype=torch.float64)))
     assert 0.6 / DECAY_SPAN * (1 - 1e-9) <= time_s <= 0.6 * DECAY_SPAN * (1 + 1e-9)
 
 

@@ -52,7 +52,7 @@ def get_target(name: str) -> ExportTarget:
         raise UsageError(
             "--to", f"{name!r} is no export target", f"choose from {', '.join(registry.TARGETS)}, {ALL}"
         )
-    target: ExportTarget = registry.attribute(registry.TARGETS[name])
+    target: ExportTarget = registry.load(registry.TARGETS[name])
     return target
 
 

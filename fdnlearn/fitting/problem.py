@@ -23,7 +23,7 @@ from fdnlearn.model.network import TIME_DOMAIN
 from fdnlearn.ops.compilation import ensure_compiled
 from fdnlearn.ops.dispatch import form_name, get_form
 from fdnlearn.options import Gradient
-from fdnlearn.registry import MODELS, attribute, load
+from fdnlearn.registry import MODELS, load
 from fdnlearn.rir.target import Target
 
 Free = dict[str, Tensor]
@@ -154,7 +154,7 @@ def _gpu_is_trusted() -> bool:
 
 
 def _weights(config: FitConfig) -> Mapping[str, float]:
-    weights = weights_of(attribute(MODELS[config.model.name].loss))
+    weights = weights_of(load(MODELS[config.model.name].loss))
     terms = config.method.loss_terms if isinstance(config.method, Gradient) else None
     if terms is None:
         return weights
@@ -177,7 +177,7 @@ def problem_for(target: Target, config: FitConfig) -> Problem:
         ensure_compiled()
     fs = target.sample_rate_hz
     model: Model = load(definition.build)(target, config.model)
-    loss = objective_for(target, attribute(definition.loss), _weights(config))
+    loss = objective_for(target, load(definition.loss), _weights(config))
     needed = max(target.length_samples, math.ceil(target.reverberation_time_s * fs), loss.length_samples)
     n_fft = scipy.fft.next_fast_len(math.ceil(definition.decays * needed) + 64, real=True)
     kernel = config.kernel or form_name("response", device.type)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.acoustics.coherence import coherence, late_part
+from fdnlearn.base.types import Float, shapes_checked
 from fdnlearn.losses import late_windows
 from fdnlearn.losses.late_windows import LateWindows
 from fdnlearn.losses.terms import weighted
@@ -16,6 +17,7 @@ from fdnlearn.model.tiling import filled_up
 from fdnlearn.rir.target import Target
 
 
+@shapes_checked
 @dataclass(frozen=True, eq=False)
 class CoherenceTarget:
     """Coefficients of R rooms of C channels each, and the parts of their responses that they are taken of.
@@ -33,8 +35,8 @@ class CoherenceTarget:
 
     windows: LateWindows
     pairs: tuple[tuple[int, int], ...]
-    power: Tensor
-    goal: Tensor
+    power: Float[Tensor, "rooms bins octaves"]
+    goal: Float[Tensor, "rooms pairs octaves"]
 
 
 def coherence_target(target: Target) -> CoherenceTarget | None:
@@ -68,7 +70,10 @@ def stack(targets: Sequence[CoherenceTarget]) -> CoherenceTarget:
     )
 
 
-def coherence_distance(h: Tensor, target: CoherenceTarget) -> Tensor:
+@shapes_checked
+def coherence_distance(
+    h: Float[Tensor, "batch channels samples"], target: CoherenceTarget
+) -> Float[Tensor, "batch rooms"]:
     """Mean squared difference of the coefficients over 0.1, (S, rooms).
 
     Of responses h (S, channels, n), the channels those of all rooms, room by room.
@@ -104,7 +109,10 @@ class CoherenceTerm:
         """The term of this room and of others of its kind."""
         return CoherenceTerm(stack([one.target for one in (self, *others)]))
 
-    def compare(self, rows: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+    @shapes_checked
+    def compare(
+        self, rows: Float[Tensor, "batch channels samples"], weights: Mapping[str, float]
+    ) -> tuple[Float[Tensor, "batch rooms"], dict[str, Float[Tensor, "batch rooms"]]]:
         """Mean over pairs and octaves."""
         return weighted("coherence", coherence_distance(rows, self.target), weights)
 

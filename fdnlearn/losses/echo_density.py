@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import Float, shapes_checked
 from fdnlearn.losses.terms import ChannelsTerm, room_means, weighted
 from fdnlearn.model.tiling import filled_up
 from fdnlearn.ops.echo import EchoDensitySettings, EchoTarget, distance, profile
@@ -37,7 +38,8 @@ def settings(
     return EchoDensitySettings(window / window.sum(), steepness, variant != "published", hop)
 
 
-def echo_target(profiles: Tensor, how: EchoDensitySettings) -> EchoTarget:
+@shapes_checked
+def echo_target(profiles: Float[Tensor, "channels frames"], how: EchoDensitySettings) -> EchoTarget:
     """Profiles (channels, frames) as a target, every frame of which counts alike."""
     share = torch.full_like(profiles, 1 / profiles.shape[-1], dtype=torch.float64)
     return EchoTarget(how, profiles, share)
@@ -73,7 +75,10 @@ class EchoDensityTerm(ChannelsTerm[EchoTarget]):
         how = self.target.how
         return (how.hop, how.window.size, how.invariant)
 
-    def compare(self, rows: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+    @shapes_checked
+    def compare(
+        self, rows: Float[Tensor, "batch channels samples"], weights: Mapping[str, float]
+    ) -> tuple[Float[Tensor, "batch rooms"], dict[str, Float[Tensor, "batch rooms"]]]:
         """Mean over the channels of a room."""
         return weighted("edp", room_means(distance(rows, self.target), self.rooms), weights)
 

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 import numpy as np
 from torch import Tensor
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float, Float64, FloatArray, shapes_checked
 from fdnlearn.losses.terms import ChannelsTerm, room_means
 from fdnlearn.ops.decay import TERMS, DecayTarget, distance
 from fdnlearn.rir.target import Target
@@ -43,8 +43,9 @@ def compared_range_db(range_db: float) -> float:
     return min(DEEPEST_DB, max(range_db - _KNEE_MARGIN_DB, 10.0))
 
 
+@shapes_checked
 def decay_target(
-    energy_decay: FloatArray, sample_rate_hz: float, *, hop: int, range_db: float
+    energy_decay: Float64[FloatArray, "channels samples"], sample_rate_hz: float, *, hop: int, range_db: float
 ) -> DecayTarget:
     """Prepare the target's decay (channels, samples) for comparison down to `range_db` below its start.
 
@@ -107,9 +108,10 @@ def stack(targets: Sequence[DecayTarget]) -> DecayTarget:
     )
 
 
+@shapes_checked
 def energy_decay_loss(
-    h: Tensor, target: DecayTarget, weights: Mapping[str, float]
-) -> tuple[Tensor, dict[str, Tensor]]:
+    h: Float[Tensor, "*batch channels samples"], target: DecayTarget, weights: Mapping[str, float]
+) -> tuple[Float64[Tensor, "*batch channels"], dict[str, Float64[Tensor, "*batch channels"]]]:
     """Weighted sum (..., channels) of the terms of `fdnlearn.ops.decay`, and the terms by their names.
 
     Of responses h (..., channels, n); a term without weight counts nothing.
@@ -139,7 +141,10 @@ class EnergyDecayTerm(ChannelsTerm[DecayTarget]):
         """As long as the target's decay."""
         return self.target.length
 
-    def compare(self, rows: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+    @shapes_checked
+    def compare(
+        self, rows: Float[Tensor, "batch channels samples"], weights: Mapping[str, float]
+    ) -> tuple[Float[Tensor, "batch rooms"], dict[str, Float[Tensor, "batch rooms"]]]:
         """Means over the channels of a room."""
         total, terms = energy_decay_loss(rows, self.target, weights)
         return room_means(total, self.rooms), {n: room_means(v, self.rooms) for n, v in terms.items()}

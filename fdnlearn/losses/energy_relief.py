@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float, Float64, FloatArray, Int64, shapes_checked
 from fdnlearn.losses.terms import ChannelsTerm, room_means, weighted
 from fdnlearn.model.tiling import filled_up
 from fdnlearn.ops.fourier import rfft
@@ -27,6 +27,7 @@ FLOOR_DB = 80.0
 _NOISE_FRAMES = 4
 
 
+@shapes_checked
 @dataclass(frozen=True, eq=False)
 class ReliefTarget:
     """A target's relief and how a response is brought to it.
@@ -44,13 +45,13 @@ class ReliefTarget:
         Where channels end of which not all are compared to `length`.
     """
 
-    relief_db: Tensor
-    weight: Tensor
-    filters: Tensor
-    window: Tensor
+    relief_db: Float[Tensor, "channels frames bands"]
+    weight: Float[Tensor, "channels frames bands"]
+    filters: Float[Tensor, "bins bands"]
+    window: Float[Tensor, " width"]
     hop: int
     length: int
-    ends: Tensor | None = None
+    ends: Int64[Tensor, "channels 1"] | None = None
 
 
 def relief_target(target: Target) -> ReliefTarget:
@@ -95,7 +96,10 @@ def stack(targets: Sequence[ReliefTarget]) -> ReliefTarget:
     )
 
 
-def relief_distance(h: Tensor, target: ReliefTarget) -> Tensor:
+@shapes_checked
+def relief_distance(
+    h: Float[Tensor, "batch channels samples"], target: ReliefTarget
+) -> Float[Tensor, "batch channels"]:
     """Sum of |difference| over the sum of the target's level above the floor, (B, channels), of h (B, channels, n)."""
     h = h[..., : target.length]
     if target.ends is not None:
@@ -114,7 +118,8 @@ def _frames(h: Tensor, window: Tensor, hop: int) -> Tensor:
     return spectrum.real.square() + spectrum.imag.square()
 
 
-def mel_filters(width: int, sample_rate_hz: float) -> FloatArray:
+@shapes_checked
+def mel_filters(width: int, sample_rate_hz: float) -> Float64[FloatArray, "bins bands"]:
     """Triangles of unit height, evenly spaced on the mel scale from 0 Hz to half the rate, (bins, bands).
 
     Mel: 2595 log10(1 + f / 700). At the lowest bands, narrower than a bin, a triangle holds the bin nearest its centre.
@@ -144,7 +149,10 @@ class EnergyReliefTerm(ChannelsTerm[ReliefTarget]):
         """Terms that agree in it can be stacked."""
         return (self.target.hop, len(self.target.window))
 
-    def compare(self, rows: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+    @shapes_checked
+    def compare(
+        self, rows: Float[Tensor, "batch channels samples"], weights: Mapping[str, float]
+    ) -> tuple[Float[Tensor, "batch rooms"], dict[str, Float[Tensor, "batch rooms"]]]:
         """Mean over the channels of a room."""
         return weighted("relief", room_means(relief_distance(rows, self.target), self.rooms), weights)
 

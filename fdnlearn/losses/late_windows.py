@@ -17,10 +17,12 @@ import scipy.fft
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import Complex, Float, shapes_checked
 from fdnlearn.model.tiling import filled_up
 from fdnlearn.ops.fourier import rfft
 
 
+@shapes_checked
 @dataclass(frozen=True, eq=False)
 class LateWindows:
     """Where P parts are, and how fine their spectra.
@@ -37,7 +39,7 @@ class LateWindows:
 
     channel: tuple[int, ...]
     start: tuple[int, ...]
-    taper: Tensor
+    taper: Float[Tensor, "parts width"]
     n_fft: tuple[int, ...]
 
     @property
@@ -51,12 +53,14 @@ class LateWindows:
         neighbours = range(self.channel[0], self.channel[0] + len(self.channel))
         return len({*self.start}) == len({*self.n_fft}) == 1 and self.channel == tuple(neighbours)
 
-    def power(self, h: Tensor) -> Tensor:
+    @shapes_checked
+    def power(self, h: Float[Tensor, "batch channels samples"]) -> Float[Tensor, "batch parts bins"]:
         """Power (S, P, bins) of every line of responses (S, channels, n)."""
         spectra = self.spectra(h)
         return spectra.real.square() + spectra.imag.square()
 
-    def spectra(self, h: Tensor) -> Tensor:
+    @shapes_checked
+    def spectra(self, h: Float[Tensor, "batch channels samples"]) -> Complex[Tensor, "batch parts bins"]:
         """Spectra (S, P, bins) of responses (S, channels, n); what they lack at the end is silence."""
         width = self.taper.shape[1]
         if self._alike:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from fdnlearn.base.types import Float, shapes_checked
 from fdnlearn.losses.kinds import of_one_kind
 from fdnlearn.losses.terms import Term, WeightedTerm
 from fdnlearn.rir.target import Target
@@ -41,7 +42,10 @@ class Objective:
         """Objectives that agree in it can be stacked."""
         return (self.names, *(term.kind for term in self.terms), *self.weights.items())
 
-    def __call__(self, h: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    @shapes_checked
+    def __call__(
+        self, h: Float[Tensor, "batch channels samples"]
+    ) -> tuple[Float[Tensor, " batch"], dict[str, Float[Tensor, " batch"]]]:
         """Loss (B,) of responses (B, channels, n), averaged over channels, and its unweighted terms.
 
         Response b is one of room ``b % rooms``.

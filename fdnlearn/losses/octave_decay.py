@@ -19,7 +19,7 @@ from torch import Tensor
 
 from fdnlearn.acoustics.bands import Octave, octave_magnitude, octaves
 from fdnlearn.acoustics.parameters import BandParameters, RoomParameters, room_parameters
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Complex, Float, Float64, FloatArray, shapes_checked
 from fdnlearn.losses import energy_decay
 from fdnlearn.losses.energy_decay import DEEPEST_DB, compared_range_db, decay_target, energy_decay_loss
 from fdnlearn.ops.decay import DecayTarget
@@ -33,6 +33,7 @@ WHOLE_SPECTRUM = 2.0
 _LEAD = 8.0
 
 
+@shapes_checked
 @dataclass(frozen=True, eq=False)
 class OctaveTarget:
     """Target decays of every channel and band, the whole spectrum first, and how a response is brought to them.
@@ -57,8 +58,8 @@ class OctaveTarget:
 
     decay: DecayTarget
     bands: tuple[Octave | None, ...]
-    scale: FloatArray
-    weight: Tensor
+    scale: Float64[FloatArray, "channels bands"]
+    weight: Float64[Tensor, " channels*bands"]
     lead: int
     length: int
     sample_rate_hz: float
@@ -87,12 +88,16 @@ class OctaveTarget:
             rooms=len(every),
         )
 
-    def compare(self, rows: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+    @shapes_checked
+    def compare(
+        self, rows: Float[Tensor, "batch channels samples"], weights: Mapping[str, float]
+    ) -> tuple[Float[Tensor, "batch rooms"], dict[str, Float[Tensor, "batch rooms"]]]:
         """See `octave_decay_loss`."""
         return octave_decay_loss(rows, self, weights)
 
     @functools.lru_cache(maxsize=2)  # noqa: B019  (a target lives as long as its fit)
-    def filters(self, n_fft: int, device: torch.device) -> Tensor:
+    @shapes_checked
+    def filters(self, n_fft: int, device: torch.device) -> Complex[Tensor, "channels bands bins"]:
         """What a spectrum is multiplied by, (channels, bands, n_fft // 2 + 1): filter, scale and delay."""
         k = np.arange(n_fft // 2 + 1)
         frequency_hz: FloatArray = k.astype(np.float64) * (self.sample_rate_hz / n_fft)
@@ -177,9 +182,10 @@ def _range_db(part: BandParameters) -> float:
     return part.decay.range_db if math.isfinite(part.decay.range_db) else DEEPEST_DB
 
 
+@shapes_checked
 def octave_decay_loss(
-    h: Tensor, target: OctaveTarget, weights: Mapping[str, float]
-) -> tuple[Tensor, dict[str, Tensor]]:
+    h: Float[Tensor, "batch channels samples"], target: OctaveTarget, weights: Mapping[str, float]
+) -> tuple[Float[Tensor, "batch rooms"], dict[str, Float[Tensor, "batch rooms"]]]:
     """Weighted sum of `energy_decay` terms over all bands, (S, rooms), and the terms, of responses (S, channels, n)."""
     filters = target.filters(h.shape[-1], h.device)
     rows = irfft(rfft(h)[:, :, None] * filters, h.shape[-1]).flatten(1, 2)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.acoustics.ringing import PADDING, LateLines, excused, late_lines, windows_s
+from fdnlearn.base.types import Float, Int64, shapes_checked
 from fdnlearn.losses import late_windows
 from fdnlearn.losses.late_windows import LateWindows
 from fdnlearn.losses.terms import weighted
@@ -22,6 +23,7 @@ from fdnlearn.rir.target import Target
 FREE_DB = 10.0
 
 
+@shapes_checked
 @dataclass(frozen=True, eq=False)
 class RingingTarget:
     """P late parts of R rooms, and the L lines of their spectra that count.
@@ -40,13 +42,13 @@ class RingingTarget:
     """
 
     windows: LateWindows
-    own: Tensor
-    low: Tensor
-    high: Tensor
-    begin: Tensor
-    end: Tensor
-    counts: Tensor
-    share: Tensor
+    own: Int64[Tensor, "parts late_lines"]
+    low: Int64[Tensor, "parts late_lines"]
+    high: Int64[Tensor, "parts late_lines"]
+    begin: Int64[Tensor, "parts bins"]
+    end: Int64[Tensor, "parts bins"]
+    counts: Float[Tensor, "parts late_lines"]
+    share: Float[Tensor, "parts rooms"]
 
 
 def ringing_targets(target: Target) -> tuple[RingingTarget, ...]:
@@ -133,7 +135,10 @@ def _sums(values: Tensor, first: Tensor, stop: Tensor) -> Tensor:
     return two - one
 
 
-def ringing_distance(h: Tensor, targets: Sequence[RingingTarget], rooms: int = 1) -> Tensor:
+@shapes_checked
+def ringing_distance(
+    h: Float[Tensor, "batch channels samples"], targets: Sequence[RingingTarget], rooms: int = 1
+) -> Float[Tensor, "batch rooms"]:
     """Sum over lines of (dB above `FREE_DB`)^2 / 100, averaged over the parts of a room, (S, rooms).
 
     Of responses h (S, channels, n), the channels those of all rooms, room by room.
@@ -178,7 +183,10 @@ class RingingTerm:
         every = (self, *others)
         return RingingTerm(stack([one.targets for one in every], self.channels), self.channels, len(every))
 
-    def compare(self, rows: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+    @shapes_checked
+    def compare(
+        self, rows: Float[Tensor, "batch channels samples"], weights: Mapping[str, float]
+    ) -> tuple[Float[Tensor, "batch rooms"], dict[str, Float[Tensor, "batch rooms"]]]:
         """Mean over the parts of a room."""
         return weighted("ringing", ringing_distance(rows, self.targets, self.rooms), weights)
 

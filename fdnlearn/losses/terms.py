@@ -8,6 +8,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 from torch import Tensor
 
+from fdnlearn.base.types import Float, shapes_checked
 from fdnlearn.rir.target import Target
 
 Prepared = TypeVar("Prepared")
@@ -30,7 +31,9 @@ class Term(Protocol):
     def stack(self, others: Sequence[Any]) -> Term:
         """The term of this room and of others of its kind."""
 
-    def compare(self, rows: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+    def compare(
+        self, rows: Float[Tensor, "batch channels samples"], weights: Mapping[str, float]
+    ) -> tuple[Float[Tensor, "batch rooms"], dict[str, Float[Tensor, "batch rooms"]]]:
         """Weighted sum (S, rooms), and the terms by name, unweighted.
 
         Of responses `rows` (S, rooms * channels, n), room by room.
@@ -78,13 +81,17 @@ class WeightedTerm:
     weights: Mapping[str, float]
 
 
-def room_means(values: Tensor, rooms: int) -> Tensor:
+@shapes_checked
+def room_means(values: Float[Tensor, "batch channels"], rooms: int) -> Float[Tensor, "batch rooms"]:
     """Means (S, rooms) over the channels of each room of values (S, rooms * channels)."""
     if values.shape[-1] == rooms:  # the mean over one channel is not free at this pace
         return values
     return values.reshape(len(values), rooms, -1).mean(-1)
 
 
-def weighted(name: str, value: Tensor, weights: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+@shapes_checked
+def weighted(
+    name: str, value: Float[Tensor, "batch rooms"], weights: Mapping[str, float]
+) -> tuple[Float[Tensor, "batch rooms"], dict[str, Float[Tensor, "batch rooms"]]]:
     """What a `Term` that gives a single value (S, rooms) returns."""
     return weights[name] * value, {name: value}

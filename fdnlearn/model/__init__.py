@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import Float
 from fdnlearn.model.banded import BandedModel
 from fdnlearn.model.homogeneous import HomogeneousModel
 from fdnlearn.model.maps import Maps
@@ -38,16 +39,22 @@ class Model(Protocol):
     def kind(self) -> Hashable:
         """Models that agree in it can be put side by side."""
 
-    def network(self, free: Mapping[str, Tensor], delays_samples: Tensor | None = None) -> Network:
+    def network(
+        self,
+        free: Mapping[str, Float[Tensor, "batch ..."]],
+        delays_samples: Float[Tensor, "batch lines"] | None = None,
+    ) -> Network:
         """Physical parameters; given `delays_samples`, no delay is learned."""
 
     def stack(self, others: Sequence[Any], device: torch.device) -> Maps:
         """How networks of this room and of others of its kind come about, network b being one of room ``b % rooms``."""
 
-    def delays(self, free: Tensor) -> Tensor:
+    def delays(self, free: Float[Tensor, "batch lines"]) -> Float[Tensor, "batch lines"]:
         """Delays in samples from their free parameters."""
 
-    def draw(self, generator: torch.Generator, direct: Tensor, starts: int) -> dict[str, Tensor]:
+    def draw(
+        self, generator: torch.Generator, direct: Float[Tensor, "outputs inputs"], starts: int
+    ) -> dict[str, Float[Tensor, "starts ..."]]:
         """Random starts for a target.
 
         Parameters
@@ -58,7 +65,9 @@ class Model(Protocol):
         starts : int
         """
 
-    def fdn_fields(self, free: Mapping[str, Tensor], network: Network) -> Mapping[str, Any]:
+    def fdn_fields(
+        self, free: Mapping[str, Float[Tensor, "batch ..."]], network: Network
+    ) -> Mapping[str, Any]:
         """Fields of the contract beyond delays, matrix and gains, of the first network of a batch."""
 
 

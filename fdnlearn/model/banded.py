@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fdnlearn.base.types import FloatArray, IntArray
+from fdnlearn.base.types import Float, Float64, FloatArray, Int64, IntArray, shapes_checked
 from fdnlearn.fdn.absorption import ReverberationTime
 from fdnlearn.fdn.families.equaliser import equaliser
 from fdnlearn.model.banded_map import BandedMap
@@ -43,6 +43,7 @@ _RATES: Mapping[str, float] = {
 }
 
 
+@shapes_checked
 @dataclass(frozen=True, eq=False)
 class BandedModel(Mapped[BandedMap]):
     """What a room's network starts from, and how it becomes the contract.
@@ -69,9 +70,9 @@ class BandedModel(Mapped[BandedMap]):
     """
 
     sample_rate_hz: float
-    knots_hz: FloatArray
-    times_s: FloatArray
-    levels_db: FloatArray
+    knots_hz: Float64[FloatArray, " knots"]
+    times_s: Float64[FloatArray, "groups knots"]
+    levels_db: Float64[FloatArray, " groups"]
     options: Banded
     outputs: int
     delay_range_samples: tuple[float, float]
@@ -98,7 +99,8 @@ class BandedModel(Mapped[BandedMap]):
         return (type(self), self.sample_rate_hz, *shape, *self.rates.items())
 
     @property
-    def groups(self) -> IntArray:
+    @shapes_checked
+    def groups(self) -> Int64[IntArray, " lines"]:
         """Group of every line (N,): neighbours in delay take turns, so that every group has short and long ones."""
         turns: IntArray = np.arange(self.lines) % self.times_s.shape[0]
         return turns
@@ -123,7 +125,10 @@ class BandedModel(Mapped[BandedMap]):
             taps=taps.stack(more),
         )
 
-    def fdn_fields(self, free: Mapping[str, Tensor], network: Network) -> Mapping[str, Any]:
+    @shapes_checked
+    def fdn_fields(
+        self, free: Mapping[str, Float[Tensor, "batch ..."]], network: Network
+    ) -> Mapping[str, Any]:
         """What the contract says beyond delays, matrix and gains, of the first network of a batch."""
         own = self.maps(free["tone"].device)
         eq = equaliser(tuple(self.knots_hz.tolist()), self.sample_rate_hz)
@@ -146,7 +151,10 @@ class BandedModel(Mapped[BandedMap]):
             "late_delay_samples": self.late_delay_samples,
         }
 
-    def draw(self, generator: torch.Generator, direct: Tensor, starts: int) -> dict[str, Tensor]:
+    @shapes_checked
+    def draw(
+        self, generator: torch.Generator, direct: Float[Tensor, "outputs inputs"], starts: int
+    ) -> dict[str, Float[Tensor, "starts ..."]]:
         """Random starts: mixing Gaussian, gains of random sign, delays log-spaced and jittered, decay of the target."""
         n, knots = self.lines, self.knots_hz.size
         level = torch.from_numpy(10.0 ** (self.levels_db[self.groups] / 20.0)).float()

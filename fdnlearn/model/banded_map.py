@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float, Float64, FloatArray, Int64, shapes_checked
 from fdnlearn.fdn.families import peq_1
 from fdnlearn.model.early import Taps
 from fdnlearn.model.network import Network
@@ -23,6 +23,7 @@ TIME_SPAN = 3.0
 TONE_SPAN_DB = 30.0
 
 
+@shapes_checked
 @dataclass(frozen=True, eq=False)
 class BandedMap:
     """Maps free parameters of B networks, b being one of room ``b % R``, to a `Network`.
@@ -43,28 +44,38 @@ class BandedMap:
     """
 
     sample_rate_hz: float
-    knots_hz: FloatArray
-    groups: Tensor
-    mixing: Tensor
-    delay_range_samples: Tensor
-    times_s: Tensor
+    knots_hz: Float64[FloatArray, " knots"]
+    groups: Int64[Tensor, " lines"]
+    mixing: Float64[Tensor, "lines lines"]
+    delay_range_samples: Float64[Tensor, "rooms 2"]
+    times_s: Float64[Tensor, "rooms groups knots"]
     late_delays_samples: tuple[int, ...]
     taps: Taps
 
-    def delays(self, free: Tensor) -> Tensor:
+    @shapes_checked
+    def delays(self, free: Float[Tensor, "batch lines"]) -> Float[Tensor, "batch lines"]:
         """Delays in samples (B, N), between the two limits on a logarithmic scale."""
         low, high = tiled(self.delay_range_samples, len(free))[..., None].unbind(1)
         return low.to(free) * torch.exp(torch.log(high / low).to(free) * torch.sigmoid(free))
 
-    def band_times_s(self, free: Tensor) -> Tensor:
+    @shapes_checked
+    def band_times_s(
+        self, free: Float[Tensor, "batch groups knots"]
+    ) -> Float64[Tensor, "batch groups knots"]:
         """Reverberation times at the knots (B, G, K), in double."""
         return tiled(self.times_s, len(free)) * torch.exp(math.log(TIME_SPAN) * torch.tanh(free.double()))
 
-    def tone_db(self, free: Tensor) -> Tensor:
+    @shapes_checked
+    def tone_db(self, free: Float[Tensor, "batch sections"]) -> Float64[Tensor, "batch sections"]:
         """Gains of the equaliser's sections (B, S), in double."""
         return TONE_SPAN_DB * torch.tanh(free.double())
 
-    def network(self, free: Mapping[str, Tensor], delays_samples: Tensor | None) -> Network:
+    @shapes_checked
+    def network(
+        self,
+        free: Mapping[str, Float[Tensor, "batch ..."]],
+        delays_samples: Float[Tensor, "batch lines"] | None,
+    ) -> Network:
         """Physical parameters; given `delays_samples`, those are used and taps are whole: nothing moves in time."""
         delays = self.delays(free["delay"]) if delays_samples is None else delays_samples
         times = self.band_times_s(free["decay"])[:, self.groups]

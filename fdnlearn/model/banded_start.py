@@ -10,7 +10,7 @@ import numpy as np
 
 from fdnlearn.acoustics.parameters import BandParameters, room_parameters
 from fdnlearn.acoustics.slopes import two_slopes
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.model.banded import BandedModel
 from fdnlearn.model.early import EARLY
 from fdnlearn.options import Banded
@@ -94,9 +94,10 @@ def lines_for(target: Target, delay_range_samples: tuple[float, float]) -> int:
     return min(max(FEWEST_LINES, math.ceil(wanted / mean)), MOST_LINES)
 
 
+@shapes_checked
 def slopes_for(
-    target: Target, knots_hz: FloatArray, slopes: str, lines: int
-) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
+    target: Target, knots_hz: Float64[FloatArray, " knots"], slopes: str, lines: int
+) -> tuple[Float64[FloatArray, "groups knots"], Float64[FloatArray, " groups"], tuple[str, ...]]:
     """Reverberation times (G, K) and levels in dB (G,) of the groups of lines that a target's decay asks for.
 
     `slopes` is one of `options.SLOPES`; by itself a decay gets two groups if it bends in half of its octaves and more.
@@ -129,9 +130,10 @@ def slopes_for(
     return np.stack([fast, slow]), np.array([0.0, level_db]), (note,)
 
 
+@shapes_checked
 def band_times_s(
-    measured: Sequence[Mapping[int, BandParameters]], knots_hz: FloatArray, whole_s: float
-) -> FloatArray:
+    measured: Sequence[Mapping[int, BandParameters]], knots_hz: Float64[FloatArray, " knots"], whole_s: float
+) -> Float64[FloatArray, " knots"]:
     """Reverberation time at each knot: T30 or T20 of its octave, the mean of the channels; else the nearest known."""
     known = {}
     for hz in measured[0]:

@@ -7,11 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from fdnlearn.base.types import FloatArray, IntArray
+from fdnlearn.base.types import (
+    Bool,
+    BoolArray,
+    Float,
+    Float64,
+    FloatArray,
+    Int64,
+    IntArray,
+    Shaped,
+    shapes_checked,
+)
 from fdnlearn.model.tiling import filled_up, tiled
 
 #: Taps that are the strongest reflections.
@@ -22,6 +31,7 @@ _TAP_DISTANCE_S = 1.2e-4
 _DIRECT_S = 1.5e-3
 
 
+@shapes_checked
 @dataclass(frozen=True)
 class Early:
     """Taps of every output, where they start and how far they may go.
@@ -39,10 +49,10 @@ class Early:
         Whether the taps are the recording's own early part, sample for sample, and stay as they are.
     """
 
-    positions: IntArray
-    gains: FloatArray
-    reach_samples: FloatArray
-    kept: npt.NDArray[np.bool_]
+    positions: Int64[IntArray, "outputs taps"]
+    gains: Float64[FloatArray, "outputs taps"]
+    reach_samples: Float64[FloatArray, "outputs taps"]
+    kept: Bool[BoolArray, "outputs taps"]
     measured: bool = False
 
     def taps(self, device: torch.device) -> Taps:
@@ -50,7 +60,10 @@ class Early:
         arrays = (self.positions, self.gains, self.reach_samples, self.kept)
         return Taps(*(torch.from_numpy(x)[None].to(device) for x in arrays))
 
-    def fields(self, places: IntArray, gains: FloatArray) -> list[dict[str, Any]]:
+    @shapes_checked
+    def fields(
+        self, places: Int64[IntArray, "outputs taps"], gains: Float64[FloatArray, "outputs taps"]
+    ) -> list[dict[str, Any]]:
         """The contract's early part: of every output, whole places (O, P) and gains (O, P)."""
         write = _dense if self.measured else _sparse
         paths = zip(places.tolist(), gains.tolist(), strict=True)
@@ -61,6 +74,7 @@ class Early:
         ]
 
 
+@shapes_checked
 @dataclass(frozen=True, eq=False)
 class Taps:
     """The early parts of R rooms as tensors (R, O, P); see `Early`.
@@ -68,18 +82,22 @@ class Taps:
     Free parameters of more than P taps may be given: the rest are those of rooms beside, which have more.
     """
 
-    positions: Tensor
-    gains: Tensor
-    reach_samples: Tensor
-    kept: Tensor
+    positions: Int64[Tensor, "rooms outputs taps"]
+    gains: Float[Tensor, "rooms outputs taps"]
+    reach_samples: Float[Tensor, "rooms outputs taps"]
+    kept: Bool[Tensor, "rooms outputs taps"]
 
-    def heard(self, free: Tensor) -> Tensor:
+    @shapes_checked
+    def heard(self, free: Float[Tensor, "batch outputs free_taps"]) -> Float[Tensor, "batch outputs taps"]:
         """Gains (B, O, P) of free parameters, network b being one of room ``b % R``."""
         free = free[..., : self.gains.shape[-1]]
         kept, start = (tiled(x, len(free)) for x in (self.kept, self.gains))
         return torch.where(kept, start.to(free), free)
 
-    def places(self, free: Tensor, *, whole: bool) -> Tensor:
+    @shapes_checked
+    def places(
+        self, free: Float[Tensor, "batch outputs free_taps"], *, whole: bool
+    ) -> Shaped[Tensor, "batch outputs taps"]:
         """Positions (B, O, P) in samples; whole ones carry no gradient."""
         free = free[..., : self.gains.shape[-1]]
         start, reach = (tiled(x, len(free)) for x in (self.positions, self.reach_samples))
@@ -109,7 +127,8 @@ def _dense(positions: list[int], gains: list[float]) -> dict[str, Any]:
     return {"kind": "fir", "coefficients": [0.0] * positions[0] + gains}
 
 
-def sparse_early(samples: FloatArray, sample_rate_hz: float, stop: int) -> Early:
+@shapes_checked
+def sparse_early(samples: Float64[FloatArray, "channels samples"], sample_rate_hz: float, stop: int) -> Early:
     """The colour of each channel's direct sound, and from there to `stop` the strongest samples, all apart."""
     apart = max(1, round(_TAP_DISTANCE_S * sample_rate_hz))
     stop = min(stop, samples.shape[1])
@@ -130,7 +149,10 @@ def sparse_early(samples: FloatArray, sample_rate_hz: float, stop: int) -> Early
     return Early(positions, gains, np.maximum(reach, 0.0), kept=positions <= direct)
 
 
-def measured_early(samples: FloatArray, sample_rate_hz: float, stop: int) -> Early:
+@shapes_checked
+def measured_early(
+    samples: Float64[FloatArray, "channels samples"], sample_rate_hz: float, stop: int
+) -> Early:
     """Every sample of each channel between the direct sound and `stop`, faded out over the last third."""
     stop = min(stop, samples.shape[1])
     fade = np.ones(stop)
@@ -142,7 +164,8 @@ def measured_early(samples: FloatArray, sample_rate_hz: float, stop: int) -> Ear
     return Early(positions, gains, np.zeros(positions.shape), kept=everything, measured=True)
 
 
-def no_early(samples: FloatArray, sample_rate_hz: float, stop: int) -> Early:
+@shapes_checked
+def no_early(samples: Float64[FloatArray, "channels samples"], sample_rate_hz: float, stop: int) -> Early:
     """No taps."""
     none = np.zeros((samples.shape[0], 0))
     return Early(none.astype(np.int64), none, none, kept=none.astype(bool))

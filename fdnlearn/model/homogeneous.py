@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import Float, Float64, shapes_checked
 from fdnlearn.fdn.absorption import PerLineGain
 from fdnlearn.model.maps import Mapped
 from fdnlearn.model.network import Network
@@ -61,6 +62,7 @@ class _Lines(torch.autograd.Function):
         return d_share, d_log * (bent.square() - 1), None, None, None
 
 
+@shapes_checked
 @dataclass(frozen=True, eq=False)
 class HomogeneousMap:
     """Maps free parameters of B networks, b being one of room ``b % R``, to a `Network`.
@@ -74,14 +76,20 @@ class HomogeneousMap:
     """
 
     delay_range_samples: tuple[float, float]
-    slopes: Tensor
+    slopes: Float64[Tensor, "rooms 1"]
 
-    def delays(self, free: Tensor) -> Tensor:
+    @shapes_checked
+    def delays(self, free: Float[Tensor, "batch lines"]) -> Float[Tensor, "batch lines"]:
         """Delays in samples (B, N), between the two limits on a logarithmic scale."""
         low, high = self.delay_range_samples
         return low * torch.exp(math.log(high / low) * torch.sigmoid(free))
 
-    def network(self, free: Mapping[str, Tensor], delays_samples: Tensor | None) -> Network:
+    @shapes_checked
+    def network(
+        self,
+        free: Mapping[str, Float[Tensor, "batch ..."]],
+        delays_samples: Float[Tensor, "batch lines"] | None,
+    ) -> Network:
         """Physical parameters; given `delays_samples`, those are used and no delay is learned.
 
         The loop gain follows the delay that moves: ``10^(-3 m / (fs T))`` for a line of reverberation time T.
@@ -162,17 +170,22 @@ class HomogeneousModel(Mapped[HomogeneousMap]):
         shortest = max(2.0, SHORTEST_DELAY_S * self.sample_rate_hz)
         return shortest, max(LONGEST_DELAY_S * self.sample_rate_hz, 2 * shortest)
 
-    def free_delays(self, delays_samples: Tensor) -> Tensor:
+    @shapes_checked
+    def free_delays(self, delays_samples: Float[Tensor, "batch lines"]) -> Float[Tensor, "batch lines"]:
         """Inverse of `delays`."""
         low, high = self.delay_range_samples()
         share = torch.log(delays_samples / low) / math.log(high / low)
         return torch.logit(share.clamp(1e-4, 1 - 1e-4))
 
-    def line_times_s(self, free: Tensor) -> Tensor:
+    @shapes_checked
+    def line_times_s(self, free: Float[Tensor, "batch lines"]) -> Float[Tensor, "batch lines"]:
         """Reverberation time of each line."""
         return self.reverberation_time_s / _relative_decay(free)
 
-    def draw(self, generator: torch.Generator, direct: Tensor, starts: int) -> dict[str, Tensor]:
+    @shapes_checked
+    def draw(
+        self, generator: torch.Generator, direct: Float[Tensor, "outputs inputs"], starts: int
+    ) -> dict[str, Float[Tensor, "starts ..."]]:
         """Random starts: mixing and gains Gaussian, delays log-uniform from 3 ms, decay of the target."""
         n = self.lines
 
@@ -191,7 +204,10 @@ class HomogeneousModel(Mapped[HomogeneousMap]):
             "direct": direct.expand(starts, self.outputs, self.inputs).clone(),
         }
 
-    def fdn_fields(self, free: Mapping[str, Tensor], network: Network) -> Mapping[str, Any]:
+    @shapes_checked
+    def fdn_fields(
+        self, free: Mapping[str, Float[Tensor, "batch ..."]], network: Network
+    ) -> Mapping[str, Any]:
         """The gains of the lines, of the first network of a batch."""
         return {"absorption": PerLineGain(gains=tuple(network.loop_gain[0].tolist()))}
 

@@ -9,7 +9,7 @@ import scipy.fft
 import torch
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.types import ComplexArray, FloatArray
+from fdnlearn.base.types import ComplexArray, Float64, FloatArray, shapes_checked
 from fdnlearn.fdn import FDN, realise
 from fdnlearn.ops.response import Parameters, response
 
@@ -17,7 +17,10 @@ from fdnlearn.ops.response import Parameters, response
 _DECAYS = 2.5
 
 
-def learned_response(fdn: FDN, n_fft: int | None = None, *, kernel: str = "reference") -> FloatArray:
+@shapes_checked
+def learned_response(
+    fdn: FDN, n_fft: int | None = None, *, kernel: str = "reference"
+) -> Float64[FloatArray, "outputs inputs samples"]:
     """Impulse responses of a network at its own rate, in double, its delays fractional if they are.
 
     The equation of the contract on ``n_fft // 2 + 1`` frequencies, inverse transformed: a response of period `n_fft`.

@@ -10,16 +10,21 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import Float, shapes_checked
 from fdnlearn.model.network import Network
 
 
 class Maps(Protocol):
     """What makes networks out of free parameters, network b being one of room ``b % rooms``."""
 
-    def delays(self, free: Tensor) -> Tensor:
+    def delays(self, free: Float[Tensor, "batch lines"]) -> Float[Tensor, "batch lines"]:
         """Delays in samples (B, N), between two limits on a logarithmic scale."""
 
-    def network(self, free: Mapping[str, Tensor], delays_samples: Tensor | None) -> Network:
+    def network(
+        self,
+        free: Mapping[str, Float[Tensor, "batch ..."]],
+        delays_samples: Float[Tensor, "batch lines"] | None,
+    ) -> Network:
         """Physical parameters; given `delays_samples`, those are used and nothing moves in time."""
 
 
@@ -38,10 +43,16 @@ class Mapped(ABC, Generic[M]):
         """How networks of this room come about."""
         return self.stack((), device)
 
-    def delays(self, free: Tensor) -> Tensor:
+    @shapes_checked
+    def delays(self, free: Float[Tensor, "batch lines"]) -> Float[Tensor, "batch lines"]:
         """Delays in samples from their free parameters."""
         return self.maps(free.device).delays(free)
 
-    def network(self, free: Mapping[str, Tensor], delays_samples: Tensor | None = None) -> Network:
+    @shapes_checked
+    def network(
+        self,
+        free: Mapping[str, Float[Tensor, "batch ..."]],
+        delays_samples: Float[Tensor, "batch lines"] | None = None,
+    ) -> Network:
         """Physical parameters; given `delays_samples`, no delay is learned."""
         return self.maps(free["delay"].device).network(free, delays_samples)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import Float, Shaped, shapes_checked
 from fdnlearn.model.tiling import tiled
 from fdnlearn.ops.filters import filter_response
 from fdnlearn.ops.fourier import irfft
@@ -22,6 +23,7 @@ TIME_DOMAIN = "time_domain"
 _TONE_SAMPLES = 4096
 
 
+@shapes_checked
 @dataclass(frozen=True)
 class Network:
     """Parameters of B feedback delay networks with N lines, I inputs and O outputs, all differentiable.
@@ -50,20 +52,23 @@ class Network:
         Whether delays and taps are on whole samples and not learned.
     """
 
-    feedback_matrix: Tensor
-    loop_gain: Tensor
-    delays_samples: Tensor
-    input_gains: Tensor
-    output_gains: Tensor
-    direct_gains: Tensor
-    loop_sos: Tensor | None = None
-    tone_sos: Tensor | None = None
+    feedback_matrix: Float[Tensor, "batch lines lines"]
+    loop_gain: Float[Tensor, "batch lines"]
+    delays_samples: Float[Tensor, "batch lines"]
+    input_gains: Float[Tensor, "batch lines inputs"]
+    output_gains: Float[Tensor, "batch outputs lines"]
+    direct_gains: Float[Tensor, "batch outputs inputs"]
+    loop_sos: Float[Tensor, "batch lines sections 6"] | None = None
+    tone_sos: Float[Tensor, "batch tone_sections 6"] | None = None
     late_delays_samples: tuple[int, ...] = (0,)
-    tap_gains: Tensor | None = None
-    tap_positions: Tensor | None = None
+    tap_gains: Float[Tensor, "batch outputs taps"] | None = None
+    tap_positions: Shaped[Tensor, "batch outputs taps"] | None = None
     whole: bool = False
 
-    def impulse_response(self, n_fft: int, kernel: str | None = None) -> Tensor:
+    @shapes_checked
+    def impulse_response(
+        self, n_fft: int, kernel: str | None = None
+    ) -> Float[Tensor, "batch outputs inputs samples"]:
         """Impulse responses by frequency sampling: the inverse transform of H on ``n_fft // 2 + 1`` bins.
 
         The response is periodic with `n_fft`, so `n_fft` must hold its decay: what is left folds back. `kernel` names a

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from fdnlearn.base.types import Float, shapes_checked
 from fdnlearn.ops.rotation import rotation
 
 
-def orthogonal(free: Tensor) -> Tensor:
+@shapes_checked
+def orthogonal(free: Float[Tensor, "batch lines lines"]) -> Float[Tensor, "batch lines lines"]:
     """Orthogonal matrices ``exp(W - W^T)`` from the strictly upper triangles W of free ones.
 
     Reaches every rotation (determinant +1). Source: Mezza et al. 2024, parameter group W. Computed in double, so

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import Float64, shapes_checked
 from fdnlearn.fdn.families.cap import below_the_limit, capped, crest, power_gain
 from fdnlearn.fdn.families.equaliser import Equaliser
 
@@ -46,7 +47,12 @@ class _Equalised(torch.autograd.Function):
         return d_gains * free, d_gains_db, None
 
 
-def equalised(eq: Equaliser, gains: Tensor, gains_db: Tensor) -> tuple[Tensor, Tensor]:
+@shapes_checked
+def equalised(
+    eq: Equaliser,
+    gains: Float64[Tensor, "batch lines"],
+    gains_db: Float64[Tensor, "batch equalisers sections"],
+) -> tuple[Float64[Tensor, "batch lines"], Float64[Tensor, "batch equalisers sections 6"]]:
     """Gains of lines, capped (`fdn.families.cap`), and the sections of lines and of what comes after them.
 
     Parameters

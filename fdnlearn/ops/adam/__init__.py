@@ -9,21 +9,23 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from fdnlearn.base.types import Float, Float64, shapes_checked
 from fdnlearn.ops.dispatch import form_for
 
 #: Decay of the first and second moment, and what keeps the division finite.
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
 
 
+@shapes_checked
 def step(
-    values: Tensor,
-    first: Tensor,
-    second: Tensor,
-    best_values: Tensor,
-    best_loss: Tensor,
-    gradient: Tensor,
-    loss: Tensor,
-    rates: Tensor,
+    values: Float[Tensor, "batch parameters"],
+    first: Float[Tensor, "batch parameters"],
+    second: Float[Tensor, "batch parameters"],
+    best_values: Float[Tensor, "batch parameters"],
+    best_loss: Float64[Tensor, " batch"],
+    gradient: Float[Tensor, "batch parameters"],
+    loss: Float64[Tensor, " batch"],
+    rates: Float[Tensor, " parameters"],
     count: int,
 ) -> None:
     """Keep the rows whose `loss` is their best so far, then move all by the `count`-th step, in place.

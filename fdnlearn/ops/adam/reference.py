@@ -5,19 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import Float, Float64, shapes_checked
 from fdnlearn.ops.adam import BETA1, BETA2, EPS
 
 
 @torch.no_grad()
+@shapes_checked
 def step(
-    values: Tensor,
-    first: Tensor,
-    second: Tensor,
-    best_values: Tensor,
-    best_loss: Tensor,
-    gradient: Tensor,
-    loss: Tensor,
-    rates: Tensor,
+    values: Float[Tensor, "batch parameters"],
+    first: Float[Tensor, "batch parameters"],
+    second: Float[Tensor, "batch parameters"],
+    best_values: Float[Tensor, "batch parameters"],
+    best_loss: Float64[Tensor, " batch"],
+    gradient: Float[Tensor, "batch parameters"],
+    loss: Float64[Tensor, " batch"],
+    rates: Float[Tensor, " parameters"],
     count: int,
 ) -> None:
     """Take the `count`-th step of all rows, in place; see `fdnlearn.ops.adam`."""

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float, Float64, FloatArray, Int64, IntArray, shapes_checked
 from fdnlearn.ops.dispatch import form_for
 
 #: The distances, in the order of `distance`'s weights.
@@ -31,6 +31,7 @@ TERMS = ("edc", "edc_db", "attributes")
 EARLY_FLOOR = 1e-9
 
 
+@shapes_checked
 @dataclass(frozen=True, eq=False)
 class DecayTarget:
     """A target decay on a grid of samples, and what is compared with it.
@@ -54,13 +55,13 @@ class DecayTarget:
         Samples covered and samples between points.
     """
 
-    decay: FloatArray
-    level_db: FloatArray
-    counted: FloatArray
-    weight: FloatArray
-    regressions: FloatArray
-    boundaries: npt.NDArray[np.int64]
-    heard: FloatArray
+    decay: Float64[FloatArray, "channels points"]
+    level_db: Float64[FloatArray, "channels points"]
+    counted: Float64[FloatArray, "channels points"]
+    weight: Float64[FloatArray, "channels points"]
+    regressions: Float64[FloatArray, "channels quantities points"]
+    boundaries: Int64[IntArray, " ratios"]
+    heard: Float64[FloatArray, "channels ratios"]
     length: int
     hop: int
 
@@ -75,7 +76,10 @@ class DecayTarget:
         return tuple(torch.from_numpy(np.ascontiguousarray(x)).to(device) for x in self.arrays())
 
 
-def distance(h: Tensor, target: DecayTarget, weights: tuple[float, float, float]) -> tuple[Tensor, Tensor]:
+@shapes_checked
+def distance(
+    h: Float[Tensor, "*batch channels samples"], target: DecayTarget, weights: tuple[float, float, float]
+) -> tuple[Float64[Tensor, "*batch channels"], Float64[Tensor, "*batch channels 3"]]:
     """Distances between the decay of responses and the target's.
 
     Parameters

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.base.jit import KERNEL_LOCK, jit
+from fdnlearn.base.types import Float, Float64, shapes_checked
 from fdnlearn.ops.decay import EARLY_FLOOR, TERMS, DecayTarget
 
 
@@ -122,7 +123,10 @@ class _Distance(torch.autograd.Function):
         return (ctx.grad * grad.reshape(-1, 1).to(ctx.grad.dtype)).reshape(ctx.shape), None, None
 
 
-def distance(h: Tensor, target: DecayTarget, weights: tuple[float, float, float]) -> tuple[Tensor, Tensor]:
+@shapes_checked
+def distance(
+    h: Float[Tensor, "*batch channels samples"], target: DecayTarget, weights: tuple[float, float, float]
+) -> tuple[Float64[Tensor, "*batch channels"], Float64[Tensor, "*batch channels 3"]]:
     """Weighted sum (...,) of the terms, and the terms (..., 3); see `fdnlearn.ops.decay`."""
     total, terms = _Distance.apply(h, target, weights)
     return total, terms

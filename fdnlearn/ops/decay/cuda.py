@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import Float, Float64, shapes_checked
 from fdnlearn.ops import launching
 from fdnlearn.ops.decay import EARLY_FLOOR, DecayTarget
 from fdnlearn.ops.launching import jit
@@ -179,7 +180,10 @@ class _Distance(torch.autograd.Function):
         return d_h.reshape(shape), None, None
 
 
-def distance(h: Tensor, target: DecayTarget, weights: tuple[float, float, float]) -> tuple[Tensor, Tensor]:
+@shapes_checked
+def distance(
+    h: Float[Tensor, "*batch channels samples"], target: DecayTarget, weights: tuple[float, float, float]
+) -> tuple[Float64[Tensor, "*batch channels"], Float64[Tensor, "*batch channels 3"]]:
     """Weighted sum (...,) of the terms, and the terms (..., 3); see `fdnlearn.ops.decay`."""
     total, terms = _Distance.apply(h, target, weights)
     return total, terms

@@ -5,10 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import Float, Float64, shapes_checked
 from fdnlearn.ops.decay import EARLY_FLOOR, DecayTarget
 
 
-def distance(h: Tensor, target: DecayTarget, weights: tuple[float, float, float]) -> tuple[Tensor, Tensor]:
+@shapes_checked
+def distance(
+    h: Float[Tensor, "*batch channels samples"], target: DecayTarget, weights: tuple[float, float, float]
+) -> tuple[Float64[Tensor, "*batch channels"], Float64[Tensor, "*batch channels 3"]]:
     """Weighted sum (...,) of the terms, and the terms (..., 3); see `fdnlearn.ops.decay`."""
     goal, goal_db, counted, weight, slopes, at, heard = target.tensors(h.device)
     # Only sums of whole hops are asked for, and a sum along all samples in double would be most of the work.

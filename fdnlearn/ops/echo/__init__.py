@@ -14,13 +14,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float, Float64, FloatArray, shapes_checked
 from fdnlearn.ops.dispatch import form_for
 
 #: 1 / erfc(1 / sqrt(2)): the share of Gaussian samples beyond one standard deviation is its inverse.
 GAUSSIAN_NORM = 3.15148718753
 
 
+@shapes_checked
 @dataclass(frozen=True, eq=False)
 class EchoDensitySettings:
     """How the soft profile counts.
@@ -37,13 +38,16 @@ class EchoDensitySettings:
         Samples between frames.
     """
 
-    window: FloatArray
-    steepness: FloatArray
+    window: Float64[FloatArray, " width"]
+    steepness: Float64[FloatArray, " frames"]
     invariant: bool
     hop: int
 
     @functools.lru_cache(maxsize=2)  # noqa: B019  (settings live as long as their fit)
-    def tensors(self, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    @shapes_checked
+    def tensors(
+        self, device: torch.device, dtype: torch.dtype
+    ) -> tuple[Float[Tensor, " width"], Float[Tensor, " frames"]]:
         """Window and steepness, copied to a device once and not in every step."""
         return (
             torch.as_tensor(self.window).to(device, dtype),
@@ -51,6 +55,7 @@ class EchoDensitySettings:
         )
 
 
+@shapes_checked
 @dataclass(frozen=True, eq=False)
 class EchoTarget:
     """Target profiles, and how those of responses are counted.
@@ -64,17 +69,21 @@ class EchoTarget:
     """
 
     how: EchoDensitySettings
-    profile: Tensor
-    share: Tensor
+    profile: Float[Tensor, "channels frames"]
+    share: Float64[Tensor, "channels frames"]
 
 
-def profile(h: Tensor, how: EchoDensitySettings) -> Tensor:
+@shapes_checked
+def profile(h: Float[Tensor, "*batch samples"], how: EchoDensitySettings) -> Float[Tensor, "*batch frames"]:
     """Soft echo density (..., frames) of responses (..., n), whole frames only; without gradient."""
     density: Tensor = form_for("echo", h.device.type).profile(h, how)
     return density
 
 
-def distance(h: Tensor, target: EchoTarget) -> Tensor:
+@shapes_checked
+def distance(
+    h: Float[Tensor, "*batch channels samples"], target: EchoTarget
+) -> Float[Tensor, "*batch channels"]:
     """Weighted mean square difference (..., channels) of profiles of responses h (..., channels, n) and the target's.
 
     Differentiable in `h`; the term L_EDP of Mezza et al. 2024.
@@ -92,6 +101,9 @@ def distance(h: Tensor, target: EchoTarget) -> Tensor:
     return square
 
 
-def mean_square(density: Tensor, target: EchoTarget) -> Tensor:
+@shapes_checked
+def mean_square(
+    density: Float[Tensor, "*batch channels frames"], target: EchoTarget
+) -> Float[Tensor, "*batch channels"]:
     """What `distance` makes of a profile (..., channels, frames)."""
     return ((density - target.profile.to(density)).square() * target.share.to(density)).sum(-1)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.base.jit import FAST, KERNEL_LOCK, jit
+from fdnlearn.base.types import Float, shapes_checked
 from fdnlearn.ops.echo import GAUSSIAN_NORM, EchoDensitySettings, EchoTarget, mean_square
 from fdnlearn.ops.fastmath import exp
 
@@ -99,7 +100,8 @@ def _distance(h, window, steepness, invariant, hop, target, weight, errors, part
         errors[r, part] = error
 
 
-def profile(h: Tensor, how: EchoDensitySettings) -> Tensor:
+@shapes_checked
+def profile(h: Float[Tensor, "*batch samples"], how: EchoDensitySettings) -> Float[Tensor, "*batch frames"]:
     """Soft echo density (..., frames) of responses (..., n); see `fdnlearn.ops.echo`."""
     rows = np.ascontiguousarray(h.detach().numpy()).reshape(-1, h.shape[-1])
     dtype = rows.dtype
@@ -139,7 +141,10 @@ class _Distance(torch.autograd.Function):
         return (ctx.grad * grad.reshape(-1, 1)).reshape(ctx.shape), None
 
 
-def distance(h: Tensor, target: EchoTarget) -> Tensor:
+@shapes_checked
+def distance(
+    h: Float[Tensor, "*batch channels samples"], target: EchoTarget
+) -> Float[Tensor, "*batch channels"]:
     """Mean square difference (..., channels) from a target's profile; see `fdnlearn.ops.echo`."""
     if not h.requires_grad:  # the profile alone takes half the time
         return mean_square(profile(h, target.how), target)

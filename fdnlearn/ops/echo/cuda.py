@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import Float, shapes_checked
 from fdnlearn.ops import launching
 from fdnlearn.ops.echo import GAUSSIAN_NORM, EchoDensitySettings, EchoTarget, mean_square
 from fdnlearn.ops.launching import jit
@@ -128,12 +129,16 @@ class _Profile(torch.autograd.Function):
         return d_h.reshape(shape), None
 
 
-def profile(h: Tensor, how: EchoDensitySettings) -> Tensor:
+@shapes_checked
+def profile(h: Float[Tensor, "*batch samples"], how: EchoDensitySettings) -> Float[Tensor, "*batch frames"]:
     """Soft echo density (..., frames) of responses (..., n); see `fdnlearn.ops.echo`."""
     density: Tensor = _Profile.apply(h.detach(), how)
     return density
 
 
-def distance(h: Tensor, target: EchoTarget) -> Tensor:
+@shapes_checked
+def distance(
+    h: Float[Tensor, "*batch channels samples"], target: EchoTarget
+) -> Float[Tensor, "*batch channels"]:
     """Mean square difference (..., channels) from a target's profile; see `fdnlearn.ops.echo`."""
     return mean_square(_Profile.apply(h, target.how), target)

@@ -5,16 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import Float, shapes_checked
 from fdnlearn.ops.echo import GAUSSIAN_NORM, EchoDensitySettings, EchoTarget, mean_square
 
 
 @torch.no_grad()
-def profile(h: Tensor, how: EchoDensitySettings) -> Tensor:
+@shapes_checked
+def profile(h: Float[Tensor, "*batch samples"], how: EchoDensitySettings) -> Float[Tensor, "*batch frames"]:
     """Soft echo density (..., frames) of responses (..., n); see `fdnlearn.ops.echo`."""
     return _unfolded(h, how)
 
 
-def distance(h: Tensor, target: EchoTarget) -> Tensor:
+@shapes_checked
+def distance(
+    h: Float[Tensor, "*batch channels samples"], target: EchoTarget
+) -> Float[Tensor, "*batch channels"]:
     """Mean square difference (..., channels) from a target's profile; see `fdnlearn.ops.echo`."""
     return mean_square(_unfolded(h, target.how), target)
 

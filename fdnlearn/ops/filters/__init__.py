@@ -10,10 +10,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import Complex, Float, shapes_checked
 from fdnlearn.ops.dispatch import form_for
 
 
-def filter_response(gains: Tensor, sos: Tensor, n_fft: int, dtype: torch.dtype = torch.complex64) -> Tensor:
+@shapes_checked
+def filter_response(
+    gains: Float[Tensor, "*batch"],
+    sos: Float[Tensor, "*batch sections 6"],
+    n_fft: int,
+    dtype: torch.dtype = torch.complex64,
+) -> Complex[Tensor, "*batch bins"]:
     """Responses of gains and sections, differentiable in both.
 
     Parameters

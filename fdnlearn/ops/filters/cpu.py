@@ -17,20 +17,21 @@ import torch
 from torch import Tensor
 
 from fdnlearn.base.jit import KERNEL_LOCK, jit
-from fdnlearn.base.types import Array
+from fdnlearn.base.types import Array, Complex, Complex128, Float, Float64, Int64, shapes_checked
 
 #: Grid points an octave, and bins from 0 up that are all grid points.
 DENSITY = 128
 
 
+@shapes_checked
 @dataclass(frozen=True, eq=False)
 class Grid:
     """Grid bins (M,), their powers ``z^-1`` (M,), and for every bin (K,) the point below and the share of the next."""
 
-    bins: Array
-    powers: Array
-    below: Array
-    share: Array
+    bins: Int64[Array, " points"]
+    powers: Complex128[Array, " points"]
+    below: Int64[Array, " bins"]
+    share: Float64[Array, " bins"]
 
 
 @functools.lru_cache(maxsize=16)
@@ -130,7 +131,10 @@ class _Response(torch.autograd.Function):
         )
 
 
-def filter_response(gains: Tensor, sos: Tensor, n_fft: int, dtype: torch.dtype) -> Tensor:
+@shapes_checked
+def filter_response(
+    gains: Float[Tensor, "*batch"], sos: Float[Tensor, "*batch sections 6"], n_fft: int, dtype: torch.dtype
+) -> Complex[Tensor, "*batch bins"]:
     """Responses (..., K) of gains (...) and sections (..., S, 6); see `fdnlearn.ops.filters`."""
     result: Tensor = _Response.apply(gains, sos, n_fft, dtype)
     return result

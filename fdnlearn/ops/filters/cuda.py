@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import Complex, Float, shapes_checked
 from fdnlearn.ops import launching
 from fdnlearn.ops.launching import jit
 from fdnlearn.ops.launching import language as tl
@@ -131,7 +132,10 @@ class _Response(torch.autograd.Function):
         )
 
 
-def filter_response(gains: Tensor, sos: Tensor, n_fft: int, dtype: torch.dtype) -> Tensor:
+@shapes_checked
+def filter_response(
+    gains: Float[Tensor, "*batch"], sos: Float[Tensor, "*batch sections 6"], n_fft: int, dtype: torch.dtype
+) -> Complex[Tensor, "*batch bins"]:
     """Responses (..., K) of gains (...) and sections (..., S, 6); see `fdnlearn.ops.filters`."""
     result: Tensor = _Response.apply(gains, sos, n_fft, dtype)
     return result

@@ -10,7 +10,7 @@ import scipy.fft
 import torch
 from torch import Tensor
 
-from fdnlearn.base.types import Array
+from fdnlearn.base.types import Array, Complex, Float, shapes_checked
 
 
 def _workers(rows: Array) -> int:
@@ -18,19 +18,22 @@ def _workers(rows: Array) -> int:
     return max(1, min(int(numba.get_num_threads()), int(rows.size // max(rows.shape[-1], 1))))
 
 
-def spectrum_of(rows: Array) -> Array:
+@shapes_checked
+def spectrum_of(rows: Float[Array, "*batch samples"]) -> Complex[Array, "*batch bins"]:
     """Real transform along the last axis."""
     result: Array = scipy.fft.rfft(rows, workers=_workers(rows))
     return result
 
 
-def signal_of(spectrum: Array, n: int) -> Array:
+@shapes_checked
+def signal_of(spectrum: Complex[Array, "*batch bins"], n: int) -> Float[Array, "*batch samples"]:
     """Inverse real transform of length `n` along the last axis."""
     result: Array = scipy.fft.irfft(spectrum, n=n, workers=_workers(spectrum))
     return result
 
 
-def gradient_of_signal(grad: Array) -> Array:
+@shapes_checked
+def gradient_of_signal(grad: Float[Array, "*batch samples"]) -> Complex[Array, "*batch bins"]:
     """Gradient with respect to a spectrum from the one with respect to its `signal_of`."""
     n = grad.shape[-1]
     g = spectrum_of(grad)
@@ -42,7 +45,8 @@ def gradient_of_signal(grad: Array) -> Array:
     return g
 
 
-def gradient_of_spectrum(grad: Array, n: int) -> Array:
+@shapes_checked
+def gradient_of_spectrum(grad: Complex[Array, "*batch bins"], n: int) -> Float[Array, "*batch samples"]:
     """Gradient with respect to a signal of length `n` from the one with respect to its `spectrum_of`."""
     g = grad.copy()
     g *= g.real.dtype.type(n / 2)
@@ -73,13 +77,15 @@ class _Inverse(torch.autograd.Function):
         return torch.from_numpy(gradient_of_signal(np.ascontiguousarray(grad.numpy()))), None
 
 
-def rfft(rows: Tensor) -> Tensor:
+@shapes_checked
+def rfft(rows: Float[Tensor, "*batch samples"]) -> Complex[Tensor, "*batch bins"]:
     """Spectrum (..., n // 2 + 1) of real signals (..., n)."""
     result: Tensor = _Forward.apply(rows)
     return result
 
 
-def irfft(spectrum: Tensor, n: int) -> Tensor:
+@shapes_checked
+def irfft(spectrum: Complex[Tensor, "*batch bins"], n: int) -> Float[Tensor, "*batch samples"]:
     """Real signals (..., n) of spectra (..., n // 2 + 1)."""
     result: Tensor = _Inverse.apply(spectrum, n)
     return result

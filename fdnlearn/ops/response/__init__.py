@@ -11,10 +11,11 @@ differentiable in all tensors that they use.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from fdnlearn.base.types import Complex, Float, shapes_checked
 from fdnlearn.ops.dispatch import form_name, get_form
 
 #: Largest loop gain solved in single precision; rounding grows as 1 / (1 - gain).
@@ -40,15 +41,18 @@ class Parameters(NamedTuple):
         D; not part of H.
     """
 
-    feedback_matrix: Tensor
-    loop_gain: Tensor
-    delays_samples: Tensor
-    input_gains: Tensor
-    output_gains: Tensor
-    direct_gains: Tensor
+    feedback_matrix: Float[Tensor, "batch lines lines"]
+    loop_gain: Float[Tensor, "batch lines"] | Complex[Tensor, "batch lines bins"]
+    delays_samples: Float[Tensor, "batch lines"]
+    input_gains: Float[Tensor, "batch lines inputs"]
+    output_gains: Float[Tensor, "batch outputs lines"]
+    direct_gains: Float[Tensor, "batch outputs inputs"]
 
 
-def response(network: Parameters, n_fft: int, form: str | None = None) -> Tensor:
+@shapes_checked
+def response(
+    network: Parameters, n_fft: int, form: str | None = None
+) -> Complex[Tensor, "batch outputs inputs bins"]:
     """Frequency response (B, O, I, K), without the direct gains.
 
     Parameters
@@ -63,15 +67,28 @@ def response(network: Parameters, n_fft: int, form: str | None = None) -> Tensor
     UsageError
         If there is no such form.
     """
-    spectrum: Tensor = get_form("response", form or _own(network)).response(network, n_fft)
+    spectrum: Tensor = _form(form, *network).response(network, n_fft)
     return spectrum
 
 
-def impulse_response(network: Parameters, n_fft: int, form: str | None = None) -> Tensor:
+@shapes_checked
+def impulse_response(
+    network: Parameters, n_fft: int, form: str | None = None
+) -> Float[Tensor, "batch outputs inputs samples"]:
     """Periodic impulse response (B, O, I, n_fft); parameters as in `response`."""
-    h: Tensor = get_form("response", form or _own(network)).impulse_response(network, n_fft)
+    h: Tensor = _form(form, *network).impulse_response(network, n_fft)
     return h
 
 
-def _own(network: Parameters) -> str:
-    return form_name("response", network.feedback_matrix.device.type)
+@shapes_checked
+def _form(
+    name: str | None,
+    feedback_matrix: Float[Tensor, "batch lines lines"],
+    loop_gain: Float[Tensor, "batch lines"] | Complex[Tensor, "batch lines bins"],
+    delays_samples: Float[Tensor, "batch lines"],
+    input_gains: Float[Tensor, "batch lines inputs"],
+    output_gains: Float[Tensor, "batch outputs lines"],
+    direct_gains: Float[Tensor, "batch outputs inputs"],
+) -> Any:
+    """The form called `name`, or the device's own; a tuple is not checked when it is made, so its parts are here."""
+    return get_form("response", name or form_name("response", feedback_matrix.device.type))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.base.jit import KERNEL_LOCK
-from fdnlearn.base.types import Array
+from fdnlearn.base.types import Array, Complex, Float, shapes_checked
 from fdnlearn.ops.fourier.cpu import gradient_of_signal, signal_of
 from fdnlearn.ops.response import SINGLE_PRECISION_LIMIT, Parameters, elimination
 from fdnlearn.ops.response.lanes import LANES
@@ -118,13 +118,15 @@ class _ImpulseResponse(torch.autograd.Function):
         return None, grad[..., 0], *_pull_back(ctx, g)
 
 
-def response(network: Parameters, n_fft: int) -> Tensor:
+@shapes_checked
+def response(network: Parameters, n_fft: int) -> Complex[Tensor, "batch outputs inputs bins"]:
     """Frequency response (B,O,I,K); see `fdnlearn.ops.response`."""
     result: Tensor = _FrequencyResponse.apply(n_fft, *network[:5])
     return result
 
 
-def impulse_response(network: Parameters, n_fft: int) -> Tensor:
+@shapes_checked
+def impulse_response(network: Parameters, n_fft: int) -> Float[Tensor, "batch outputs inputs samples"]:
     """Periodic impulse response (B,O,I,n_fft); see `fdnlearn.ops.response`."""
     result: Tensor = _ImpulseResponse.apply(n_fft, network.direct_gains, *network[:5])
     return result

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import Complex, Float, shapes_checked
 from fdnlearn.ops import launching
 from fdnlearn.ops.launching import language as tl
 from fdnlearn.ops.response import SINGLE_PRECISION_LIMIT, Parameters, reference
@@ -126,13 +127,15 @@ class _FrequencyResponse(torch.autograd.Function):
         return None, *_backward(ctx, grad)
 
 
-def response(network: Parameters, n_fft: int) -> Tensor:
+@shapes_checked
+def response(network: Parameters, n_fft: int) -> Complex[Tensor, "batch outputs inputs bins"]:
     """Frequency response (B,O,I,K); see `fdnlearn.ops.response`."""
     result: Tensor = _FrequencyResponse.apply(n_fft, *network[:5])
     return result
 
 
-def impulse_response(network: Parameters, n_fft: int) -> Tensor:
+@shapes_checked
+def impulse_response(network: Parameters, n_fft: int) -> Float[Tensor, "batch outputs inputs samples"]:
     """Periodic impulse response (B,O,I,n_fft); see `fdnlearn.ops.response`."""
     return reference.inverse(response(network, n_fft), network.direct_gains, n_fft)
 

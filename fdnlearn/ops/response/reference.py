@@ -7,10 +7,12 @@ import math
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import Complex, Float, shapes_checked
 from fdnlearn.ops.response import Parameters
 
 
-def response(network: Parameters, n_fft: int) -> Tensor:
+@shapes_checked
+def response(network: Parameters, n_fft: int) -> Complex[Tensor, "batch outputs inputs bins"]:
     """Frequency response (B,O,I,K); see `fdnlearn.ops.response`."""
     real = network.feedback_matrix.dtype
     bins = n_fft // 2 + 1
@@ -30,12 +32,18 @@ def response(network: Parameters, n_fft: int) -> Tensor:
     return spectrum.movedim(1, -1)
 
 
-def impulse_response(network: Parameters, n_fft: int) -> Tensor:
+@shapes_checked
+def impulse_response(network: Parameters, n_fft: int) -> Float[Tensor, "batch outputs inputs samples"]:
     """Periodic impulse response (B,O,I,n_fft); see `fdnlearn.ops.response`."""
     return inverse(response(network, n_fft), network.direct_gains, n_fft)
 
 
-def inverse(spectrum: Tensor, direct_gains: Tensor, n_fft: int) -> Tensor:
+@shapes_checked
+def inverse(
+    spectrum: Complex[Tensor, "batch outputs inputs bins"],
+    direct_gains: Float[Tensor, "batch outputs inputs"],
+    n_fft: int,
+) -> Float[Tensor, "batch outputs inputs samples"]:
     """Impulse response of a frequency response and the direct gains."""
     h: Tensor = torch.fft.irfft(spectrum + direct_gains[..., None], n=n_fft)
     return h

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from fdnlearn.base.types import Float, shapes_checked
 from fdnlearn.ops.dispatch import form_for
 
 
-def rotation(free: Tensor) -> Tensor:
+@shapes_checked
+def rotation(free: Float[Tensor, "batch lines lines"]) -> Float[Tensor, "batch lines lines"]:
     """Rotations (B, N, N) from what lies above the diagonals of `free`, in double whatever its type; differentiable."""
     matrix: Tensor = form_for("rotation", free.device.type).rotation(free)
     return matrix

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.base.jit import jit
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float, FloatArray, shapes_checked
 
 #: Terms of the series; with the norm scaled below 1/2 the first one left out is under 1e-17.
 _TERMS = 13
@@ -107,7 +107,8 @@ class _Rotation(torch.autograd.Function):
         )
 
 
-def rotation(free: Tensor) -> Tensor:
+@shapes_checked
+def rotation(free: Float[Tensor, "batch lines lines"]) -> Float[Tensor, "batch lines lines"]:
     """Rotations (B, N, N) of free matrices; see `fdnlearn.ops.rotation`."""
     result: Tensor = _Rotation.apply(free)
     return result
