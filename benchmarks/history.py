@@ -41,9 +41,8 @@ def append(what: str, figure: float, unit: str, *, path: Path = PATH) -> None:
         if begins:
             writer.writerow(FIELDS)
         load = f"{os.getloadavg()[0]:.1f}"
-        writer.writerow(
-            (datetime.date.today().isoformat(), _commit(), _machine(), load, what, f"{figure:.4g}", unit)
-        )
+        digits = f"{figure:.4g}" if abs(figure) < 1e4 else f"{figure:.0f}"
+        writer.writerow((datetime.date.today().isoformat(), _commit(), _machine(), load, what, digits, unit))
 
 
 def _commit() -> str:
