@@ -87,11 +87,13 @@ assert not {"jaxtyping", "beartype"} & set(sys.modules)
 """
 
 
+@pytest.mark.process
 def test_a_plain_process_pays_nothing() -> None:
     assert "FDNLEARN_CHECK_SHAPES" not in os.environ, "processes that tests start are those of a user"
     subprocess.run([sys.executable, "-c", PLAIN], check=True)
 
 
+@pytest.mark.process
 def test_annotations_without_the_check_need_neither_library() -> None:
     hidden = "import sys; sys.modules['jaxtyping'] = sys.modules['beartype'] = None; import fdnlearn.export"
     subprocess.run([sys.executable, "-c", hidden], check=True)
