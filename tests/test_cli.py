@@ -192,9 +192,10 @@ class TestTheRest:
         from fdnlearn import fitting, registry
 
         for model in registry.MODELS.values():
-            references = (model.build, model.objective, model.design)
-            assert all(callable(registry.load(reference)) for reference in references)
-            assert registry.load(model.weights)
+            assert all(callable(registry.load(reference)) for reference in (model.build, model.design))
+            terms = registry.load(model.loss)
+            assert terms
+            assert all(callable(term.prepare) and term.weights for term in terms)
             assert set(model.methods) <= set(registry.METHODS)
         assert all(callable(registry.load(method.solver)) for method in registry.METHODS.values())
         assert callable(fitting.solve)

@@ -88,6 +88,7 @@ def fill(compile_with: Callable[..., Callable[..., Callable[..., None]]]) -> Cal
     return loop
 
 
+@pytest.mark.long
 def test_the_vectorised_exponential_is_as_accurate_as_its_argument() -> None:
     x = np.linspace(-80, 80, 40001).astype(np.float32)
     y = np.empty_like(x)

@@ -8,7 +8,7 @@ import pytest
 from fdnlearn.acoustics.echo_density import GAUSSIAN, echo_density, window
 
 
-@pytest.mark.parametrize("rate", [16000, 48000])
+@pytest.mark.parametrize("rate", [16000, pytest.param(48000, marks=pytest.mark.long)])
 def test_stationary_gaussian_noise_has_a_density_of_one(rate: int) -> None:
     h = np.random.default_rng(0).standard_normal(2 * rate)
     profile = echo_density(h, rate)

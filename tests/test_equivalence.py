@@ -143,6 +143,7 @@ def test_fractional_delays_are_kept() -> None:
     assert difference_db(rendered, learned) > -30
 
 
+@pytest.mark.gpu_interpreter
 def test_every_kernel_hears_the_same() -> None:
     fdn = network(6, reverberation_time_s=0.3, **BANDS)
     first, *others = (learned_response(fdn, kernel=name) for name in FORMS["response"])

@@ -255,6 +255,7 @@ def test_a_disk_that_fills_up_costs_no_earlier_result(
     assert set(contents(out)) <= {"fdn.json", "checkpoint.safetensors"}
 
 
+@pytest.mark.fit
 def test_a_checkpoint_that_cannot_be_written_ends_the_fit(tmp_path: Path) -> None:
     recording = record(tmp_path / "room.wav")
     out = tmp_path / "out"

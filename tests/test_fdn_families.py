@@ -71,6 +71,7 @@ def test_what_trains_is_what_runs(learned: bool) -> None:
         np.testing.assert_allclose(two[0].detach().numpy(), one, rtol=1e-11, atol=1e-15)
 
 
+@pytest.mark.long
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.floats(0.05, 1000.0), min_size=9, max_size=9),

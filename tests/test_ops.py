@@ -76,7 +76,13 @@ def test_every_form_equals_the_reference_in_double(case: Case, form: str, dtype:
 
 # The GPU's gradients are held to the reference's: finite differences in Triton's interpreter would take minutes.
 @pytest.mark.parametrize("form", [REFERENCE, "cpu"])
-@pytest.mark.parametrize("case", list(gradient_cases()), ids=str)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=str(case), marks=pytest.mark.long if case.operation == "response" else ())
+        for case in gradient_cases()
+    ],
+)
 def test_every_gradient_is_that_of_finite_differences(case: Case, form: str) -> None:
     leaves = [x.detach().clone().requires_grad_() for x in case.inputs]
     module = get_form(case.operation, form)

@@ -90,6 +90,7 @@ def test_without_a_name_it_is_the_form_of_the_device() -> None:
     assert torch.equal(response(networks, 64), get_form("response", "cpu").response(networks, 64))
 
 
+@pytest.mark.gpu_interpreter
 def test_a_block_is_what_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of the size that a GPU gets, their seams and their padding."""
     networks = tensors(6, 301, batch=2, dtype=torch.float64)
@@ -99,6 +100,7 @@ def test_a_block_is_what_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     assert max(relative_error(a, b) for a, b in zip(parts, whole, strict=True)) < 1e-13
 
 
+@pytest.mark.gpu_interpreter
 def test_networks_of_a_batch_are_solved_in_the_precision_that_each_needs() -> None:
     networks = tensors(6, 900, batch=3, gain=0.9, longest=300.0, dtype=torch.float32)
     mixed = networks._replace(
@@ -111,6 +113,7 @@ def test_networks_of_a_batch_are_solved_in_the_precision_that_each_needs() -> No
         assert max(errors) <= 1e-5, errors
 
 
+@pytest.mark.gpu_interpreter
 def test_a_device_is_trusted_that_gives_what_the_reference_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda.trusted.cache_clear()
     assert cuda.trusted(GPU.type)

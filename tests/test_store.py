@@ -76,6 +76,7 @@ def fill_up(store: Store) -> None:
 
 
 class TestLock:
+    @pytest.mark.process
     def test_a_second_run_is_refused_and_changes_nothing(self, tmp_path: Path) -> None:
         with holder(tmp_path / "out"):
             before = stand(tmp_path)
@@ -86,6 +87,7 @@ class TestLock:
                 pass
             assert stand(tmp_path) == before
 
+    @pytest.mark.process
     def test_the_lock_dies_with_a_killed_process_and_its_leftovers_go(self, tmp_path: Path) -> None:
         with holder(tmp_path / "out") as process:
             process.send_signal(signal.SIGKILL)
@@ -246,6 +248,7 @@ class TestResultFolder:
             pass
         assert contents(tmp_path) == before
 
+    @pytest.mark.process
     def test_a_killed_fit_with_force_leaves_the_earlier_results(self, tmp_path: Path) -> None:
         write_all(tmp_path, "old", RESULTS)
         code = """

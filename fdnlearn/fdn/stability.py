@@ -27,9 +27,9 @@ from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 MARGIN = 1e-7
 #: Relative width of the enclosure of max |G|^2 at which the search stops, unless more is needed to decide.
 _TOLERANCE = 1e-3
+_MAX_ROUNDS, _MAX_INTERVALS = 200, 400_000
 _EPS = float(np.finfo(np.float64).eps)
 _ROUNDING = 16 * _EPS
-_MAX_ROUNDS, _MAX_INTERVALS = 200, 400_000
 
 
 @dataclass(frozen=True)

@@ -23,17 +23,7 @@ LONGEST_DRY_S = 3600.0
 
 @dataclass(frozen=True)
 class Rendering:
-    """A file that has been rendered.
-
-    Attributes
-    ----------
-    path : Path
-    sample_rate_hz : int
-    channels, samples : int
-    peak : float
-        Largest magnitude, full scale being 1.
-    warnings : tuple of str
-    """
+    """A file that has been rendered; `peak` is its largest magnitude, full scale being 1."""
 
     path: Path
     sample_rate_hz: int
