@@ -9,6 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import Float, shapes_checked
 from fdnlearn.config import FitConfig
 from fdnlearn.fitting.problem import Free, Problem
 from fdnlearn.losses.objective import Objective
@@ -82,7 +83,12 @@ class ProblemBatch:
         """Random starts of every room, the same as of that room alone."""
         return interleaved([problem.draw(starts, seed) for problem in self.problems])
 
-    def loss(self, free: Free, delays_samples: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+    @shapes_checked
+    def loss(
+        self,
+        free: Mapping[str, Float[Tensor, "batch ..."]],
+        delays_samples: Float[Tensor, "batch lines"] | None,
+    ) -> tuple[Float[Tensor, " batch"], dict[str, Float[Tensor, " batch"]]]:
         """Loss (B,) and its terms; fixed `delays_samples` (B, N) replace the learned ones."""
         maps, objective = self._together
         network = maps.network(free, delays_samples)

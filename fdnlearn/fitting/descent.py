@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import Float, Float64, Int64, shapes_checked
 from fdnlearn.fitting.batch import ProblemBatch
 from fdnlearn.fitting.columns import join, split, widths
 from fdnlearn.fitting.problem import Problem
@@ -16,6 +17,7 @@ from fdnlearn.ops import adam
 from fdnlearn.options import Gradient
 
 
+@shapes_checked
 @dataclass
 class AdamState:
     """State of a stage, all of it in a handful of tensors so that it can be written down and taken up again.
@@ -32,15 +34,16 @@ class AdamState:
         Steps done.
     """
 
-    values: Tensor
-    first: Tensor
-    second: Tensor
-    best_values: Tensor
-    best_loss: Tensor
+    values: Float[Tensor, "batch parameters"]
+    first: Float[Tensor, "batch parameters"]
+    second: Float[Tensor, "batch parameters"]
+    best_values: Float[Tensor, "batch parameters"]
+    best_loss: Float64[Tensor, " batch"]
     step: int = 0
 
     @classmethod
-    def start(cls, free: Mapping[str, Tensor]) -> AdamState:
+    @shapes_checked
+    def start(cls, free: Mapping[str, Float[Tensor, "batch ..."]]) -> AdamState:
         """Begin at `free`, moments at zero."""
         values = join(free)
         return cls(
@@ -51,7 +54,8 @@ class AdamState:
             best_loss=torch.full((values.shape[0],), math.inf, dtype=torch.float64),
         )
 
-    def rows(self, index: Tensor) -> AdamState:
+    @shapes_checked
+    def rows(self, index: Int64[Tensor, " rows"]) -> AdamState:
         """A copy of some of the rows."""
         return AdamState(
             self.values[index],
@@ -68,12 +72,13 @@ def cosine(progress: float, floor: float = 0.0) -> float:
     return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
 
 
+@shapes_checked
 def advance(
     descent: AdamState,
     problem: Problem | ProblemBatch,
     like: Mapping[str, Tensor],
-    delays_samples: Tensor | None,
-    rates: Tensor,
+    delays_samples: Float[Tensor, "batch lines"] | None,
+    rates: Float[Tensor, " parameters"],
     rooms: int = 1,
 ) -> list[tuple[float, dict[str, float]]]:
     """Take one Adam step (Kingma & Ba, 2015) at learning rates `rates` (P,).
@@ -108,7 +113,8 @@ def _on_cpu(*rows: Tensor) -> Sequence[Tensor]:
     return torch.stack([row.double() for row in rows]).cpu().unbind()
 
 
-def column_rates(problem: Problem | ProblemBatch, like: Mapping[str, Tensor]) -> Tensor:
+@shapes_checked
+def column_rates(problem: Problem | ProblemBatch, like: Mapping[str, Tensor]) -> Float[Tensor, " parameters"]:
     """Relative learning rate of every column of `AdamState.values`."""
     method = problem.config.method
     frozen = {"delay"} if isinstance(method, Gradient) and not method.learn_delays else set()

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.base.errors import FdnlearnError
+from fdnlearn.base.types import Float, shapes_checked
 from fdnlearn.fdn import FDN
 from fdnlearn.fitting.batch import ProblemBatch, interleaved
 from fdnlearn.fitting.columns import split
@@ -35,13 +36,14 @@ _IDLE = 1 / 8
 _TENSORS = ("values", "first", "second", "best_values", "best_loss")
 
 
+@shapes_checked
 @dataclass(frozen=True)
 class Leader:
     """The best network of a room in a stage: loss, free parameters, and whole delays where it has them."""
 
     loss: float
     free: Free
-    delays_samples: Tensor | None
+    delays_samples: Float[Tensor, "1 lines"] | None
 
 
 class GradientFit:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.base.errors import UsageError
+from fdnlearn.base.types import Float, shapes_checked
 from fdnlearn.config import FitConfig
 from fdnlearn.fdn import FDN, PerLineGain
 from fdnlearn.fitting.progress import Progress
@@ -59,14 +60,22 @@ class Problem:
         model: Model = load(MODELS[asked.model.name].build)(self.target, asked.model)
         return replace(self, config=asked, model=model)
 
-    def responses(self, free: Mapping[str, Tensor], delays_samples: Tensor | None) -> Tensor:
+    @shapes_checked
+    def responses(
+        self,
+        free: Mapping[str, Float[Tensor, "batch ..."]],
+        delays_samples: Float[Tensor, "batch lines"] | None,
+    ) -> Float[Tensor, "batch channels samples"]:
         """Impulse responses (B, channels, n_fft) of a batch of networks."""
         network = self.model.network(free, delays_samples)
         return network.impulse_response(self.n_fft, self.kernel).squeeze(2)
 
+    @shapes_checked
     def loss(
-        self, free: Mapping[str, Tensor], delays_samples: Tensor | None
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+        self,
+        free: Mapping[str, Float[Tensor, "batch ..."]],
+        delays_samples: Float[Tensor, "batch lines"] | None,
+    ) -> tuple[Float[Tensor, " batch"], dict[str, Float[Tensor, " batch"]]]:
         """Loss (B,) and its terms; fixed `delays_samples` (B, N) replace the learned ones."""
         return self.objective(self.responses(free, delays_samples))
 
@@ -87,7 +96,12 @@ class Problem:
             free["output"] *= (wanted / wet.clamp_min(1e-6)).sqrt()[:, None, None]
         return free
 
-    def network_to_fdn(self, free: Mapping[str, Tensor], delays_samples: Tensor | None) -> FDN:
+    @shapes_checked
+    def network_to_fdn(
+        self,
+        free: Mapping[str, Float[Tensor, "batch ..."]],
+        delays_samples: Float[Tensor, "batch lines"] | None,
+    ) -> FDN:
         """The first network of a batch as the contract, computed in double."""
         double = {k: v[:1].detach().cpu().double() for k, v in free.items()}
         fixed = None if delays_samples is None else delays_samples[:1].detach().cpu().double()

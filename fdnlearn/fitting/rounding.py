@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from fdnlearn.base.types import Float64, shapes_checked
 from fdnlearn.fitting.problem import Free, Problem
 
 #: The shortest delay that a rounding gives.
@@ -19,7 +20,10 @@ _SHORTEST_SAMPLES = 2
 UNADAPTED = "The fit ended before its delays were snapped: they are rounded, the rest has not adapted."
 
 
-def roundings(problem: Problem, free: Free, count: int, *, to_adapt: bool = False) -> Tensor:
+@shapes_checked
+def roundings(
+    problem: Problem, free: Free, count: int, *, to_adapt: bool = False
+) -> Float64[Tensor, "candidates lines"]:
     """Candidate integer delays (count, N) around the learned ones: the nearest, then seeded jitters of ±½.
 
     Where the rest is going `to_adapt`, those of one candidate are pairwise co-prime: lines whose delays share a factor

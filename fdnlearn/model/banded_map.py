@@ -66,8 +66,8 @@ class BandedMap:
         return tiled(self.times_s, len(free)) * torch.exp(math.log(TIME_SPAN) * torch.tanh(free.double()))
 
     @shapes_checked
-    def tone_db(self, free: Float[Tensor, "batch sections"]) -> Float64[Tensor, "batch sections"]:
-        """Gains of the equaliser's sections (B, S), in double."""
+    def tone_db(self, free: Float[Tensor, "*batch sections"]) -> Float64[Tensor, "*batch sections"]:
+        """Gains of the equaliser's sections (..., S), in double."""
         return TONE_SPAN_DB * torch.tanh(free.double())
 
     @shapes_checked

@@ -20,7 +20,7 @@ import scipy.optimize
 import torch
 from torch import Tensor
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.fdn import FDN
 from fdnlearn.fitting.baselines.orthogonal_designs import orthogonal_matrix
 from fdnlearn.fitting.loop import Run, Step
@@ -145,7 +145,8 @@ def mean_delay_samples(mixing_samples: float, lines: int) -> float:
     return math.exp(scipy.optimize.brentq(excess, -20.0, 20.0))
 
 
-def coprime_delays(mean_samples: float, lines: int, sample_rate_hz: float) -> FloatArray:
+@shapes_checked
+def coprime_delays(mean_samples: float, lines: int, sample_rate_hz: float) -> Float64[FloatArray, " lines"]:
     """Ascending, log-spaced around `mean_samples`, each the nearest that shares no factor with those before it.
 
     Raises

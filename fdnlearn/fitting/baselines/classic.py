@@ -20,7 +20,7 @@ import scipy.signal
 import torch
 from torch import Tensor
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float32, Float64, FloatArray, shapes_checked
 from fdnlearn.fdn import FDN
 from fdnlearn.fitting.baselines.genes import rows_at_once
 from fdnlearn.fitting.baselines.genetic import GeneticOptimiser, GeneticStrategy
@@ -85,6 +85,7 @@ class ClassicSearch(Search):
         )
 
 
+@shapes_checked
 @dataclass(frozen=True)
 class _Fitness:
     """Genes to networks, and envelopes to fitness.
@@ -100,9 +101,9 @@ class _Fitness:
     """
 
     problem: Problem
-    direct: FloatArray
-    level: FloatArray
-    envelope: npt.NDArray[np.float32]
+    direct: Float64[FloatArray, "outputs 1"]
+    level: Float64[FloatArray, "outputs 1"]
+    envelope: Float32[npt.NDArray[np.float32], "outputs samples"]
 
     @classmethod
     def of(cls, problem: Problem, initial: FloatArray) -> _Fitness:
@@ -117,7 +118,8 @@ class _Fitness:
         late = np.maximum(target.energy_decay[:, :1] - direct**2, 1e-6)
         return replace(raw, level=np.sqrt(late / np.median(wet, axis=0)[:, None]))
 
-    def network(self, genes: FloatArray, dtype: torch.dtype) -> Network:
+    @shapes_checked
+    def network(self, genes: Float64[FloatArray, "candidates genes"], dtype: torch.dtype) -> Network:
         """Networks of genes (B, P)."""
         count, target = len(genes), self.problem.target
         delays = np.round(genes[:, :LINES])
@@ -136,14 +138,20 @@ class _Fitness:
             direct_gains=tensor(np.broadcast_to(self.direct, (count, *self.direct.shape))),
         )
 
-    def evaluate(self, genes: FloatArray) -> tuple[FloatArray, Mapping[str, FloatArray]]:
+    @shapes_checked
+    def evaluate(
+        self, genes: Float64[FloatArray, "candidates genes"]
+    ) -> tuple[Float64[FloatArray, " candidates"], Mapping[str, Float64[FloatArray, " candidates"]]]:
         """Largest differences of envelopes (B,), averaged over channels."""
         calls = -(-len(genes) // rows_at_once(self.problem))
         losses = np.concatenate([self._differences(part) for part in np.array_split(genes, calls)])
         return losses, {"envelope": losses}
 
     @torch.no_grad()
-    def responses(self, genes: FloatArray) -> npt.NDArray[np.float32]:
+    @shapes_checked
+    def responses(
+        self, genes: Float64[FloatArray, "candidates genes"]
+    ) -> Float32[npt.NDArray[np.float32], "candidates outputs samples"]:
         """Impulse responses (B, outputs, n_fft)."""
         network = self.network(genes, torch.float32)
         h = network.impulse_response(self.problem.n_fft, self.problem.kernel)

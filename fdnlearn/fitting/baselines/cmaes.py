@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from fdnlearn.base.types import FloatArray, IntArray
+from fdnlearn.base.types import Float64, FloatArray, Int64, IntArray, shapes_checked
 from fdnlearn.fitting.baselines.genes import NetworkSearch
 from fdnlearn.fitting.baselines.search import Optimiser, require
 from fdnlearn.fitting.problem import Problem
@@ -30,13 +30,14 @@ class CmaEs:
         Steps are taken along ``axes @ z``, z standard normal at first; the unit matrix by default.
     """
 
+    @shapes_checked
     def __init__(
         self,
-        starts: FloatArray,
+        starts: Float64[FloatArray, "starts genes"],
         sigma: float,
         seed: int,
         population: int | None = None,
-        axes: FloatArray | None = None,
+        axes: Float64[FloatArray, "genes genes"] | None = None,
     ) -> None:
         self._cma = require("cma", "cmaes")
         self._starts, self._sigma = starts, sigma
@@ -48,7 +49,8 @@ class CmaEs:
         self._strategy: Any = None
         self._asked: list[FloatArray] = []
 
-    def covariance(self) -> FloatArray:
+    @shapes_checked
+    def covariance(self) -> Float64[FloatArray, "genes genes"]:
         """Of the candidates that it would ask for next, shape (P, P)."""
         if self._strategy is None:
             inner = self._sigma**2 * np.eye(self._starts.shape[1])
@@ -59,7 +61,8 @@ class CmaEs:
         covariance: FloatArray = self._axes @ inner @ self._axes.T
         return covariance
 
-    def ask(self) -> FloatArray:
+    @shapes_checked
+    def ask(self) -> Float64[FloatArray, "candidates genes"]:
         """The starts, then what the strategy samples."""
         if self._order is None:
             return self._starts
@@ -69,7 +72,8 @@ class CmaEs:
         points: FloatArray = self._origin + np.stack(self._asked) @ self._axes.T
         return points
 
-    def tell(self, losses: FloatArray) -> None:
+    @shapes_checked
+    def tell(self, losses: Float64[FloatArray, " candidates"]) -> None:
         """Rank the starts, or adapt."""
         if self._order is None:
             self._order = losses.argsort(kind="stable")
@@ -107,11 +111,13 @@ class CmaEsStrategy:
     search_share: float = 0.5
     more_starts: int = 0
 
-    def begin(self, starts: FloatArray, seed: int) -> Optimiser:
+    def begin(self, starts: Float64[FloatArray, "starts genes"], seed: int) -> Optimiser:
         """Search from `starts` (S, P)."""
         return CmaEs(starts, self.sigma, seed, self.population)
 
-    def settle(self, before: Optimiser, kept: IntArray, best: FloatArray, seed: int) -> Optimiser:
+    def settle(
+        self, before: Optimiser, kept: Int64[IntArray, " kept"], best: Float64[FloatArray, " kept"], seed: int
+    ) -> Optimiser:
         """Go on from the best in the shape that the search had found, given that the delays stay where they are."""
         assert isinstance(before, CmaEs)
         covariance = before.covariance()

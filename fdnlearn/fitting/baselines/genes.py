@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fdnlearn.base.types import FloatArray, IntArray
+from fdnlearn.base.types import Float, Float64, FloatArray, Int64, IntArray, shapes_checked
 from fdnlearn.config import FitConfig
 from fdnlearn.fdn import FDN
 from fdnlearn.fitting.baselines.search import DIVERGED, Best, Optimiser, Phase, Search
@@ -30,6 +30,7 @@ _COMMON_SPREADS = {"decay": 0.3, "direct": 0.1, "tone": 0.1, "early": 0.01, "pla
 _BATCH_BYTES = 1 << 28
 
 
+@shapes_checked
 @dataclass(frozen=True)
 class Genes:
     """Which columns of the free parameters are searched, and on which scale.
@@ -49,10 +50,10 @@ class Genes:
     """
 
     like: Free
-    columns: IntArray
+    columns: Int64[IntArray, " genes"]
     owner: tuple[str, ...]
-    mean: FloatArray
-    spread: FloatArray
+    mean: Float64[FloatArray, " genes"]
+    spread: Float64[FloatArray, " genes"]
 
     @classmethod
     def around(cls, starts: Free) -> Genes:
@@ -78,12 +79,14 @@ class Genes:
             starts, np.concatenate(columns), tuple(owner), np.concatenate(mean), np.concatenate(spread)
         )
 
-    def encode(self, free: Free) -> FloatArray:
+    @shapes_checked
+    def encode(self, free: Free) -> Float64[FloatArray, "batch genes"]:
         """Genes (B, P) of free parameters."""
         genes: FloatArray = (join(free).cpu().double().numpy()[:, self.columns] - self.mean) / self.spread
         return genes
 
-    def decode(self, genes: FloatArray, device: torch.device) -> Free:
+    @shapes_checked
+    def decode(self, genes: Float64[FloatArray, "batch genes"], device: torch.device) -> Free:
         """Free parameters of genes (B, P), as the gradient fit holds them."""
         rows = np.zeros((len(genes), sum(widths(self.like))))
         rows[:, self.columns] = self.mean + self.spread * genes
@@ -101,10 +104,12 @@ class Strategy(Protocol):
     def search_share(self) -> float:
         """Share of a fit after which the delays are rounded and the other genes searched on."""
 
-    def begin(self, starts: FloatArray, seed: int) -> Optimiser:
+    def begin(self, starts: Float64[FloatArray, "starts genes"], seed: int) -> Optimiser:
         """Search from `starts` (S, P)."""
 
-    def settle(self, before: Optimiser, kept: IntArray, best: FloatArray, seed: int) -> Optimiser:
+    def settle(
+        self, before: Optimiser, kept: Int64[IntArray, " kept"], best: Float64[FloatArray, " kept"], seed: int
+    ) -> Optimiser:
         """Search on among the genes `kept` of the optimiser `before`, from `best` (P',)."""
 
 
@@ -193,7 +198,12 @@ def _seed(config: FitConfig, purpose: int) -> int:
     return int(np.random.SeedSequence([config.seed, purpose]).generate_state(1)[0])
 
 
-def widen(best: FloatArray, kept: IntArray, genes: FloatArray) -> FloatArray:
+@shapes_checked
+def widen(
+    best: Float64[FloatArray, " genes"],
+    kept: Int64[IntArray, " kept"],
+    genes: Float64[FloatArray, "batch kept"],
+) -> Float64[FloatArray, "batch genes"]:
     """All genes (B, P): those `kept` from `genes` (B, P'), the others from `best` (P,)."""
     rows = np.repeat(best[None], len(genes), axis=0)
     rows[:, kept] = genes
@@ -201,9 +211,10 @@ def widen(best: FloatArray, kept: IntArray, genes: FloatArray) -> FloatArray:
 
 
 @torch.no_grad()
+@shapes_checked
 def evaluate(
-    problem: Problem, free: Free, delays_samples: Tensor | None = None
-) -> tuple[FloatArray, Mapping[str, FloatArray]]:
+    problem: Problem, free: Free, delays_samples: Float[Tensor, "1 lines"] | None = None
+) -> tuple[Float64[FloatArray, " candidates"], Mapping[str, Float64[FloatArray, " candidates"]]]:
     """Losses (B,) and terms of a population, in one batched call unless memory asks for several."""
     rows = rows_at_once(problem)
     count = next(iter(free.values())).shape[0]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fdnlearn.base.types import FloatArray, IntArray
+from fdnlearn.base.types import Float64, FloatArray, Int64, IntArray, shapes_checked
 from fdnlearn.fitting.baselines.genes import NetworkSearch
 from fdnlearn.fitting.baselines.search import Optimiser, require
 from fdnlearn.fitting.problem import Problem
@@ -36,11 +36,12 @@ class GeneticOptimiser:
         Expected number of genes that mutate in an offspring.
     """
 
+    @shapes_checked
     def __init__(
         self,
-        initial: FloatArray,
-        low: FloatArray,
-        high: FloatArray,
+        initial: Float64[FloatArray, "population genes"],
+        low: Float64[FloatArray, " genes"],
+        high: Float64[FloatArray, " genes"],
         seed: int,
         *,
         crossover_eta: float,
@@ -65,18 +66,21 @@ class GeneticOptimiser:
         self._asked: Any = None
 
     @property
-    def population(self) -> FloatArray:
+    @shapes_checked
+    def population(self) -> Float64[FloatArray, "population genes"]:
         """Genes (population, P) of the survivors."""
         genes: FloatArray = self._algorithm.pop.get("X")
         return genes
 
-    def ask(self) -> FloatArray:
+    @shapes_checked
+    def ask(self) -> Float64[FloatArray, "candidates genes"]:
         """The first generation, or the offspring of the last."""
         self._asked = self._algorithm.ask()
         points: FloatArray = self._asked.get("X")
         return points
 
-    def tell(self, losses: FloatArray) -> None:
+    @shapes_checked
+    def tell(self, losses: Float64[FloatArray, " candidates"]) -> None:
         """Let parents and offspring compete."""
         self._asked.set("F", losses[:, None])
         self._algorithm.tell(infills=self._asked)
@@ -108,11 +112,13 @@ class GeneticStrategy:
             mutation_rate=self.mutation_rate,
         )
 
-    def begin(self, starts: FloatArray, seed: int) -> Optimiser:
+    def begin(self, starts: Float64[FloatArray, "starts genes"], seed: int) -> Optimiser:
         """Search from `starts` (S, P)."""
         return self._optimiser(starts, seed)
 
-    def settle(self, before: Optimiser, kept: IntArray, best: FloatArray, seed: int) -> Optimiser:
+    def settle(
+        self, before: Optimiser, kept: Int64[IntArray, " kept"], best: Float64[FloatArray, " kept"], seed: int
+    ) -> Optimiser:
         """Go on with the same population, less its delays."""
         assert isinstance(before, GeneticOptimiser)
         initial = before.population[:, kept].copy()

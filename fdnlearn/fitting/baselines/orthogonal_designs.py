@@ -7,10 +7,11 @@ import math
 import numpy as np
 import scipy.linalg
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 
-def orthogonal_matrix(lines: int, rng: np.random.Generator) -> FloatArray:
+@shapes_checked
+def orthogonal_matrix(lines: int, rng: np.random.Generator) -> Float64[FloatArray, "lines lines"]:
     """Hadamard's, scaled to be orthogonal, where there is Sylvester's construction; else uniformly random."""
     if lines & (lines - 1) == 0:
         hadamard: FloatArray = scipy.linalg.hadamard(lines) / math.sqrt(lines)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.base.errors import UsageError
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.fdn import FDN
 from fdnlearn.fitting.loop import CannotResumeError, Run, Step
 from fdnlearn.fitting.problem import Problem
@@ -37,10 +37,10 @@ Evaluate = Callable[[FloatArray], tuple[FloatArray, Mapping[str, FloatArray]]]
 class Optimiser(Protocol):
     """A search that says what it wants evaluated, and is told the losses; a function of its seed alone."""
 
-    def ask(self) -> FloatArray:
+    def ask(self) -> Float64[FloatArray, "candidates genes"]:
         """Candidates (n, P) of the next generation."""
 
-    def tell(self, losses: FloatArray) -> None:
+    def tell(self, losses: Float64[FloatArray, " candidates"]) -> None:
         """Take in the losses (n,) of the candidates last asked for."""
 
 
@@ -66,6 +66,7 @@ class Phase:
     network: Callable[[FloatArray], FDN]
 
 
+@shapes_checked
 @dataclass
 class Best:
     """The best that a phase has come across.
@@ -79,11 +80,12 @@ class Best:
     """
 
     phase: Phase
-    point: FloatArray | None = None
+    point: Float64[FloatArray, " genes"] | None = None
     loss: float = math.inf
 
     @property
-    def known(self) -> FloatArray:
+    @shapes_checked
+    def known(self) -> Float64[FloatArray, " genes"]:
         """The point, of a phase that has begun."""
         assert self.point is not None
         return self.point
