@@ -15,7 +15,6 @@ from fdnlearn.base.version import __version__
 # 30 to 60. A short spin costs nothing on an idle machine. The library reads this once, when torch or Numba loads it.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-
 if TYPE_CHECKING:
     from fdnlearn.acoustics.parameters import room_parameters
     from fdnlearn.base.errors import FdnlearnError, UsageError
@@ -23,15 +22,19 @@ if TYPE_CHECKING:
     from fdnlearn.examples import example_path
     from fdnlearn.fdn import FDN, load_fdn, save_fdn
     from fdnlearn.fitting import Solution, solve
+    from fdnlearn.options import Banded, Gradient, Homogeneous
     from fdnlearn.render import impulse_response
     from fdnlearn.rir import Target, load_target
     from fdnlearn.runs import fit_recording
 
 #: Public name -> module that defines it.
 _PUBLIC = {
+    "Banded": "fdnlearn.options",
     "FDN": "fdnlearn.fdn",
     "FdnlearnError": "fdnlearn.base.errors",
     "FitConfig": "fdnlearn.config",
+    "Gradient": "fdnlearn.options",
+    "Homogeneous": "fdnlearn.options",
     "Solution": "fdnlearn.fitting",
     "Target": "fdnlearn.rir",
     "UsageError": "fdnlearn.base.errors",
@@ -47,9 +50,12 @@ _PUBLIC = {
 
 __all__ = [
     "__version__",
+    "Banded",
     "FDN",
     "FdnlearnError",
     "FitConfig",
+    "Gradient",
+    "Homogeneous",
     "Solution",
     "Target",
     "UsageError",
