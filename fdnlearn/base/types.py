@@ -17,8 +17,10 @@ linters do not take it for a name; a fixed size is a number (``"sections 6"``), 
 samples"``, and a size that follows from another is a sum (``"samples+1"``). Tensors are written the same way,
 ``Float[Tensor, "batch lines"]``, and what may be an array or a tensor is ``Float64[Any, "lines"]``; a name imported for
 type checking only is not checked, so the array's own type must be imported for real. The decorator stands next to the
-function, below ``@property`` or ``@staticmethod``, and above ``@dataclass``, whose ``__init__`` it then checks. What
-Numba or Triton compile is never decorated: decorate the function that calls it.
+function, below ``@property`` or ``@staticmethod``, and above ``@dataclass``, whose ``__init__`` it then checks; a named
+tuple is not checked when it is made, but where a decorated function takes its parts. What Numba or Triton compile is
+never decorated: decorate the function that calls it. Nor is a function with a protocol in its signature, unless that is
+``@runtime_checkable``, nor a method of a protocol.
 """
 
 from __future__ import annotations
