@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fdnlearn.base.types import FloatArray
-from fdnlearn.fdn import FDN
-from fdnlearn.fitting.progress import Progress
-from fdnlearn.rir.metrics_document import Metrics
-from fdnlearn.rir.target import Target
+
+# The table alone needs none of what these import.
+if TYPE_CHECKING:
+    from fdnlearn.fdn import FDN
+    from fdnlearn.fitting.progress import Progress
+    from fdnlearn.rir.metrics_document import Metrics
+    from fdnlearn.rir.target import Target
 
 
 @dataclass(frozen=True)
