@@ -20,8 +20,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fdnlearn.report.formatting import format_number
-from fdnlearn.runs.study.page import format_effort, format_p
+from fdnlearn.report.formatting import format_effort, format_number, format_p
 from fdnlearn.runs.study.quantities import COMPARED, Compared
 
 FIELDS = (
