@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 DEMO_ROOM := data/lecture_room.wav
 # A process a core, up to four; tests of one file, and those that share a costly fixture, stay in one.
-PARALLEL ?= --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+PARALLEL ?= --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help

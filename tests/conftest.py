@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ from hypothesis import settings
 from player_tools import Core, Programs, build_plugins, can_compile
 from playwright.sync_api import Browser
 from targets import target_of
-from tiers import MARKERS, OTHERS, Guard, sort_into_tiers
+from tiers import MARKERS, OTHERS, Guard, make_scheduler, sort_into_tiers
 
 from fdnlearn.rir import Target
 
@@ -56,6 +57,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for name, says in ({name: f"starts {what}" for name, what in MARKERS.items()} | OTHERS).items():
         config.addinivalue_line("markers", f"{name}: {says}")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    return make_scheduler(config, log)
 
 
 # Before pytest's own, which deselects by marker.

@@ -16,6 +16,7 @@ import numpy as np
 from fdn_networks import FloatArray, network
 from numpy.random import Generator
 
+from fdnlearn.base.locks import exclusive
 from fdnlearn.export.hosts.clap import DPF
 from fdnlearn.export.player import fit_text, source_folder
 from fdnlearn.fdn import FDN
@@ -79,7 +80,9 @@ def build_plugins() -> Path | None:
     dpf = Path(os.environ.get("DPF_PATH", DPF))
     if not (can_compile() and shutil.which("make") and shutil.which("patch") and dpf.is_dir()):
         return None
-    done = subprocess.run(["make", "-j2", "-C", str(SOURCE)], capture_output=True, text=True, check=False)
+    # Two processes that run tests build one after the other.
+    with exclusive(SOURCE / ".building", wait=True):
+        done = subprocess.run(["make", "-j2", "-C", str(SOURCE)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "warning" not in done.stderr
     return SOURCE / "bin"

@@ -25,7 +25,6 @@ MARKERS = {
 #: Markers that say something else.
 OTHERS = {
     "last_bits": "hangs on last bits, if anything does: `make processors` runs it as on other processors",
-    "xdist_group(name)": "tests of one name run in the same process",
 }
 #: Session fixture -> marker of the tests that use it, directly or not.
 _FIXTURES = {
@@ -36,8 +35,8 @@ _FIXTURES = {
     "fitted": "fit",
     "rooms": "rooms",
 }
-#: Fixtures that are costly to have twice: the tests that use one go to the same worker.
-_SHARED = {"listening_room": "listening room", "programs": "player", "built_player": "player"}
+#: Start of the names of files whose tests share a costly fixture -> what they share: they go to the same process.
+_SHARED = {"test_audition_": "listening room", "test_player_": "player", "test_export_": "player"}
 
 
 def sort_into_tiers(items: list[pytest.Item], tier: str | None) -> list[pytest.Item]:
@@ -49,8 +48,8 @@ def sort_into_tiers(items: list[pytest.Item], tier: str | None) -> list[pytest.I
     rank: dict[str, int] = {}
     for item in items:
         own = min((order.index(m.name) for m in item.iter_markers() if m.name in MARKERS), default=len(order))
-        rank[_group(item)] = min(own, rank.get(_group(item), own))
-    items.sort(key=lambda item: rank[_group(item)])
+        rank[group_of(item.nodeid)] = min(own, rank.get(group_of(item.nodeid), own))
+    items.sort(key=lambda item: rank[group_of(item.nodeid)])
     left_out = [item for item in items if tier is not None and is_marked(item) != (tier == "slow")]
     items[:] = [item for item in items if item not in set(left_out)]
     return left_out
@@ -67,13 +66,27 @@ def _mark(item: pytest.Item) -> None:
     )
     if any(isinstance(value, str) and value == "cuda" for value in parameters.values()):
         item.add_marker("gpu_interpreter")
-    item.add_marker(pytest.mark.xdist_group(_group(item)))
 
 
-def _group(item: pytest.Item) -> str:
-    """Tests of one group run in one process: those of a file, and those that share a costly fixture."""
-    fixtures = getattr(item, "fixturenames", ())
-    return next((_SHARED[name] for name in fixtures if name in _SHARED), item.path.stem)
+def group_of(nodeid: str) -> str:
+    """Tests of one group run in one process: those of a file, and those of files that share a costly fixture."""
+    file = nodeid.partition("::")[0].rpartition("/")[2]
+    return next((shared for start, shared in _SHARED.items() if file.startswith(start)), file)
+
+
+def make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """What deals tests out to processes, group by group.
+
+    By the names of tests, which the process that deals knows; marks it does not see, and pytest-xdist's own
+    ``loadgroup`` hands them over in a way that pytest 9.2 no longer reads.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return ByGroup(config, log)
 
 
 def is_marked(item: pytest.Item) -> bool:
