@@ -23,6 +23,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
+from fdnlearn.ops.adam import Rows
 from fdnlearn.ops.adam import cuda as cuda_adam
 from fdnlearn.ops.decay import DecayTarget
 from fdnlearn.ops.decay import cuda as cuda_decay
@@ -143,7 +144,7 @@ def others(arch: int) -> Iterator[None]:
         yield
     *state, gradient = (torch.ones(2, 50) for _ in range(5))
     loss = torch.ones(2, dtype=torch.float64)
-    cuda_adam.step(*state, loss.clone(), gradient, loss, torch.ones(50), 1)
+    cuda_adam.step(Rows(*state, loss.clone()), gradient, loss, torch.ones(50), 1)
     yield
 
 

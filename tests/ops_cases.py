@@ -14,6 +14,7 @@ from torch_networks import tensors
 
 from fdnlearn.fdn.families import peq_1
 from fdnlearn.losses import echo_density, energy_decay
+from fdnlearn.ops.adam import Rows
 from fdnlearn.ops.dispatch import FORMS, REFERENCE
 from fdnlearn.ops.echo import EchoTarget
 from fdnlearn.ops.response import Parameters
@@ -256,11 +257,11 @@ def time_domain_case(
     )
 
 
-def adam_state(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def adam_state(dtype: torch.dtype, device: torch.device) -> Rows:
     """Values, moments, best values and best losses of three rows of five ones."""
     values = torch.ones(3, 5, dtype=dtype, device=device)
     none = torch.zeros_like(values)
-    return values, none, none.clone(), values.clone(), torch.full((3,), torch.inf, dtype=DOUBLE)
+    return Rows(values, none, none.clone(), values.clone(), torch.full((3,), torch.inf, dtype=DOUBLE))
 
 
 def adam_case() -> Case:
@@ -272,7 +273,7 @@ def adam_case() -> Case:
         state = adam_state(x[0].dtype, x[0].device)
         rates = torch.linspace(0.0, 0.1, 5, dtype=x[0].dtype, device=x[0].device)
         for index, gradient in enumerate(x[0].detach()):
-            form.step(*state, gradient.clone(), losses[index].double(), rates, index + 1)
+            form.step(state, gradient.clone(), losses[index].double(), rates, index + 1)
         return state
 
     return Case("adam", "eight steps", (gradients,), call, {SINGLE: 1e-6}, close={SINGLE: (1e-5, 1e-7)})

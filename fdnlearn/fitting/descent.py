@@ -93,7 +93,8 @@ def advance(
     now, *parts = _on_cpu(loss.detach(), *terms.values())
     descent.step += 1
     d = descent
-    adam.step(d.values, d.first, d.second, d.best_values, d.best_loss, gradient, now, rates, d.step)
+    rows = adam.Rows(d.values, d.first, d.second, d.best_values, d.best_loss)
+    adam.step(rows, gradient, now, rates, d.step)
     losses = now.tolist()
     of_rows = {name: value.tolist() for name, value in zip(terms, parts, strict=True)}
     of_rooms = []

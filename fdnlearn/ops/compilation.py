@@ -110,13 +110,15 @@ def _respond(gain: float, *, learn: bool) -> None:
 def _single_precision_and_matrix() -> None:
     import torch
 
+    from fdnlearn.ops.adam import Rows
     from fdnlearn.ops.adam import cpu as adam
     from fdnlearn.ops.rotation import cpu as rotation
 
     _respond(0.5, learn=True)
     rotation.rotation(torch.zeros(1, 2, 2, requires_grad=True)).sum().backward()
     row, loss = torch.zeros(1, 1), torch.zeros(1, dtype=torch.float64)
-    adam.step(row, row.clone(), row.clone(), row.clone(), loss.clone(), row.clone(), loss, torch.zeros(1), 1)
+    rows = Rows(row, row.clone(), row.clone(), row.clone(), loss.clone())
+    adam.step(rows, row.clone(), loss, torch.zeros(1), 1)
 
 
 def _double_precision_and_losses() -> None:

@@ -7,6 +7,8 @@ For every row with gradient g, at the t-th step and element by element
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from torch import Tensor
 
 from fdnlearn.base.types import Float, Float64, shapes_checked
@@ -16,31 +18,43 @@ from fdnlearn.ops.dispatch import form_for
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
 
 
+Gradient = Float[Tensor, "batch parameters"]
+Losses = Float64[Tensor, " batch"]
+Rates = Float[Tensor, " parameters"]
+
+
+class Rows(NamedTuple):
+    """What a step writes to, one row a network.
+
+    Attributes
+    ----------
+    values, first, second, best_values : Tensor, shape (B, P)
+        Parameters, their moments and the best of them so far.
+    best_loss : Tensor of float64, shape (B,)
+        On the CPU, wherever the others are.
+    """
+
+    values: Float[Tensor, "batch parameters"]
+    first: Float[Tensor, "batch parameters"]
+    second: Float[Tensor, "batch parameters"]
+    best_values: Float[Tensor, "batch parameters"]
+    best_loss: Losses
+
+
 @shapes_checked
-def step(
-    values: Float[Tensor, "batch parameters"],
-    first: Float[Tensor, "batch parameters"],
-    second: Float[Tensor, "batch parameters"],
-    best_values: Float[Tensor, "batch parameters"],
-    best_loss: Float64[Tensor, " batch"],
-    gradient: Float[Tensor, "batch parameters"],
-    loss: Float64[Tensor, " batch"],
-    rates: Float[Tensor, " parameters"],
-    count: int,
-) -> None:
+def step(rows: Rows, gradient: Gradient, loss: Losses, rates: Rates, count: int) -> None:
     """Keep the rows whose `loss` is their best so far, then move all by the `count`-th step, in place.
 
     A row whose loss or gradient is not finite stays where it is and its moments see no gradient.
 
     Parameters
     ----------
-    values, first, second, best_values, gradient : Tensor, shape (B, P)
-        Parameters, their moments and the best of them so far; all but the gradient are written to.
-    best_loss, loss : Tensor of float64, shape (B,)
-        On the CPU, wherever the others are; `best_loss` is written to.
+    rows : Rows
+    gradient : Tensor, shape (B, P)
+    loss : Tensor of float64, shape (B,)
+        On the CPU.
     rates : Tensor, shape (P,)
     count : int
         From 1.
     """
-    form = form_for("adam", values.device.type)
-    form.step(values, first, second, best_values, best_loss, gradient, loss, rates, count)
+    form_for("adam", rows.values.device.type).step(rows, gradient, loss, rates, count)

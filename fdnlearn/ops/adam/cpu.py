@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from torch import Tensor
 
 from fdnlearn.base.jit import jit
-from fdnlearn.base.types import Float, Float64, shapes_checked
-from fdnlearn.ops.adam import BETA1, BETA2, EPS
+from fdnlearn.base.types import shapes_checked
+from fdnlearn.ops.adam import BETA1, BETA2, EPS, Gradient, Losses, Rates, Rows
 
 
 @jit()
@@ -39,19 +38,8 @@ def _step(values, first, second, best_values, best_loss, gradient, loss, rates, 
 
 
 @shapes_checked
-def step(
-    values: Float[Tensor, "batch parameters"],
-    first: Float[Tensor, "batch parameters"],
-    second: Float[Tensor, "batch parameters"],
-    best_values: Float[Tensor, "batch parameters"],
-    best_loss: Float64[Tensor, " batch"],
-    gradient: Float[Tensor, "batch parameters"],
-    loss: Float64[Tensor, " batch"],
-    rates: Float[Tensor, " parameters"],
-    count: int,
-) -> None:
+def step(rows: Rows, gradient: Gradient, loss: Losses, rates: Rates, count: int) -> None:
     """Take the `count`-th step of all rows, in place; see `fdnlearn.ops.adam`."""
-    _step(
-        values.numpy(), first.numpy(), second.numpy(), best_values.numpy(), best_loss.numpy(),
-        gradient.contiguous().numpy(), loss.numpy(), rates.numpy(), count,
-    )  # fmt: skip
+    values, first, second, best_values, best_loss = (one.numpy() for one in rows)
+    g, losses = gradient.contiguous().numpy(), loss.numpy()
+    _step(values, first, second, best_values, best_loss, g, losses, rates.numpy(), count)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
-from fdnlearn.base.types import Float, Float64, shapes_checked
+from fdnlearn.base.types import shapes_checked
 from fdnlearn.ops import launching
-from fdnlearn.ops.adam import BETA1, BETA2, EPS
+from fdnlearn.ops.adam import BETA1, BETA2, EPS, Gradient, Losses, Rates, Rows
 from fdnlearn.ops.launching import jit
 from fdnlearn.ops.launching import language as tl
 
@@ -47,24 +46,14 @@ def _step(
 
 
 @shapes_checked
-def step(
-    values: Float[Tensor, "batch parameters"],
-    first: Float[Tensor, "batch parameters"],
-    second: Float[Tensor, "batch parameters"],
-    best_values: Float[Tensor, "batch parameters"],
-    best_loss: Float64[Tensor, " batch"],
-    gradient: Float[Tensor, "batch parameters"],
-    loss: Float64[Tensor, " batch"],
-    rates: Float[Tensor, " parameters"],
-    count: int,
-) -> None:
+def step(rows: Rows, gradient: Gradient, loss: Losses, rates: Rates, count: int) -> None:
     """Take the `count`-th step of all rows, in place; see `fdnlearn.ops.adam`."""
+    values, first, second, best_values, best_loss = rows
     better = loss < best_loss
     # The losses are on the CPU already: what the kernel needs of them goes to the device in one transfer.
     flags = torch.stack((better, loss.isfinite()), dim=1).double().to(values.device)
     best_loss.copy_(torch.where(better, loss, best_loss))
-    rows, columns = values.shape
-    _step[(rows,)](
-        values, first, second, best_values, gradient.contiguous(), flags, rates, columns,
+    _step[(len(values),)](
+        values, first, second, best_values, gradient.contiguous(), flags, rates, values.shape[1],
         1 - BETA1**count, 1 - BETA2**count, BLOCK=launching.block(256),
     )  # fmt: skip

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
-from fdnlearn.base.types import Float, Float64, shapes_checked
-from fdnlearn.ops.adam import BETA1, BETA2, EPS
+from fdnlearn.base.types import shapes_checked
+from fdnlearn.ops.adam import BETA1, BETA2, EPS, Gradient, Losses, Rates, Rows
 
 
 @torch.no_grad()
 @shapes_checked
-def step(
-    values: Float[Tensor, "batch parameters"],
-    first: Float[Tensor, "batch parameters"],
-    second: Float[Tensor, "batch parameters"],
-    best_values: Float[Tensor, "batch parameters"],
-    best_loss: Float64[Tensor, " batch"],
-    gradient: Float[Tensor, "batch parameters"],
-    loss: Float64[Tensor, " batch"],
-    rates: Float[Tensor, " parameters"],
-    count: int,
-) -> None:
+def step(rows: Rows, gradient: Gradient, loss: Losses, rates: Rates, count: int) -> None:
     """Take the `count`-th step of all rows, in place; see `fdnlearn.ops.adam`."""
+    values, first, second, best_values, best_loss = rows
     better = loss < best_loss
     best_values.copy_(torch.where(better.to(values.device)[:, None], values, best_values))
     best_loss.copy_(torch.where(better, loss, best_loss))
