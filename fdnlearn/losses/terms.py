@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, Self, TypeVar
@@ -41,7 +42,7 @@ class Term(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class ChannelsTerm(Generic[Prepared]):
+class ChannelsTerm(ABC, Generic[Prepared]):
     """What terms share that compare each channel for itself.
 
     Attributes
@@ -55,9 +56,9 @@ class ChannelsTerm(Generic[Prepared]):
     rooms: int = 1
 
     @staticmethod
+    @abstractmethod
     def stack_targets(targets: Sequence[Prepared]) -> Prepared:
         """Those of several rooms as one."""
-        raise NotImplementedError
 
     def stack(self, others: Sequence[Self]) -> Self:
         """The term of this room and of others of its kind."""
