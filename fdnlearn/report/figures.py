@@ -16,14 +16,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.report.formatting import format_time
 from fdnlearn.report.spectrogram import LOWEST_HZ, log_spectrogram
 from fdnlearn.report.style import PALETTE, figure_style, new_figure, set_log_levels
+from fdnlearn.rir.target import Target
 
 if TYPE_CHECKING:
     from fdnlearn.fitting.progress import Progress
-    from fdnlearn.rir.target import Target
 
 
 #: Points in a drawn line: finer than the figure is wide.
@@ -39,7 +39,8 @@ _FDN: dict[str, Any] = {
 }
 
 
-def energy_decay(target: Target, fitted: FloatArray, channel: int = 0) -> Figure:
+@shapes_checked
+def energy_decay(target: Target, fitted: Float64[FloatArray, "channels samples"], channel: int = 0) -> Figure:
     """Energy decay curves with the knee and the usable range, and their difference below.
 
     Levels are in dB re the energy of the room's channel, so that an error in level shows too.
@@ -87,7 +88,8 @@ def energy_decay(target: Target, fitted: FloatArray, channel: int = 0) -> Figure
     return figure
 
 
-def echo_density(target: Target, fitted: FloatArray, channel: int = 0) -> Figure:
+@shapes_checked
+def echo_density(target: Target, fitted: Float64[FloatArray, "channels samples"], channel: int = 0) -> Figure:
     """Normalised echo density over the logarithm of time; 1 is the density of Gaussian noise."""
     from fdnlearn.acoustics.echo_density import WINDOW_S
     from fdnlearn.acoustics.echo_density import echo_density as profile
@@ -127,7 +129,8 @@ def echo_density(target: Target, fitted: FloatArray, channel: int = 0) -> Figure
     return figure
 
 
-def spectrograms(target: Target, fitted: FloatArray, channel: int = 0) -> Figure:
+@shapes_checked
+def spectrograms(target: Target, fitted: Float64[FloatArray, "channels samples"], channel: int = 0) -> Figure:
     """Spectrograms of room and fit, one above the other, on the same dB scale.
 
     0 dB is the room's largest value; frequencies are logarithmic from the octave of 63 Hz to half the sample rate.
@@ -172,8 +175,13 @@ def spectrograms(target: Target, fitted: FloatArray, channel: int = 0) -> Figure
     return figure
 
 
+@shapes_checked
 def impulse_responses(
-    target: Target, fitted: FloatArray, channel: int = 0, *, stop_s: float | None = None
+    target: Target,
+    fitted: Float64[FloatArray, "channels samples"],
+    channel: int = 0,
+    *,
+    stop_s: float | None = None,
 ) -> Figure:
     """Levels of the two impulse responses, one above the other.
 

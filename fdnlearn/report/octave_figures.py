@@ -8,12 +8,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.report.style import PALETTE, figure_style, new_figure
+from fdnlearn.rir.target import Target
 
 if TYPE_CHECKING:
     from fdnlearn.acoustics.parameters import BandParameters
-    from fdnlearn.rir.target import Target
 
 
 _COLUMNS = 4
@@ -21,7 +21,10 @@ _POINTS = 64
 _FLOOR_DB = -60.0
 
 
-def octave_decays(target: Target, fitted: FloatArray, channel: int = 0) -> Figure:
+@shapes_checked
+def octave_decays(
+    target: Target, fitted: Float64[FloatArray, "channels samples"], channel: int = 0
+) -> Figure:
     """Energy decay curves per octave, each in dB re its own start, the room's down to its noise knee.
 
     One small diagram an octave, with the reverberation times of both.

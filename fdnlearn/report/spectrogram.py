@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 #: Lower edge of the 63 Hz octave.
 LOWEST_HZ = 63.0 / 2.0**0.5
 _COLUMNS, _ROWS = 300, 96
 
 
-def log_spectrogram(h: FloatArray, rate: float, end_s: float) -> FloatArray:
+@shapes_checked
+def log_spectrogram(
+    h: Float64[FloatArray, " samples"], rate: float, end_s: float
+) -> Float64[FloatArray, "rows columns"]:
     """Power over time and the logarithm of frequency, the size of a picture.
 
     Parameters

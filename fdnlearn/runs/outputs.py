@@ -16,9 +16,9 @@ import numpy as np
 
 from fdnlearn.base.audio import write_audio
 from fdnlearn.base.files import write_text
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.base.version import __version__
-from fdnlearn.fdn import save_fdn
+from fdnlearn.fdn import FDN, save_fdn
 from fdnlearn.fitting import Status
 from fdnlearn.model.learned import learned_response
 from fdnlearn.render import impulse_response
@@ -34,7 +34,6 @@ from fdnlearn.rir.metrics_document import (
 )
 
 if TYPE_CHECKING:
-    from fdnlearn.fdn import FDN
     from fdnlearn.fitting import Progress, Solution
     from fdnlearn.rir.target import Target
 
@@ -150,7 +149,10 @@ def write(folder: Path, evaluation: Evaluation, *, report: bool = True) -> None:
     save_fdn(fdn, folder / "fdn.json")
 
 
-def on_target_scale(fdn: FDN, response: FloatArray) -> FloatArray:
+@shapes_checked
+def on_target_scale(
+    fdn: FDN, response: Float64[FloatArray, "outputs samples"]
+) -> Float64[FloatArray, "outputs later"]:
     """A response as the fit saw it: from the direct sound on, without the recording's level and polarity."""
     start = round(fdn.pre_delay_s * fdn.sample_rate_hz)
     return response[:, start:] / (fdn.gain * fdn.polarity)

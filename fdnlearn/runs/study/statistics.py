@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fdnlearn.base.types import FloatArray
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 #: Stands for an infinite error where sums and ranks need a number; beyond `_LARGEST` a result has come from it.
 MISSED = 1e12
@@ -73,7 +73,8 @@ def compare_pairs(method: Sequence[float], rival: Sequence[float]) -> PairedComp
     )
 
 
-def finite(errors: Sequence[float]) -> FloatArray:
+@shapes_checked
+def finite(errors: Sequence[float]) -> Float64[FloatArray, " rooms"]:
     """Errors with `MISSED` for infinite ones."""
     values = np.asarray(errors, dtype=np.float64)
     return np.where(np.isinf(values), np.copysign(MISSED, values), values)
@@ -84,7 +85,8 @@ def unbounded(value: float) -> float:
     return float(np.copysign(np.inf, value)) if abs(value) > _LARGEST else value
 
 
-def signed_rank_p(difference: FloatArray) -> float:
+@shapes_checked
+def signed_rank_p(difference: Float64[FloatArray, " rooms"]) -> float:
     """Two-sided p of the Wilcoxon signed-rank test, differences of zero left out (Wilcoxon 1945); 1 if all are."""
     from scipy import stats
 
@@ -92,7 +94,8 @@ def signed_rank_p(difference: FloatArray) -> float:
     return float(stats.wilcoxon(nonzero).pvalue) if nonzero.size else 1.0
 
 
-def rank_biserial(difference: FloatArray) -> float:
+@shapes_checked
+def rank_biserial(difference: Float64[FloatArray, " rooms"]) -> float:
     """Favourable minus unfavourable share of the rank sum (Kerby 2014); 0 if all differences are zero."""
     from scipy import stats
 
@@ -103,7 +106,8 @@ def rank_biserial(difference: FloatArray) -> float:
     return float(np.sum(np.sign(nonzero) * ranks) / np.sum(ranks))
 
 
-def bootstrap_interval(difference: FloatArray) -> tuple[float, float] | None:
+@shapes_checked
+def bootstrap_interval(difference: Float64[FloatArray, " rooms"]) -> tuple[float, float] | None:
     """Percentile interval of the median difference, rooms resampled; None below two rooms.
 
     The percentile interval, because the jackknife within the BCa one degenerates for medians of few rooms.
