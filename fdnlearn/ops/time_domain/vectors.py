@@ -280,37 +280,29 @@ def _turned(builder: Any, rows: list[Any]) -> list[Any]:
     return rows
 
 
-@intrinsic
-def tile_from_lines(typing, lines, starts, os, shift, tile, ot, width):
-    """A square of the tile: row t, lane i is ``lines[starts[os + i] + shift + t]``."""
-    i64 = types.int64
-    signature = types.void(lines, starts, i64, i64, tile, i64, i64)
+def _turning(*, to_tile: bool) -> Any:
+    """A square between delay lines and tile, in either direction."""
 
-    def codegen(context: Any, b: Any, sig: Any, args: Any) -> Any:
-        lines, starts, tile = (_Memory(context, b, sig.args[i], args[i]) for i in (0, 1, 4))
-        os, shift, ot, width = (args[i] for i in (2, 3, 5, 6))
-        count = lines.vector.count
-        rows = [lines.load(b.add(starts.scalar(b.add(os, _int(i))), shift)) for i in range(count)]
-        for t, row in enumerate(_turned(b, rows)):
-            tile.store(row, b.add(ot, b.mul(width, _int(t))))
-        return context.get_dummy_value()
+    @intrinsic
+    def turn(typing, lines, starts, os, shift, tile, ot, width):
+        i64 = types.int64
+        signature = types.void(lines, starts, i64, i64, tile, i64, i64)
 
-    return signature, codegen
+        def codegen(context: Any, b: Any, sig: Any, args: Any) -> Any:
+            lines, starts, tile = (_Memory(context, b, sig.args[i], args[i]) for i in (0, 1, 4))
+            os, shift, ot, width = (args[i] for i in (2, 3, 5, 6))
+            along = [b.add(starts.scalar(b.add(os, _int(i))), shift) for i in range(lines.vector.count)]
+            across = [b.add(ot, b.mul(width, _int(t))) for t in range(lines.vector.count)]
+            pairs = (lines, along), (tile, across)
+            (source, read), (target, written) = pairs if to_tile else pairs[::-1]
+            for place, row in zip(written, _turned(b, [source.load(at) for at in read]), strict=True):
+                target.store(row, place)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return turn
 
 
-@intrinsic
-def lines_from_tile(typing, lines, starts, os, shift, tile, ot, width):
-    """``lines[starts[os + i] + shift + t]`` becomes row t, lane i of a square of the tile."""
-    i64 = types.int64
-    signature = types.void(lines, starts, i64, i64, tile, i64, i64)
-
-    def codegen(context: Any, b: Any, sig: Any, args: Any) -> Any:
-        lines, starts, tile = (_Memory(context, b, sig.args[i], args[i]) for i in (0, 1, 4))
-        os, shift, ot, width = (args[i] for i in (2, 3, 5, 6))
-        count = lines.vector.count
-        rows = [tile.load(b.add(ot, b.mul(width, _int(t)))) for t in range(count)]
-        for i, row in enumerate(_turned(b, rows)):
-            lines.store(row, b.add(starts.scalar(b.add(os, _int(i))), shift))
-        return context.get_dummy_value()
-
-    return signature, codegen
+#: A square of the tile, row t, lane i, is ``lines[starts[os + i] + shift + t]``: from the lines, and to them.
+tile_from_lines, lines_from_tile = _turning(to_tile=True), _turning(to_tile=False)
