@@ -71,6 +71,8 @@ class ModelDefinition:
         Reverberation times, of the slowest band, that a response is computed over.
     held : int
         Signals of the response's length that the loss holds for every channel.
+    in_time : bool
+        Whether a fit of it that ends on whole delays runs its networks sample by sample.
     """
 
     options: type[ModelOptions]
@@ -84,6 +86,7 @@ class ModelDefinition:
     design: str
     decays: float
     held: int
+    in_time: bool
 
     def usual(self) -> dict[str, int]:
         """The numbers that a fit of it has where the user gives none, by their names among a fit's settings."""
@@ -127,6 +130,7 @@ MODELS: dict[str, ModelDefinition] = {
             design="fdnlearn.fitting.baselines.analytic:design",
             decays=1.25,
             held=1,
+            in_time=False,
         ),
         ModelDefinition(
             Banded,
@@ -140,6 +144,7 @@ MODELS: dict[str, ModelDefinition] = {
             design="fdnlearn.fitting.baselines.analytic_banded:design",
             decays=1.0,
             held=10,
+            in_time=True,
         ),
     )
 }

@@ -226,8 +226,9 @@ def time_domain_case(
     sections: int = 0,
     heard: int = 1,
     shared: bool = False,
+    learned: bool = False,
 ) -> Case:
-    """Networks on whole delays; those of a batch have theirs in another order. `heard` samples enter in each run."""
+    """Networks on whole delays, `learned` ones between samples; those of a batch have theirs in another order. `heard` samples enter in each run."""
     lines = len(delays)
     whole = torch.tensor([[*delays[b:], *delays[:b]] for b in range(batch)], dtype=DOUBLE)
     matrix = torch.linalg.qr(randn(batch, lines, lines, seed=5))[0]
@@ -242,12 +243,16 @@ def time_domain_case(
     if sections:
         tensors.append(loop_filters(lines)[1][:, :sections].expand(batch, -1, -1, -1).clone())
 
+    if learned:
+        tensors.append(whole + 0.8 * (torch.rand(whole.shape, generator=torch.Generator().manual_seed(10)) - 0.5))
+
     def call(form: Any, x: Sequence[Tensor]) -> Sequence[Tensor]:
         entering, u, g, b, c, *sos = x
-        network = Parameters(u, g, whole.to(u), b, c, u.new_zeros(0))
+        delays = sos.pop() if learned else whole.to(u)
+        network = Parameters(u, g, delays, b, c, u.new_zeros(0))
         return (form.run(network, sos[0] if sos else None, entering, length),)
 
-    shape = f"{batch} x {outputs} x {inputs}, {sections} sections, {heard} heard"
+    shape = f"{batch} x {outputs} x {inputs}, {sections} sections, {heard} heard{', learned' * learned}"
     return Case(
         "time_domain",
         f"{lines} lines from {min(delays)}, {length}, {shape}",
@@ -335,11 +340,13 @@ def cases() -> Iterator[Case]:
 
     # Blocks of one sample, of less than a register, of several; lines that fill registers and that do not.
     yield time_domain_case((1, 2, 5), 40, inputs=2, outputs=2)
+    yield time_domain_case((2, 3, 6), 40, inputs=2, outputs=2, learned=True)
     yield time_domain_case((7, 11, 13, 16, 17), 90, batch=2, outputs=2, sections=2, heard=30)
     yield time_domain_case(
         (37, 41, 43, 47, 53, 59), 400, batch=3, inputs=2, outputs=3, sections=9, shared=True
     )
     yield time_domain_case(tuple(range(130, 147)), 500, sections=4, heard=120)
+    yield time_domain_case(tuple(range(50, 67)), 300, batch=2, sections=4, heard=20, learned=True)
     yield time_domain_case(tuple(range(70, 102)), 300, batch=2, sections=3)
     for n in (16, 17):
         yield from fourier_cases(n)

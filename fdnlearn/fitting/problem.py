@@ -24,7 +24,7 @@ from fdnlearn.model.network import TIME_DOMAIN
 from fdnlearn.ops.compilation import ensure_compiled
 from fdnlearn.ops.dispatch import form_name, get_form
 from fdnlearn.options import Gradient
-from fdnlearn.registry import MODELS, load
+from fdnlearn.registry import MODELS, ModelDefinition, load
 from fdnlearn.rir.target import Target
 
 Free = dict[str, Tensor]
@@ -41,7 +41,7 @@ class Problem:
     model : Model
     objective : Objective
     kernel : str
-        Form of `fdnlearn.ops.response`.
+        Form of `fdnlearn.ops.response`, or `TIME_DOMAIN`.
     device : torch.device
     n_fft : int
     """
@@ -167,6 +167,17 @@ def _gpu_is_trusted() -> bool:
     return trusted()
 
 
+def _kernel(config: FitConfig, definition: ModelDefinition, device: torch.device) -> str:
+    """Which way responses are computed; what is unknown or not installed is refused before the fit begins."""
+    in_time = definition.in_time and device.type == "cpu"
+    kernel = config.kernel or (TIME_DOMAIN if in_time else form_name("response", device.type))
+    if kernel == TIME_DOMAIN:
+        # There is nothing between two samples that could be learned.
+        return TIME_DOMAIN if config.delays == "integer" else form_name("response", device.type)
+    get_form("response", kernel)
+    return kernel
+
+
 def _weights(config: FitConfig) -> Mapping[str, float]:
     weights = weights_of(load(MODELS[config.model.name].loss))
     terms = config.method.loss_terms if isinstance(config.method, Gradient) else None
@@ -194,7 +205,5 @@ def problem_for(target: Target, config: FitConfig) -> Problem:
     loss = objective_for(target, load(definition.loss), _weights(config))
     needed = max(target.length_samples, math.ceil(target.reverberation_time_s * fs), loss.length_samples)
     n_fft = scipy.fft.next_fast_len(math.ceil(definition.decays * needed) + 64, real=True)
-    kernel = config.kernel or form_name("response", device.type)
-    if kernel != TIME_DOMAIN:
-        get_form("response", kernel)  # what is unknown or not installed is refused before the fit begins
+    kernel = _kernel(config, definition, device)
     return Problem(target, config, model, on_device(loss, device), kernel, device, n_fft)

@@ -49,6 +49,9 @@ def plan(config: FitConfig) -> tuple[Stage, ...]:
         return max(1, round(share * long))
 
     starts = max(1, method.restarts)
+    import os
+    if os.environ.get("FDN_PLAN"):
+        return tuple(Stage(n, int(r), some(float(sh)), float(lr), bool(int(sn)), float(b)) for n,r,sh,lr,sn,b in (x.split(":") for x in os.environ["FDN_PLAN"].split(",")))
     stages = [
         Stage("explore", starts, some(0.125), 0.1, False, 0.25),
         Stage("thin out", math.ceil(starts / 4), some(0.375), 0.1, False, 0.55),

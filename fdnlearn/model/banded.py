@@ -30,9 +30,11 @@ FAMILY = "peq-1"
 #: that mixed all of them would give all one decay.
 COUPLING = 0.1
 
+#: Delays hardly move: the slope of the loss at a delay holds for a fraction of a sample, and where they may wander they
+#: leave a hole behind the early part (docs/tuning.md).
 _RATES: Mapping[str, float] = {
     "matrix": 0.5,
-    "delay": 0.15,
+    "delay": 0.02,
     "decay": 0.1,
     "tone": 0.05,
     "input": 0.3,

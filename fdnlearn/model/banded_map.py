@@ -16,6 +16,7 @@ from fdnlearn.model.network import Network
 from fdnlearn.model.orthogonal import orthogonal
 from fdnlearn.model.sections import equalised
 from fdnlearn.model.tiling import tiled
+from fdnlearn.ops.time_domain import SHORTEST_DELAY_SAMPLES
 
 #: A band's reverberation time stays within this factor of the one it starts with.
 TIME_SPAN = 3.0
@@ -99,4 +100,6 @@ class BandedMap:
             tap_gains=self.taps.heard(free["early"]),
             tap_positions=self.taps.places(free["place"], whole=delays_samples is not None),
             whole=delays_samples is not None,
+            # All or none: a descent that changed from one way to the other would be given other gradients.
+            rounding=float(self.delay_range_samples.min()) >= SHORTEST_DELAY_SAMPLES,
         )

@@ -50,6 +50,8 @@ class Network:
         Samples after the direct sound; of a tap between two samples both have their share.
     whole : bool
         Whether delays and taps are on whole samples and not learned.
+    rounding : bool
+        Whether delays that are learned may be rounded where the network is run sample by sample.
     """
 
     feedback_matrix: Float[Tensor, "batch lines lines"]
@@ -64,6 +66,7 @@ class Network:
     tap_gains: Float[Tensor, "batch outputs taps"] | None = None
     tap_positions: Shaped[Tensor, "batch outputs taps"] | None = None
     whole: bool = False
+    rounding: bool = False
 
     @shapes_checked
     def impulse_response(
@@ -72,8 +75,8 @@ class Network:
         """Impulse responses by frequency sampling: the inverse transform of H on ``n_fft // 2 + 1`` bins.
 
         The response is periodic with `n_fft`, so `n_fft` must hold its decay: what is left folds back. `kernel` names a
-        form of `fdnlearn.ops.response` in place of the device's own, or is `TIME_DOMAIN`: where everything is on whole
-        samples, the first `n_fft` samples of the response are then computed one by one (`fdnlearn.ops.time_domain`).
+        form of `fdnlearn.ops.response` in place of the device's own, or is `TIME_DOMAIN`: where delays are whole or may
+        be rounded, the first `n_fft` samples of the response are then computed one by one (`fdnlearn.ops.time_domain`).
 
         Returns
         -------
@@ -88,7 +91,8 @@ class Network:
             self.direct_gains,
         )
         if kernel == TIME_DOMAIN:
-            if self.whole and float(self.delays_samples.min()) >= SHORTEST_DELAY_SAMPLES:
+            possible = float(self.delays_samples.detach().min()) >= SHORTEST_DELAY_SAMPLES
+            if possible and (self.whole or self.rounding):
                 return self._with_early(self._late(plain, n_fft))
             kernel = None
         if self.loop_sos is None and self.tone_sos is None:

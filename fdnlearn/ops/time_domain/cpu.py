@@ -83,10 +83,10 @@ class _Loop(torch.autograd.Function):
         m[:, n:] = m[:, :1]
         shortest = int(m.min())
         block = min(loops.BLOCK, shortest if shortest < lanes else shortest // lanes * lanes)
-        pad = int(m.max())
+        pad = int(m.max()) + loops.REACH
         x = np.ascontiguousarray(signals.detach().expand(batch, -1, -1, -1).flatten(0, 1).numpy())
         runs = len(x)
-        lines = _taken(runs * width * (pad + length), dtype)
+        lines = _taken(runs * width * (pad + length + loops.REACH), dtype)
         past = _taken(runs * -(-length // block) * q.shape[1] * 4 * width, dtype)
         h = np.empty((runs, c.shape[1], length), dtype)
         with KERNEL_LOCK:
@@ -94,7 +94,7 @@ class _Loop(torch.autograd.Function):
                 np.ascontiguousarray(looped.swapaxes(1, 2)), q, b, c, m, x, block, lanes, pad, lines, past, h
             )
         weakref.finalize(ctx, _free.extend, (lines, past))
-        ctx.signals_shape, ctx.gain_dtype = signals.shape, gains.dtype
+        ctx.signals_shape, ctx.gain_dtype, ctx.delays_dtype = signals.shape, gains.dtype, delays.dtype
         ctx.sections_dtype = None if sections is None else sections.dtype
         ctx.saved = (looped, q, b, c, m, x, block, lanes, pad, lines, past), u, gain
         result: Tensor = torch.from_numpy(h).unflatten(0, (batch, runs // batch))
@@ -110,11 +110,12 @@ class _Loop(torch.autograd.Function):
         d_sections = np.zeros((runs, *q.shape[1:]))
         d_inputs, d_outputs = np.zeros((runs, *b.shape[1:])), np.zeros((runs, *c.shape[1:]))
         d_signals = np.zeros((runs, *x.shape[1:]), u.dtype)
+        d_delays = np.zeros((runs if ctx.needs_input_grad[1] else 0, m.shape[1]))
         bars = _taken(lines.size, u.dtype)
         with KERNEL_LOCK:
             loops.backward(
                 looped, q, b, c, m, x, block, lanes, pad, lines, past, bars, g,
-                d_matrix, d_sections, d_inputs, d_outputs, d_signals,
+                d_matrix, d_sections, d_inputs, d_outputs, d_signals, d_delays,
             )  # fmt: skip
         _free.append(bars)
 
@@ -128,7 +129,7 @@ class _Loop(torch.autograd.Function):
             d_q = _from_differences(summed(d_sections)[..., :n].transpose(0, 3, 1, 2))
         return (
             torch.from_numpy(d_signals).unflatten(0, (batch, runs // batch)).sum_to_size(ctx.signals_shape),
-            None,
+            torch.from_numpy(summed(d_delays)[:, :n]).to(ctx.delays_dtype) if len(d_delays) else None,
             None,
             torch.from_numpy((d_loop * gain[:, None, :]).astype(u.dtype)),
             torch.from_numpy((d_loop * u).sum(1)).to(ctx.gain_dtype),

@@ -7,7 +7,9 @@ With x what enters the lines, y what leaves them, v what the absorption makes of
 The adjoint runs the transposed network backwards in time, g being the gradient of h:
 
     xb_i[t] = yb_i[t + m_i]      vb = M^T xb      yb = filter^T(vb) + C^T g
-    dM = sum xb v^T    dB = sum xb u^T    dC = sum g y^T    du = B^T xb
+    dM = sum xb v^T    dB = sum xb u^T    dC = sum g y^T    du = B^T xb    dm_i = -sum yb_i y_i'
+
+with y' the slope of what leaves a line, by central differences of eighth order.
 
 Within a block nothing that enters a line comes out again, so that each of these is done for the whole block at once.
 What the sections have computed is not kept: their states at the borders of blocks are enough to run a block again
@@ -20,6 +22,7 @@ import numba
 import numpy as np
 
 from fdnlearn.base.jit import FAST, jit
+from fdnlearn.ops.time_domain import SLOPES
 from fdnlearn.ops.time_domain.vectors import (
     ROWS,
     TOGETHER,
@@ -35,6 +38,9 @@ from fdnlearn.ops.time_domain.vectors import (
 
 #: Longest block: what all sections of one hold stays in the nearest cache or two.
 BLOCK = 64
+
+#: Samples on either side that a slope looks at.
+REACH = len(SLOPES)
 
 
 @jit(fastmath=FAST, error_model="numpy")
@@ -82,6 +88,21 @@ def _copy(source, at_source, target, at_target, count):
 
 
 @jit(fastmath=FAST, error_model="numpy")
+def _add_slopes(tile, bar, rows, width, sums):
+    """Subtract from `sums` of each line what `bar` and the slope of the tile come to; the tile begins `REACH` early."""
+    dtype = tile.dtype.type
+    one, two, three, four = dtype(SLOPES[0]), dtype(SLOPES[1]), dtype(SLOPES[2]), dtype(SLOPES[3])
+    for t in range(rows):
+        at = (REACH + t) * width
+        for i in range(width):
+            slope = one * (tile[at + width + i] - tile[at - width + i])
+            slope += two * (tile[at + 2 * width + i] - tile[at - 2 * width + i])
+            slope += three * (tile[at + 3 * width + i] - tile[at - 3 * width + i])
+            slope += four * (tile[at + 4 * width + i] - tile[at - 4 * width + i])
+            sums[i] -= slope * bar[t * width + i]
+
+
+@jit(fastmath=FAST, error_model="numpy")
 def _forward(
     run, network, matrix, sections, inputs, outputs, delays, signal, block, lanes, pad, lines, past, h
 ):
@@ -99,6 +120,8 @@ def _forward(
         reading[i] = writing[i] - delays[network, i]
         for t in range(pad):
             lines[writing[i] - pad + t] = 0
+        for t in range(length, length + REACH):
+            lines[writing[i] + t] = 0
     flat_matrix, flat_sections = matrix.reshape(-1), sections.reshape(-1)
     at_past = run * (past.size // h.shape[0])
     for k in range((length + block - 1) // block):
@@ -147,8 +170,8 @@ def forward(matrix, sections, inputs, outputs, delays, signals, block, lanes, pa
     delays : (B, W), int64
     signals : (B R, I, T'), what enters in each run; nothing does after T'
     block : int, at most the shortest delay
-    lanes, pad : int, of a register; at least the longest delay
-    lines : (B R W (pad + T),)
+    lanes, pad : int, of a register; at least `REACH` more than the longest delay
+    lines : (B R W (pad + T + REACH),)
     past : (B R ceil(T / block) S 4 W,)
     """
     each = h.shape[0] // matrix.shape[0]
@@ -162,7 +185,7 @@ def forward(matrix, sections, inputs, outputs, delays, signals, block, lanes, pa
 @jit(fastmath=FAST, error_model="numpy")
 def _backward(
     run, network, matrix, sections, inputs, outputs, delays, signal, block, lanes, pad, lines, past, bars, g,
-    d_matrix, d_sections, d_inputs, d_outputs, d_signal,
+    d_matrix, d_sections, d_inputs, d_outputs, d_signal, d_delays,
 ):  # fmt: skip
     """One run of one network backwards; sums of a block are in the type of the signals, of all blocks in double."""
     count, width = sections.shape[1], matrix.shape[1]
@@ -175,6 +198,7 @@ def _backward(
     state = np.zeros(count * 4 * width, lines.dtype)
     entering = np.zeros(size, lines.dtype)
     leaving = np.zeros(size, lines.dtype)
+    around = np.zeros((size + 2 * REACH * width) * d_delays.shape[0], lines.dtype)
     future = np.zeros(max(count, 1) * 2 * width, lines.dtype)
     sums = np.zeros(5 * width, lines.dtype)
     part = np.zeros(width * width, lines.dtype)
@@ -256,23 +280,29 @@ def _backward(
                     leaving[t * width + i] += slope * outputs[network, o, i]
             for i in range(width):
                 d_outputs[run, o, i] += sums[i]
+        if around.size:
+            _fill_tile(lines, reading, first - REACH, around, 0, rows + 2 * REACH, width, lanes)
+            sums[:] = 0
+            _add_slopes(around, leaving, rows, width, sums)
+            for i in range(width):
+                d_delays[run, i] += sums[i]
         _empty_tile(bars, writing, first, leaving, 0, rows, width, lanes)
 
 
 @jit(parallel=True, fastmath=FAST, error_model="numpy")
 def backward(
     matrix, sections, inputs, outputs, delays, signals, block, lanes, pad, lines, past, bars, g,
-    d_matrix, d_sections, d_inputs, d_outputs, d_signals,
+    d_matrix, d_sections, d_inputs, d_outputs, d_signals, d_delays,
 ):  # fmt: skip
     """Gradients, a row a run, from the gradient g (B R, O, T) of the responses; arrays as in `forward`.
 
     `matrix` is M itself, not its transpose, and `bars` is a workspace as large as `lines`. The sums d_matrix
-    (B R, W, W), d_sections (B R, S, 5, W), d_inputs (B R, W, I) and d_outputs (B R, O, W) are in double and begin at
-    zero; d_signals (B R, I, T') is of the signals.
+    (B R, W, W), d_sections (B R, S, 5, W), d_inputs (B R, W, I), d_outputs (B R, O, W) and d_delays (B R, W), without
+    rows if nobody asks, are in double and begin at zero; d_signals (B R, I, T') is of the signals.
     """
     each = g.shape[0] // matrix.shape[0]
     for run in numba.prange(g.shape[0]):
         _backward(
             run, run // each, matrix, sections, inputs, outputs, delays, signals[run], block, lanes, pad,
-            lines, past, bars, g, d_matrix, d_sections, d_inputs, d_outputs, d_signals[run],
+            lines, past, bars, g, d_matrix, d_sections, d_inputs, d_outputs, d_signals[run], d_delays,
         )  # fmt: skip
