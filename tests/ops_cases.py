@@ -191,16 +191,18 @@ def filter_case(name: str, n_fft: int, lines: int = 3, forms: tuple[str, ...] = 
     )
 
 
-def fourier_cases(n: int) -> Iterator[Case]:
+def fourier_cases(n: int, rows: int = 6) -> Iterator[Case]:
     bounds = {SINGLE: 1e-6, DOUBLE: 1e-14}
-    yield Case("fourier", f"forwards, {n}", (randn(2, 3, n),), lambda form, x: (form.rfft(x[0]),), bounds)
+    yield Case(
+        "fourier", f"forwards, {rows} of {n}", (randn(rows, n),), lambda form, x: (form.rfft(x[0]),), bounds
+    )
     # The imaginary part of the first and (for even lengths) the last bin has no effect on a real signal.
     seen = torch.ones(n // 2 + 1, dtype=DOUBLE)
     seen[0], seen[-1] = 0.0, n % 2
     yield Case(
         "fourier",
-        f"back, {n}",
-        (randn(2, 3, n // 2 + 1, seed=1), randn(2, 3, n // 2 + 1, seed=2)),
+        f"back, {rows} of {n}",
+        (randn(rows, n // 2 + 1, seed=1), randn(rows, n // 2 + 1, seed=2)),
         lambda form, x: (form.irfft(torch.complex(x[0], x[1] * seen.to(x[1])), n),),
         bounds,
     )
@@ -341,8 +343,9 @@ def cases() -> Iterator[Case]:
     )
     yield time_domain_case(tuple(range(130, 147)), 500, sections=4, heard=120)
     yield time_domain_case(tuple(range(70, 102)), 300, batch=2, sections=3)
-    for n in (16, 17):
-        yield from fourier_cases(n)
+    # Few long ones go in parts, of even and of odd length.
+    for n, rows in ((16, 6), (17, 6), (4096, 1), (4100, 3)):
+        yield from fourier_cases(n, rows)
     for scale in (0.0, 1e-3, 0.3, 3.0, 40.0):
         yield rotation_case(scale)
     yield rotation_case(1.0, lines=1)
