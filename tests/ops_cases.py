@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch_networks import tensors
 
+from fdnlearn.acoustics.parameters import room_parameters
 from fdnlearn.fdn.families import peq_1
-from fdnlearn.losses import echo_density, energy_decay
+from fdnlearn.losses import echo_density, energy_decay, octave_decay
 from fdnlearn.ops.adam import Rows
 from fdnlearn.ops.dispatch import FORMS, REFERENCE
 from fdnlearn.ops.echo import EchoTarget
@@ -178,6 +179,22 @@ def echo_case(
     )  # fmt: skip
 
 
+def octaves_case(name: str, seconds: float, **how: Any) -> Case:
+    """Two channels of a room, and networks that decay faster; inputs bend them, so that they can be few."""
+    rate_hz = 16000
+    room = decaying_noise(2, round(seconds * rate_hz), time_s=0.3 * seconds, rate_hz=rate_hz)
+    measured = [room_parameters(channel, rate_hz, "none") for channel in room.numpy()]
+    target = octave_decay.octave_target(measured, rate_hz)
+    # A length that a transform of every band does not divide.
+    h = decaying_noise(2, 2, target.length + 37, time_s=0.25 * seconds, rate_hz=rate_hz, seed=2)
+    bends = randn(3, h.shape[-1], seed=3)
+
+    def call(form: Any, x: Sequence[Tensor]) -> Sequence[Tensor]:
+        return form.distance(h.to(x[0]) * (1 + x[0] @ bends.to(x[0])), target, (0.7, 1.3, 0.4))
+
+    return Case("octaves", name, (0.1 * randn(2, 2, 3, seed=4),), call, {SINGLE: 5e-4, DOUBLE: 1e-9}, **how)
+
+
 def filter_case(name: str, n_fft: int, lines: int = 3, forms: tuple[str, ...] = ()) -> Case:
     gains, sos = loop_filters(lines)
 
@@ -330,6 +347,9 @@ def cases() -> Iterator[Case]:
             h[0, 0, :5] = 0.0
             yield echo_case(f"{variant}, {length}, hop {hop}", h, length, hop, variant, rate_hz=8000.0)
 
+    yield octaves_case("a short room", 0.4)
+    yield octaves_case("a longer room", 0.8)
+
     for n_fft in (2, 3, 13, 16, 255, 256):
         yield filter_case(f"{n_fft}", n_fft)
     # The CPU interpolates from here on: see `test_filter_grid.py`.
@@ -372,6 +392,7 @@ def gradient_cases() -> Iterator[Case]:
             variant, decaying_noise(2, 1, 70, time_s=0.1, rate_hz=1000, seed=3), 70, 3, variant,
             rate_hz=1000.0, steepest=1e3, step=1e-8, slack=1e-4,
         )  # fmt: skip
+    yield octaves_case("a short room", 0.4, step=1e-7)
     yield filter_case("64", 64, lines=2)
     yield time_domain_case((2, 3, 5), 14, batch=2, inputs=2, outputs=2, heard=3)
     yield time_domain_case((3, 4), 12, sections=3, heard=2)

@@ -17,6 +17,7 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "echo": (REFERENCE, "cpu", "cuda"),
     "filters": (REFERENCE, "cpu", "cuda"),
     "fourier": (REFERENCE, "cpu"),
+    "octaves": (REFERENCE, "cpu"),
     "response": (REFERENCE, "cpu", "cuda"),
     "rotation": (REFERENCE, "cpu"),
     "time_domain": (REFERENCE, "cpu"),
