@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from targets import target_of
 from torch import Tensor
 from torch_networks import tensors
 
 from fdnlearn.acoustics.parameters import room_parameters
 from fdnlearn.fdn.families import peq_1
-from fdnlearn.losses import echo_density, energy_decay, octave_decay
+from fdnlearn.losses import echo_density, energy_decay, octave_decay, ringing
+from fdnlearn.losses.placing import on_device
 from fdnlearn.ops.adam import Rows
 from fdnlearn.ops.dispatch import FORMS, REFERENCE
 from fdnlearn.ops.echo import EchoTarget
@@ -195,6 +197,24 @@ def octaves_case(name: str, seconds: float, **how: Any) -> Case:
     return Case("octaves", name, (0.1 * randn(2, 2, 3, seed=4),), call, {SINGLE: 5e-4, DOUBLE: 1e-9}, **how)
 
 
+def ringing_case(name: str, **how: Any) -> Case:
+    """A late part of two channels in each of which some lines stand out; inputs bend the responses."""
+    rate_hz, n = 8000, 4000
+    room = decaying_noise(2, n, time_s=0.5, rate_hz=rate_hz)
+    parts = ringing.ringing_targets(target_of(room.numpy(), rate_hz))
+    t = torch.arange(n) / rate_hz
+    tones = torch.sin(2 * torch.pi * torch.tensor([[440.0], [1234.0]], dtype=DOUBLE) * t)
+    h = decaying_noise(3, 2, n, time_s=0.5, rate_hz=rate_hz, seed=2)
+    h = h + 0.02 * tones * 10 ** (-3 * t / 0.5)
+    bends = randn(3, n, seed=3)
+
+    def call(form: Any, x: Sequence[Tensor]) -> Sequence[Tensor]:
+        bent = h.to(x[0]) * (1 + x[0] @ bends.to(x[0]))
+        return [form.distance(bent, on_device(part, bent.device)) for part in parts]
+
+    return Case("ringing", name, (0.1 * randn(3, 2, 3, seed=4),), call, {SINGLE: 1e-4, DOUBLE: 1e-9}, **how)
+
+
 def filter_case(name: str, n_fft: int, lines: int = 3, forms: tuple[str, ...] = ()) -> Case:
     gains, sos = loop_filters(lines)
 
@@ -350,6 +370,8 @@ def cases() -> Iterator[Case]:
     yield octaves_case("a short room", 0.4)
     yield octaves_case("a longer room", 0.8)
 
+    yield ringing_case("two channels")
+
     for n_fft in (2, 3, 13, 16, 255, 256):
         yield filter_case(f"{n_fft}", n_fft)
     # The CPU interpolates from here on: see `test_filter_grid.py`.
@@ -393,6 +415,7 @@ def gradient_cases() -> Iterator[Case]:
             rate_hz=1000.0, steepest=1e3, step=1e-8, slack=1e-4,
         )  # fmt: skip
     yield octaves_case("a short room", 0.4, step=1e-7)
+    yield ringing_case("two channels")
     yield filter_case("64", 64, lines=2)
     yield time_domain_case((2, 3, 5), 14, batch=2, inputs=2, outputs=2, heard=3)
     yield time_domain_case((3, 4), 12, sections=3, heard=2)

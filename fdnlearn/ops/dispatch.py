@@ -19,6 +19,7 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "fourier": (REFERENCE, "cpu"),
     "octaves": (REFERENCE, "cpu"),
     "response": (REFERENCE, "cpu", "cuda"),
+    "ringing": (REFERENCE, "cpu"),
     "rotation": (REFERENCE, "cpu"),
     "time_domain": (REFERENCE, "cpu"),
 }

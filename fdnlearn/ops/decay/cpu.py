@@ -49,7 +49,8 @@ def compare(
 ):
     """The three terms of `fdnlearn.ops.decay` and the gradient of their weighted sum, in one pass.
 
-    Row r of `h` is compared with channel ``r % channels`` of the target's arrays; `terms` is (rows, 3). The gradient `d_h`, which may be `h` itself, is left out where it has no columns.
+    Row r of `h` is compared with channel ``r % channels`` of the target's arrays; `terms` is (rows, 3). The gradient
+    `d_h`, which may be `h` itself, is left out where it has no columns.
     """
     rows, length = h.shape
     channels, points = goal.shape
