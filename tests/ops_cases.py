@@ -15,7 +15,7 @@ from torch_networks import tensors
 
 from fdnlearn.acoustics.parameters import room_parameters
 from fdnlearn.fdn.families import peq_1
-from fdnlearn.losses import echo_density, energy_decay, octave_decay, ringing
+from fdnlearn.losses import echo_density, energy_decay, energy_relief, octave_decay, ringing
 from fdnlearn.losses.placing import on_device
 from fdnlearn.ops.adam import Rows
 from fdnlearn.ops.dispatch import FORMS, REFERENCE
@@ -197,6 +197,23 @@ def octaves_case(name: str, seconds: float, **how: Any) -> Case:
     return Case("octaves", name, (0.1 * randn(2, 2, 3, seed=4),), call, {SINGLE: 5e-4, DOUBLE: 1e-9}, **how)
 
 
+def relief_case(name: str, rate_hz: int, n: int, **how: Any) -> Case:
+    """Two rooms of different length, and responses that are shorter than one of them, which inputs bend."""
+    rooms = [
+        energy_relief.relief_target(target_of(decaying_noise(1, length, rate_hz=rate_hz).numpy(), rate_hz))
+        for length in (1200, 1400)
+    ]
+    target = energy_relief.stack(rooms)
+    h = decaying_noise(3, 2, n, time_s=0.2, rate_hz=rate_hz, seed=2)
+    bends = randn(3, n, seed=3)
+
+    def call(form: Any, x: Sequence[Tensor]) -> Sequence[Tensor]:
+        bent = h.to(x[0]) * (1 + x[0] @ bends.to(x[0]))
+        return (form.distance(bent, on_device(target, bent.device)),)
+
+    return Case("relief", name, (0.1 * randn(3, 2, 3, seed=4),), call, {SINGLE: 1e-4, DOUBLE: 1e-9}, **how)
+
+
 def ringing_case(name: str, **how: Any) -> Case:
     """A late part of two channels in each of which some lines stand out; inputs bend the responses."""
     rate_hz, n = 8000, 4000
@@ -370,6 +387,8 @@ def cases() -> Iterator[Case]:
     yield octaves_case("a short room", 0.4)
     yield octaves_case("a longer room", 0.8)
 
+    for rate_hz, n in ((8000, 1500), (8000, 1300), (7150, 1500)):
+        yield relief_case(f"{n} samples at {rate_hz} Hz", rate_hz, n)
     yield ringing_case("two channels")
 
     for n_fft in (2, 3, 13, 16, 255, 256):
@@ -415,6 +434,7 @@ def gradient_cases() -> Iterator[Case]:
             rate_hz=1000.0, steepest=1e3, step=1e-8, slack=1e-4,
         )  # fmt: skip
     yield octaves_case("a short room", 0.4, step=1e-7)
+    yield relief_case("two rooms", 8000, 1500)
     yield ringing_case("two channels")
     yield filter_case("64", 64, lines=2)
     yield time_domain_case((2, 3, 5), 14, batch=2, inputs=2, outputs=2, heard=3)

@@ -18,6 +18,7 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "filters": (REFERENCE, "cpu", "cuda"),
     "fourier": (REFERENCE, "cpu"),
     "octaves": (REFERENCE, "cpu"),
+    "relief": (REFERENCE, "cpu"),
     "response": (REFERENCE, "cpu", "cuda"),
     "ringing": (REFERENCE, "cpu"),
     "rotation": (REFERENCE, "cpu"),
