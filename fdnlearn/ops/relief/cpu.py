@@ -49,7 +49,8 @@ def _band(power, filters):
 def _compare(spectra, width, filters, spans, goal_db, weight, learn, distances):
     """Distance (rows,) from a target; `spectra` (rows, frames, bins) become its gradient if that is wanted.
 
-    They are those of frames of `width` samples. Row r is compared with channel ``r % channels``; `filters` (bands, bins) take the `spans` (bands, 2).
+    They are those of frames of `width` samples. Row r is compared with channel ``r % channels``; `filters`
+    (bands, bins) take the `spans` (bands, 2).
     """
     rows, frames, bins = spectra.shape
     channels, _, bands = goal_db.shape
