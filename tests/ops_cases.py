@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from targets import target_of
 from torch import Tensor
 from torch_networks import tensors
 
+from fdnlearn.acoustics.parameters import room_parameters
 from fdnlearn.fdn.families import peq_1
-from fdnlearn.losses import echo_density, energy_decay
+from fdnlearn.losses import echo_density, energy_decay, energy_relief, octave_decay, ringing
+from fdnlearn.losses.placing import on_device
 from fdnlearn.ops.adam import Rows
 from fdnlearn.ops.dispatch import FORMS, REFERENCE
 from fdnlearn.ops.echo import EchoTarget
@@ -178,6 +181,57 @@ def echo_case(
     )  # fmt: skip
 
 
+def octaves_case(name: str, seconds: float, **how: Any) -> Case:
+    """Two channels of a room, and networks that decay faster; inputs bend them, so that they can be few."""
+    rate_hz = 16000
+    room = decaying_noise(2, round(seconds * rate_hz), time_s=0.3 * seconds, rate_hz=rate_hz)
+    measured = [room_parameters(channel, rate_hz, "none") for channel in room.numpy()]
+    target = octave_decay.octave_target(measured, rate_hz)
+    # A length that a transform of every band does not divide.
+    h = decaying_noise(2, 2, target.length + 37, time_s=0.25 * seconds, rate_hz=rate_hz, seed=2)
+    bends = randn(3, h.shape[-1], seed=3)
+
+    def call(form: Any, x: Sequence[Tensor]) -> Sequence[Tensor]:
+        return form.distance(h.to(x[0]) * (1 + x[0] @ bends.to(x[0])), target, (0.7, 1.3, 0.4))
+
+    return Case("octaves", name, (0.1 * randn(2, 2, 3, seed=4),), call, {SINGLE: 5e-4, DOUBLE: 1e-9}, **how)
+
+
+def relief_case(name: str, rate_hz: int, n: int, **how: Any) -> Case:
+    """Two rooms of different length, and responses that are shorter than one of them, which inputs bend."""
+    rooms = [
+        energy_relief.relief_target(target_of(decaying_noise(1, length, rate_hz=rate_hz).numpy(), rate_hz))
+        for length in (1200, 1400)
+    ]
+    target = energy_relief.stack(rooms)
+    h = decaying_noise(3, 2, n, time_s=0.2, rate_hz=rate_hz, seed=2)
+    bends = randn(3, n, seed=3)
+
+    def call(form: Any, x: Sequence[Tensor]) -> Sequence[Tensor]:
+        bent = h.to(x[0]) * (1 + x[0] @ bends.to(x[0]))
+        return (form.distance(bent, on_device(target, bent.device)),)
+
+    return Case("relief", name, (0.1 * randn(3, 2, 3, seed=4),), call, {SINGLE: 1e-4, DOUBLE: 1e-9}, **how)
+
+
+def ringing_case(name: str, **how: Any) -> Case:
+    """A late part of two channels in each of which some lines stand out; inputs bend the responses."""
+    rate_hz, n = 8000, 4000
+    room = decaying_noise(2, n, time_s=0.5, rate_hz=rate_hz)
+    parts = ringing.ringing_targets(target_of(room.numpy(), rate_hz))
+    t = torch.arange(n) / rate_hz
+    tones = torch.sin(2 * torch.pi * torch.tensor([[440.0], [1234.0]], dtype=DOUBLE) * t)
+    h = decaying_noise(3, 2, n, time_s=0.5, rate_hz=rate_hz, seed=2)
+    h = h + 0.02 * tones * 10 ** (-3 * t / 0.5)
+    bends = randn(3, n, seed=3)
+
+    def call(form: Any, x: Sequence[Tensor]) -> Sequence[Tensor]:
+        bent = h.to(x[0]) * (1 + x[0] @ bends.to(x[0]))
+        return [form.distance(bent, on_device(part, bent.device)) for part in parts]
+
+    return Case("ringing", name, (0.1 * randn(3, 2, 3, seed=4),), call, {SINGLE: 1e-4, DOUBLE: 1e-9}, **how)
+
+
 def filter_case(name: str, n_fft: int, lines: int = 3, forms: tuple[str, ...] = ()) -> Case:
     gains, sos = loop_filters(lines)
 
@@ -191,16 +245,18 @@ def filter_case(name: str, n_fft: int, lines: int = 3, forms: tuple[str, ...] = 
     )
 
 
-def fourier_cases(n: int) -> Iterator[Case]:
+def fourier_cases(n: int, rows: int = 6) -> Iterator[Case]:
     bounds = {SINGLE: 1e-6, DOUBLE: 1e-14}
-    yield Case("fourier", f"forwards, {n}", (randn(2, 3, n),), lambda form, x: (form.rfft(x[0]),), bounds)
+    yield Case(
+        "fourier", f"forwards, {rows} of {n}", (randn(rows, n),), lambda form, x: (form.rfft(x[0]),), bounds
+    )
     # The imaginary part of the first and (for even lengths) the last bin has no effect on a real signal.
     seen = torch.ones(n // 2 + 1, dtype=DOUBLE)
     seen[0], seen[-1] = 0.0, n % 2
     yield Case(
         "fourier",
-        f"back, {n}",
-        (randn(2, 3, n // 2 + 1, seed=1), randn(2, 3, n // 2 + 1, seed=2)),
+        f"back, {rows} of {n}",
+        (randn(rows, n // 2 + 1, seed=1), randn(rows, n // 2 + 1, seed=2)),
         lambda form, x: (form.irfft(torch.complex(x[0], x[1] * seen.to(x[1])), n),),
         bounds,
     )
@@ -333,6 +389,13 @@ def cases() -> Iterator[Case]:
             h[0, 0, :5] = 0.0
             yield echo_case(f"{variant}, {length}, hop {hop}", h, length, hop, variant, rate_hz=8000.0)
 
+    yield octaves_case("a short room", 0.4)
+    yield octaves_case("a longer room", 0.8)
+
+    for rate_hz, n in ((8000, 1500), (8000, 1300), (7150, 1500)):
+        yield relief_case(f"{n} samples at {rate_hz} Hz", rate_hz, n)
+    yield ringing_case("two channels")
+
     for n_fft in (2, 3, 13, 16, 255, 256):
         yield filter_case(f"{n_fft}", n_fft)
     # The CPU interpolates from here on: see `test_filter_grid.py`.
@@ -348,8 +411,9 @@ def cases() -> Iterator[Case]:
     yield time_domain_case(tuple(range(130, 147)), 500, sections=4, heard=120)
     yield time_domain_case(tuple(range(50, 67)), 300, batch=2, sections=4, heard=20, learned=True)
     yield time_domain_case(tuple(range(70, 102)), 300, batch=2, sections=3)
-    for n in (16, 17):
-        yield from fourier_cases(n)
+    # Few long ones go in parts, of even and of odd length.
+    for n, rows in ((16, 6), (17, 6), (4096, 1), (4100, 3)):
+        yield from fourier_cases(n, rows)
     for scale in (0.0, 1e-3, 0.3, 3.0, 40.0):
         yield rotation_case(scale)
     yield rotation_case(1.0, lines=1)
@@ -376,6 +440,9 @@ def gradient_cases() -> Iterator[Case]:
             variant, decaying_noise(2, 1, 70, time_s=0.1, rate_hz=1000, seed=3), 70, 3, variant,
             rate_hz=1000.0, steepest=1e3, step=1e-8, slack=1e-4,
         )  # fmt: skip
+    yield octaves_case("a short room", 0.4, step=1e-7)
+    yield relief_case("two rooms", 8000, 1500)
+    yield ringing_case("two channels")
     yield filter_case("64", 64, lines=2)
     yield time_domain_case((2, 3, 5), 14, batch=2, inputs=2, outputs=2, heard=3)
     yield time_domain_case((3, 4), 12, sections=3, heard=2)

@@ -14,7 +14,8 @@ from fdnlearn.acoustics.energy_decay import schroeder
 from fdnlearn.acoustics.ringing import PROMINENT_DB, late_lines, prominence_db, ringing, windows_s
 from fdnlearn.base.types import FloatArray
 from fdnlearn.losses.coherence import coherence_distance, coherence_target
-from fdnlearn.losses.ringing import FREE_DB, ringing_distance, ringing_targets
+from fdnlearn.losses.ringing import ringing_distance, ringing_targets
+from fdnlearn.ops.ringing import FREE_DB
 from fdnlearn.rir import Target
 from fdnlearn.rir.metrics import compare
 

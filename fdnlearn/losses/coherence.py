@@ -11,9 +11,9 @@ from torch import Tensor
 from fdnlearn.acoustics.coherence import coherence, late_part
 from fdnlearn.base.types import Float, shapes_checked
 from fdnlearn.losses import late_windows
-from fdnlearn.losses.late_windows import LateWindows
 from fdnlearn.losses.terms import weighted
 from fdnlearn.model.tiling import filled_up
+from fdnlearn.ops.late_windows import LateWindows
 from fdnlearn.rir.target import Target
 
 

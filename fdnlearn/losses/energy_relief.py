@@ -7,16 +7,16 @@ response are summed to the target's noise knee and no further; the noise itself 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fdnlearn.base.types import Float, Float64, FloatArray, Int64, shapes_checked
+from fdnlearn.base.types import Float, Float64, FloatArray, shapes_checked
 from fdnlearn.losses.terms import ChannelsTerm, room_means, weighted
 from fdnlearn.model.tiling import filled_up
-from fdnlearn.ops.fourier import rfft
+from fdnlearn.ops.relief import TINY, ReliefTarget, distance
+from fdnlearn.ops.relief.reference import frames
 from fdnlearn.rir.target import Target
 
 BANDS = 64
@@ -27,33 +27,6 @@ FLOOR_DB = 80.0
 _NOISE_FRAMES = 4
 
 
-@shapes_checked
-@dataclass(frozen=True, eq=False)
-class ReliefTarget:
-    """A target's relief and how a response is brought to it.
-
-    Attributes
-    ----------
-    relief_db : Tensor, shape (channels, frames, bands)
-    weight : Tensor, shape (channels, frames, bands)
-        One where the target is heard above its noise, over the sum of its relief's magnitude there.
-    filters : Tensor, shape (bins, bands)
-    window : Tensor, shape (width,)
-    hop, length : int
-        Samples between frames, and samples compared.
-    ends : Tensor of int64, shape (channels, 1), optional
-        Where channels end of which not all are compared to `length`.
-    """
-
-    relief_db: Float[Tensor, "channels frames bands"]
-    weight: Float[Tensor, "channels frames bands"]
-    filters: Float[Tensor, "bins bands"]
-    window: Float[Tensor, " width"]
-    hop: int
-    length: int
-    ends: Int64[Tensor, "channels 1"] | None = None
-
-
 def relief_target(target: Target) -> ReliefTarget:
     """Prepare the relief of a target."""
     fs = target.sample_rate_hz
@@ -61,14 +34,14 @@ def relief_target(target: Target) -> ReliefTarget:
     window = torch.from_numpy(np.hanning(width + 2)[1:-1].astype(np.float32))
     filters = torch.from_numpy(mel_filters(width, fs).astype(np.float32))
     length = max(target.length_samples, hop)
-    energy = _frames(torch.from_numpy(target.samples[:, :length].astype(np.float32)), window, hop) @ filters
+    energy = frames(torch.from_numpy(target.samples[:, :length].astype(np.float32)), window, hop) @ filters
     after = torch.from_numpy(target.samples[:, length:].astype(np.float32))
     noise = torch.zeros(energy.shape[0], 1, BANDS)
     if target.noise_power.max(initial=0.0) > 0.0 and after.shape[-1] >= _NOISE_FRAMES * hop + width:
-        noise = (_frames(after, window, hop) @ filters)[:, 2:-2].mean(1, keepdim=True)
+        noise = (frames(after, window, hop) @ filters)[:, 2:-2].mean(1, keepdim=True)
     relief = (energy - noise).double().flip(1).cumsum(1).flip(1)
     left = torch.arange(energy.shape[1], 0, -1)[:, None]
-    level = 10 * torch.log10(relief.clamp_min(1e-12))
+    level = 10 * torch.log10(relief.clamp_min(TINY))
     heard = (relief > noise * left) & (level > level.amax((1, 2), keepdim=True) - FLOOR_DB)
     heard = heard.cumprod(1).bool()
     # counted from the floor, so that no weight depends on the level of the recording
@@ -94,28 +67,6 @@ def stack(targets: Sequence[ReliefTarget]) -> ReliefTarget:
             ]
         ),
     )
-
-
-@shapes_checked
-def relief_distance(
-    h: Float[Tensor, "batch channels samples"], target: ReliefTarget
-) -> Float[Tensor, "batch channels"]:
-    """Sum of |difference| over the sum of the target's level above the floor, (B, channels), of h (B, channels, n)."""
-    h = h[..., : target.length]
-    if target.ends is not None:
-        h = torch.where(torch.arange(h.shape[-1], device=h.device) < target.ends, h, 0.0)
-    energy = _frames(h, target.window, target.hop) @ target.filters
-    relief = energy.flip(-2).cumsum(-2).flip(-2)
-    level = 10 * torch.log10(relief + 1e-12)
-    return ((level - target.relief_db).abs() * target.weight).sum((-2, -1))
-
-
-def _frames(h: Tensor, window: Tensor, hop: int) -> Tensor:
-    """Power spectra (..., frames, bins); the first frame's middle is the first sample."""
-    width = window.shape[0]
-    padded = torch.nn.functional.pad(h, (width // 2, width))
-    spectrum = rfft(padded.unfold(-1, width, hop) * window)
-    return spectrum.real.square() + spectrum.imag.square()
 
 
 @shapes_checked
@@ -154,7 +105,7 @@ class EnergyReliefTerm(ChannelsTerm[ReliefTarget]):
         self, rows: Float[Tensor, "batch channels samples"], weights: Mapping[str, float]
     ) -> tuple[Float[Tensor, "batch rooms"], dict[str, Float[Tensor, "batch rooms"]]]:
         """Mean over the channels of a room."""
-        return weighted("relief", room_means(relief_distance(rows, self.target), self.rooms), weights)
+        return weighted("relief", room_means(distance(rows, self.target), self.rooms), weights)
 
 
 def energy_relief_term(target: Target) -> EnergyReliefTerm:

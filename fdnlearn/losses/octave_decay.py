@@ -8,22 +8,21 @@ the onset, as it does there.
 from __future__ import annotations
 
 import dataclasses
-import functools
+import itertools
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from fdnlearn.acoustics.bands import Octave, octave_magnitude, octaves
+from fdnlearn.acoustics.bands import Octave, octaves
 from fdnlearn.acoustics.parameters import BandParameters, RoomParameters, room_parameters
-from fdnlearn.base.types import Complex, Float, Float64, FloatArray, shapes_checked
+from fdnlearn.base.types import Float, FloatArray, shapes_checked
 from fdnlearn.losses import energy_decay
-from fdnlearn.losses.energy_decay import DEEPEST_DB, compared_range_db, decay_target, energy_decay_loss
-from fdnlearn.ops.decay import DecayTarget
-from fdnlearn.ops.fourier import irfft, rfft
+from fdnlearn.losses.energy_decay import DEEPEST_DB, compared_range_db, decay_target
+from fdnlearn.losses.terms import ChannelsTerm
+from fdnlearn.ops.decay import TERMS, DecayTarget
+from fdnlearn.ops.octaves import LARGEST_DECIMATION, Bands, OctaveTarget, decimation_of, distance
 from fdnlearn.rir.target import Target
 
 #: Weight of the whole spectrum against that of one octave.
@@ -33,85 +32,50 @@ WHOLE_SPECTRUM = 2.0
 _LEAD = 8.0
 
 
-@shapes_checked
-@dataclass(frozen=True, eq=False)
-class OctaveTarget:
-    """Target decays of every channel and band, the whole spectrum first, and how a response is brought to them.
-
-    Channels are those of one room, or of several, room by room.
-
-    Attributes
-    ----------
-    decay : DecayTarget
-        Channels and bands in one row, bands innermost, each at unit energy; `lead` samples come first.
-    bands : tuple of Octave or None
-        None stands for the whole spectrum.
-    scale : ndarray, shape (channels, bands)
-        Factor that brings the target to unit energy.
-    weight : Tensor, shape (channels * bands,)
-        Share of each in the loss of its room.
-    lead, length : int
-        Samples by which responses are delayed, and how long they must be to have decayed.
-    sample_rate_hz : float
-    rooms : int
-    """
-
-    decay: DecayTarget
-    bands: tuple[Octave | None, ...]
-    scale: Float64[FloatArray, "channels bands"]
-    weight: Float64[Tensor, " channels*bands"]
-    lead: int
-    length: int
-    sample_rate_hz: float
-    rooms: int = 1
+class OctaveDecayTerm(ChannelsTerm[OctaveTarget]):
+    """Distances of the decays of all bands; a `fdnlearn.losses.terms.Term`."""
 
     @property
     def kind(self) -> Hashable:
-        """Targets that agree in it can be stacked."""
-        grid = (self.decay.hop, tuple(self.decay.boundaries), self.lead)
-        return (self.sample_rate_hz, self.bands, *grid, len(self.scale) // self.rooms)
+        """Terms that agree in it can be stacked."""
+        target = self.target
+        known = tuple(bands.octaves for bands in target.octaves)
+        grid = (target.whole.decay.hop, tuple(target.whole.decay.boundaries), target.lead)
+        return (target.sample_rate_hz, known, *grid, len(target.whole.scale) // self.rooms)
 
     @property
     def length_samples(self) -> int:
         """How long responses must be: the filters' lead and the slowest band's decay."""
-        return self.length
+        return self.target.length
 
-    def stack(self, others: Sequence[OctaveTarget]) -> OctaveTarget:
+    @staticmethod
+    def stack_targets(targets: Sequence[OctaveTarget]) -> OctaveTarget:
         """The channels of several targets of one kind one after the other."""
-        every = (self, *others)
-        return dataclasses.replace(
-            self,
-            decay=energy_decay.stack([target.decay for target in every]),
-            scale=np.concatenate([target.scale for target in every]),
-            weight=torch.cat([target.weight for target in every]),
-            length=max(target.length for target in every),
-            rooms=len(every),
-        )
+        whole, *octave = (_stacked(same) for same in zip(*(one.bands for one in targets), strict=True))
+        length = max(target.length for target in targets)
+        return dataclasses.replace(targets[0], whole=whole, octaves=tuple(octave), length=length)
 
     @shapes_checked
     def compare(
         self, rows: Float[Tensor, "batch channels samples"], weights: Mapping[str, float]
     ) -> tuple[Float[Tensor, "batch rooms"], dict[str, Float[Tensor, "batch rooms"]]]:
-        """See `octave_decay_loss`."""
-        return octave_decay_loss(rows, self, weights)
-
-    @functools.lru_cache(maxsize=2)  # noqa: B019  (a target lives as long as its fit)
-    @shapes_checked
-    def filters(self, n_fft: int, device: torch.device) -> Complex[Tensor, "channels bands bins"]:
-        """What a spectrum is multiplied by, (channels, bands, n_fft // 2 + 1): filter, scale and delay."""
-        k = np.arange(n_fft // 2 + 1)
-        frequency_hz: FloatArray = k.astype(np.float64) * (self.sample_rate_hz / n_fft)
-        delay = np.exp(-2j * np.pi * ((self.lead * k) % n_fft) / n_fft)
-        flat = np.ones(k.size)
-        shapes = np.stack([flat if b is None else octave_magnitude(b, frequency_hz) for b in self.bands])
-        filters = self.scale[..., None] * (shapes * delay)
-        return torch.from_numpy(filters.astype(np.complex64)).to(device)
+        """Sums over the channels of a room, whose shares add up to one."""
+        return octave_decay_loss(rows, self.target, weights, self.rooms)
 
 
-def octave_decay_term(target: Target) -> OctaveTarget:
+def _stacked(same: Sequence[Bands]) -> Bands:
+    return dataclasses.replace(
+        same[0],
+        decay=energy_decay.stack([bands.decay for bands in same]),
+        scale=np.concatenate([bands.scale for bands in same]),
+        share=np.concatenate([bands.share for bands in same]),
+    )
+
+
+def octave_decay_term(target: Target) -> OctaveDecayTerm:
     """Prepare the decays of a target's octaves, and of the whole spectrum."""
     fs = target.sample_rate_hz
-    return octave_target([room_parameters(h, fs, "auto") for h in target.samples], fs)
+    return OctaveDecayTerm(octave_target([room_parameters(h, fs, "auto") for h in target.samples], fs))
 
 
 def octave_target(measured: Sequence[RoomParameters], sample_rate_hz: float) -> OctaveTarget:
@@ -119,53 +83,72 @@ def octave_target(measured: Sequence[RoomParameters], sample_rate_hz: float) -> 
 
     Bands whose decay could not be measured have no weight; where T20 or T30 does not count, neither does it here.
     """
-    known, hop = octaves(sample_rate_hz), energy_decay.hop_samples(sample_rate_hz)
-    bands: tuple[Octave | None, ...] = (None, *known)
+    known = octaves(sample_rate_hz)
+    step = LARGEST_DECIMATION
+    hop = step * max(1, round(energy_decay.hop_samples(sample_rate_hz) / step))
     lead = math.ceil(_LEAD / min((b.bandwidth_hz for b in known), default=1e9) * sample_rate_hz / hop) * hop
-    parts = [_band(room, band) for room in measured for band in bands]
-    targets = [
-        decay_target(
-            part.decay.curve[None],
-            sample_rate_hz,
-            hop=hop,
-            range_db=compared_range_db(_range_db(part)),
-        )
-        for part in parts
-    ]
-    before = lead // hop
-    points = before + max(target.decay.shape[1] for target in targets)
+    every: tuple[Octave | None, ...] = (None, *known)
+    parts = [[_band(room, band) for band in every] for room in measured]
+    decays = [[_decay_target(part, sample_rate_hz, hop) for part in room] for room in parts]
+    points = max(decay.decay.shape[1] for room in decays for decay in room)
+    usable = np.array([[p.decay.curve[0] > 0.0 and p.decay.inr_db >= 10.0 for p in room] for room in parts])
+    share = np.where(usable, [WHOLE_SPECTRUM] + [1.0] * len(known), 1e-12)
+    share /= share.sum()
+    scale = 1 / np.sqrt(np.maximum([[part.decay.curve[0] for part in room] for room in parts], 1e-30))
 
-    def row(values: FloatArray, first: float) -> FloatArray:
-        out = np.zeros((*values.shape[:-1], points))
+    def bands(decimation: int, of: Sequence[int]) -> Bands:
+        among = tuple(band for band in (every[index] for index in of) if band is not None)
+        rows = [decays[channel][index] for channel in range(len(parts)) for index in of]
+        decay = _together(rows, lead // hop, points, direct=not among)
+        grid = dataclasses.replace(decay, hop=hop // decimation, length=decay.length // decimation)
+        return Bands(among, decimation, grid, scale[:, of], share[:, of])
+
+    # Neighbours of one rate; the whole spectrum is the first of all.
+    indices = range(1, len(every))
+    rates = itertools.groupby(indices, key=lambda index: decimation_of(known[index - 1], sample_rate_hz))
+    longest = max(_time_s(part) for room in parts for part in room)
+    return OctaveTarget(
+        whole=bands(1, [0]),
+        octaves=tuple(bands(decimation, list(of)) for decimation, of in rates),
+        lead=lead,
+        length=max(lead + points * hop, lead + math.ceil(longest * sample_rate_hz)),
+        sample_rate_hz=sample_rate_hz,
+    )
+
+
+def _decay_target(part: BandParameters, sample_rate_hz: float, hop: int) -> DecayTarget:
+    range_db = compared_range_db(_range_db(part))
+    return decay_target(part.decay.curve[None], sample_rate_hz, hop=hop, range_db=range_db)
+
+
+def _together(rows: Sequence[DecayTarget], before: int, points: int, *, direct: bool) -> DecayTarget:
+    """Decays of single bands as one, of so many points, after points in front of the onset.
+
+    `direct` is whether the direct-to-reverberant ratio counts. A direct sound of one sample has no colour: what it is
+    to be in single octaves would only pull on the rest.
+    """
+    whole = energy_decay.stack(rows)
+
+    def led(values: FloatArray, first: float) -> FloatArray:
+        out = np.zeros((*values.shape[:-1], before + points))
         out[..., :before] = first
         out[..., before : before + values.shape[-1]] = values
         return out
 
-    heard = np.concatenate([target.heard for target in targets])
-    # A direct sound of one sample has no colour: what it is to be in single octaves would only pull on the rest.
-    heard[[index % len(bands) != 0 for index in range(len(parts))], 0] = 0.0
-    decays = np.concatenate([row(target.decay, 1.0) for target in targets])
-    energy = np.array([part.decay.curve[0] for part in parts])
-    usable = np.array([part.decay.curve[0] > 0.0 and part.decay.inr_db >= 10.0 for part in parts])
-    share = np.where(usable, np.tile([WHOLE_SPECTRUM] + [1.0] * len(known), len(measured)), 1e-12)
-    return OctaveTarget(
-        decay=DecayTarget(
-            decay=decays,
-            level_db=np.concatenate([row(target.level_db, 0.0) for target in targets]),
-            counted=np.ones_like(decays),
-            weight=np.concatenate([row(target.weight, 0.0) for target in targets]),
-            regressions=np.concatenate([row(target.regressions, 0.0) for target in targets]),
-            boundaries=targets[0].boundaries + before,
-            heard=heard,
-            length=points * hop,
-            hop=hop,
-        ),
-        bands=bands,
-        scale=(1 / np.sqrt(np.maximum(energy, 1e-30))).reshape(len(measured), len(bands)),
-        weight=torch.from_numpy(share / share.sum()),
-        lead=lead,
-        length=max(points * hop, lead + math.ceil(max(map(_time_s, parts)) * sample_rate_hz)),
-        sample_rate_hz=sample_rate_hz,
+    heard = whole.heard.copy()
+    if not direct:
+        heard[:, 0] = 0.0
+    decay = led(whole.decay, 1.0)
+    return dataclasses.replace(
+        whole,
+        decay=decay,
+        level_db=led(whole.level_db, 0.0),
+        counted=np.ones_like(decay),
+        weight=led(whole.weight, 0.0),
+        regressions=led(whole.regressions, 0.0),
+        boundaries=whole.boundaries + before,
+        heard=heard,
+        length=(before + points) * whole.hop,
     )
 
 
@@ -184,14 +167,16 @@ def _range_db(part: BandParameters) -> float:
 
 @shapes_checked
 def octave_decay_loss(
-    h: Float[Tensor, "batch channels samples"], target: OctaveTarget, weights: Mapping[str, float]
+    h: Float[Tensor, "batch channels samples"],
+    target: OctaveTarget,
+    weights: Mapping[str, float],
+    rooms: int = 1,
 ) -> tuple[Float[Tensor, "batch rooms"], dict[str, Float[Tensor, "batch rooms"]]]:
     """Weighted sum of `energy_decay` terms over all bands, (S, rooms), and the terms, of responses (S, channels, n)."""
-    filters = target.filters(h.shape[-1], h.device)
-    rows = irfft(rfft(h)[:, :, None] * filters, h.shape[-1]).flatten(1, 2)
-    total, terms = energy_decay_loss(rows, target.decay, weights)
+    edc, edc_db, attributes = (weights.get(name, 0.0) for name in TERMS)
+    total, terms = distance(h, target, (edc, edc_db, attributes))
 
     def of_rooms(values: Tensor) -> Tensor:
-        return (values * target.weight).reshape(len(h), target.rooms, -1).sum(-1)
+        return values.reshape(len(h), rooms, -1).sum(-1)
 
-    return of_rooms(total), {name: of_rooms(value) for name, value in terms.items()}
+    return of_rooms(total), {name: of_rooms(terms[..., index]) for index, name in enumerate(TERMS)}

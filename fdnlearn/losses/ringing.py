@@ -12,43 +12,13 @@ import torch
 from torch import Tensor
 
 from fdnlearn.acoustics.ringing import PADDING, LateLines, excused, late_lines, windows_s
-from fdnlearn.base.types import Float, Int64, shapes_checked
+from fdnlearn.base.types import Float, shapes_checked
 from fdnlearn.losses import late_windows
-from fdnlearn.losses.late_windows import LateWindows
 from fdnlearn.losses.terms import weighted
 from fdnlearn.model.tiling import filled_up
+from fdnlearn.ops.late_windows import LateWindows
+from fdnlearn.ops.ringing import RingingTarget, distance
 from fdnlearn.rir.target import Target
-
-#: Lines below this are those of any reverberation; those above are pulled down before they are heard.
-FREE_DB = 10.0
-
-
-@shapes_checked
-@dataclass(frozen=True, eq=False)
-class RingingTarget:
-    """P late parts of R rooms, and the L lines of their spectra that count.
-
-    Attributes
-    ----------
-    windows : LateWindows
-    own, low, high : Tensor of int64, shape (P, L)
-        Bin of every line; first bin, and the one after the last, of the third of an octave around it.
-    begin, end : Tensor of int64, shape (P, bins)
-        First line, and the one after the last, in whose third of an octave a bin is.
-    counts : Tensor, shape (P, L)
-        One where a line counts, zero where the target itself rings and where a part has no such line.
-    share : Tensor, shape (P, R)
-        Weight of a part in the loss of its room, zero for the others.
-    """
-
-    windows: LateWindows
-    own: Int64[Tensor, "parts late_lines"]
-    low: Int64[Tensor, "parts late_lines"]
-    high: Int64[Tensor, "parts late_lines"]
-    begin: Int64[Tensor, "parts bins"]
-    end: Int64[Tensor, "parts bins"]
-    counts: Float[Tensor, "parts late_lines"]
-    share: Float[Tensor, "parts rooms"]
 
 
 def ringing_targets(target: Target) -> tuple[RingingTarget, ...]:
@@ -114,27 +84,6 @@ def stack(rooms: Sequence[Sequence[RingingTarget]], channels: int) -> tuple[Ring
     )
 
 
-class _ThirdOctaveMeans(torch.autograd.Function):
-    """Means (S, P, L) of power (S, P, bins) from `low` to `high`; both ways are differences of a running sum."""
-
-    @staticmethod
-    def forward(ctx: Any, power: Tensor, target: RingingTarget) -> Tensor:
-        ctx.target = target
-        return (_sums(power, target.low, target.high) / (target.high - target.low)).to(power)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        target = ctx.target
-        return _sums(grad.double() / (target.high - target.low), target.begin, target.end).to(grad), None
-
-
-def _sums(values: Tensor, first: Tensor, stop: Tensor) -> Tensor:
-    """Sums of rows (S, P, K) from `first` to `stop` (P, M), in double: they are differences of large numbers."""
-    sums = torch.nn.functional.pad(values.double().cumsum(-1), (1, 0))
-    one, two = (sums.gather(2, at.expand(values.shape[0], -1, -1)) for at in (first, stop))
-    return two - one
-
-
 @shapes_checked
 def ringing_distance(
     h: Float[Tensor, "batch channels samples"], targets: Sequence[RingingTarget], rooms: int = 1
@@ -145,12 +94,7 @@ def ringing_distance(
     """
     total = h.new_zeros(h.shape[0], rooms)
     for target in targets:
-        power = target.windows.power(h)
-        mean: Tensor = _ThirdOctaveMeans.apply(power, target)  # type: ignore[no-untyped-call]
-        own = power.gather(2, target.own.expand(h.shape[0], -1, -1))
-        level = 10 * (torch.log10(own + 1e-20) - torch.log10(mean + 1e-20))
-        excess = (level - FREE_DB).clamp_min(0.0).square() * target.counts
-        total = total + excess.sum(-1) @ target.share.to(excess)
+        total = total + distance(h, target)
     return total
 
 

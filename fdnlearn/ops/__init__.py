@@ -6,7 +6,10 @@ decay        energy decay curves and their distance from a target's
 echo         soft echo density profiles and their distance from a target's
 filters      spectra of second-order sections
 fourier      real transforms
+octaves      decays of octaves, each at a rate of its own, and their distance from a target's
+relief       mel energy-decay reliefs and their distance from a target's
 response     frequency and impulse response of a feedback delay network
+ringing      lines of late spectra that stand out
 rotation     orthogonal matrices from free ones
 time_domain  a feedback delay network on whole delays, sample by sample
 ===========  ==========================================================================================

@@ -17,7 +17,10 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "echo": (REFERENCE, "cpu", "cuda"),
     "filters": (REFERENCE, "cpu", "cuda"),
     "fourier": (REFERENCE, "cpu"),
+    "octaves": (REFERENCE, "cpu"),
+    "relief": (REFERENCE, "cpu"),
     "response": (REFERENCE, "cpu", "cuda"),
+    "ringing": (REFERENCE, "cpu"),
     "rotation": (REFERENCE, "cpu"),
     "time_domain": (REFERENCE, "cpu"),
 }

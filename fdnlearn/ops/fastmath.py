@@ -24,6 +24,18 @@ def _float_from_bits(typing: Any, bits: Any) -> Any:
     return signature, codegen
 
 
+@intrinsic
+def _floor(typing: Any, x: Any) -> Any:
+    """A number and not, like `math.floor`, a wide integer, for which vectors have no conversion."""
+    signature = types.float32(types.float32)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        function = builder.module.declare_intrinsic("llvm.floor", [ir.FloatType()])
+        return builder.call(function, args)
+
+    return signature, codegen
+
+
 def exp(x: float) -> float:
     """``e**x``: exact for float64, for float32 a polynomial (relative error 3e-7 near 0, 4e-6 at the clip of ±80)."""
     return math.exp(x)
@@ -36,8 +48,8 @@ def _exp(x):
 
     def implementation(x):
         t = min(max(x, types.float32(-80)), types.float32(80)) * types.float32(_LOG2_E)
-        whole = math.floor(t + types.float32(0.5))
-        f = types.float32(t - whole)
+        whole = _floor(t + types.float32(0.5))
+        f = t - whole
         p = types.float32(_C6)
         p = p * f + types.float32(_C5)
         p = p * f + types.float32(_C4)

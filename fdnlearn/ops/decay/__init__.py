@@ -70,6 +70,16 @@ class DecayTarget:
         parts = (self.decay, self.level_db, self.counted, self.weight)
         return *parts, self.regressions, self.boundaries, self.heard
 
+    @functools.cached_property
+    def spans(self) -> Int64[IntArray, "channels spans 2"]:
+        """First point and the one after the last that any decibel is compared at, and that each regression takes."""
+        regressed = self.regressions != 0.0
+        used = (self.weight != 0.0) | regressed.any(axis=1)
+        every = np.concatenate([used[:, None], regressed], axis=1)
+        first = every.argmax(axis=2)
+        stop = every.shape[2] - every[..., ::-1].argmax(axis=2)
+        return np.stack([first, np.where(every.any(axis=2), stop, first)], axis=2).astype(np.int64)
+
     @functools.lru_cache(maxsize=2)  # noqa: B019  (a target lives as long as its fit)
     def tensors(self, device: torch.device) -> tuple[Tensor, ...]:
         """`arrays` as contiguous tensors, copied to a device once and not in every step."""

@@ -83,17 +83,17 @@ def _distance(h, window, steepness, invariant, hop, target, weight, errors, part
             for t in range(width):
                 share[t] = one / (one + exp(slope * (sigma - abs(x[t]))))
             eta = h.dtype.type(0)
-            pull = h.dtype.type(0)
+            moved = h.dtype.type(0)
             for t in range(width):
                 q = window[t] * share[t] * (one - share[t])
                 eta += window[t] * share[t]
                 # d eta / d sigma: the threshold moves, and with it (if invariant) the steepness.
-                pull += q * (abs(x[t]) / sigma if invariant else one)
+                moved += q * (abs(x[t]) if invariant else one)
             eta *= norm
             miss = eta - target[r % channels, f]
             error += weight[r % channels, f] * miss * miss
             outer = h.dtype.type(2 * weight[r % channels, f]) * miss * norm * slope
-            pull = outer * pull / sigma
+            pull = outer * (moved / sigma if invariant else moved) / sigma
             for t in range(width):
                 q = outer * (share[t] * (one - share[t]))
                 slopes[t] += window[t] * ((q if x[t] > 0 else -q) - pull * x[t])

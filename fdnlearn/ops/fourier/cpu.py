@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.base.types import Array, Complex, Float, shapes_checked
+from fdnlearn.ops.fourier import split
 
 
 def _workers(rows: Array) -> int:
@@ -21,6 +22,10 @@ def _workers(rows: Array) -> int:
 @shapes_checked
 def spectrum_of(rows: Float[Array, "*batch samples"]) -> Complex[Array, "*batch bins"]:
     """Real transform along the last axis."""
+    n = rows.shape[-1]
+    if split.worthwhile(rows.size // max(n, 1), n):
+        whole: Array = split.spectrum_of(rows.reshape(-1, n), _workers(rows))
+        return whole.reshape(*rows.shape[:-1], -1)
     result: Array = scipy.fft.rfft(rows, workers=_workers(rows))
     return result
 
@@ -28,6 +33,10 @@ def spectrum_of(rows: Float[Array, "*batch samples"]) -> Complex[Array, "*batch 
 @shapes_checked
 def signal_of(spectrum: Complex[Array, "*batch bins"], n: int) -> Float[Array, "*batch samples"]:
     """Inverse real transform of length `n` along the last axis."""
+    bins = spectrum.shape[-1]
+    if bins == n // 2 + 1 and split.worthwhile(spectrum.size // bins, n):
+        whole: Array = split.signal_of(spectrum.reshape(-1, bins), n, _workers(spectrum))
+        return whole.reshape(*spectrum.shape[:-1], n)
     result: Array = scipy.fft.irfft(spectrum, n=n, workers=_workers(spectrum))
     return result
 
