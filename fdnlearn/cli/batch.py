@@ -176,6 +176,4 @@ def describe(standing: BatchProgress) -> str:
     if standing.rooms_per_s is None or standing.left_s is None:
         return f"rooms{failed}"
     pace = f"{standing.rooms_per_s:.2g} rooms/s"
-    minutes, seconds = divmod(round(standing.left_s), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{pace}, {hours}:{minutes:02}:{seconds:02} left{failed}"
+    return f"{pace}, {duration(standing.left_s)} left{failed}"

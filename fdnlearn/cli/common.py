@@ -167,6 +167,13 @@ def _read_config(ctx: click.Context, param: click.Parameter, value: str | None) 
     ctx.meta[DEFAULTS_FILE] = value
 
 
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"
+
+
 def print_json(document: Any) -> None:
     """Print one JSON document to stdout."""
     import json

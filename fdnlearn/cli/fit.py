@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from fdnlearn.cli.common import config_option, every_command, print_json, warn
+from fdnlearn.cli.common import config_option, duration, every_command, print_json, warn
 from fdnlearn.cli.fit_options import fit_options
 from fdnlearn.cli.progress import Shown, progress_bar
 
 if TYPE_CHECKING:
     from fdnlearn.fitting import Progress
     from fdnlearn.runs import RecordingFit
+
+#: Steps after which the time of the rest is known well enough, and how long it has to be to be worth a line.
+_TIMED_STEPS, _LONG_S = 3, 60.0
 
 _EPILOG = """DIR receives fdn.json (the network), ir.wav (what it renders), target.wav (the prepared
 recording), metrics.json, history.csv and report.html. Ctrl-C keeps the best network so far;
@@ -57,7 +61,7 @@ def command(
             resume=resume,
             force=force,
             on_prepared=lambda target: warn(rir, *target.warnings),
-            callback=stopping(interruptible, lambda progress: show(_shown(progress))),
+            callback=stopping(interruptible, _telling(recording.name, show)),
         )
     if as_json:
         print_json({**done.evaluation.metrics.to_json(), "folder": str(done.folder)})
@@ -68,9 +72,17 @@ def command(
         raise click.exceptions.Exit(130)
 
 
-def _shown(progress: Progress) -> Shown:
-    note = f"loss {progress.best_loss:.4g}"
-    return Shown(progress.stage, progress.iteration, progress.total_iterations, note)
+def _telling(name: str, show: Callable[[Shown], None]) -> Callable[[Progress], None]:
+    """Show how far a fit has come; of a long one say on stderr, as soon as that is known, how long it will take."""
+
+    def tell(progress: Progress) -> None:
+        left = duration(progress.left_s)
+        if progress.iteration == _TIMED_STEPS and progress.left_s > _LONG_S:
+            click.echo(f"{name}: this fit will take about {left}; Ctrl-C keeps the best so far", err=True)
+        note = f"loss {progress.best_loss:.4g}, {left} left"
+        show(Shown(progress.stage, progress.iteration, progress.total_iterations, note))
+
+    return tell
 
 
 def _print_summary(done: RecordingFit) -> None:

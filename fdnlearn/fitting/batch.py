@@ -73,6 +73,11 @@ class ProblemBatch:
             first.objective.stack(objectives) if objectives else first.objective,
         )
 
+    @property
+    def rows_at_once(self) -> int:
+        """How many networks a step evaluates at the same time: whole rounds of all rooms."""
+        return max(1, self.problems[0].rows_at_once // self.rooms) * self.rooms
+
     def among(self, rooms: Sequence[int]) -> ProblemBatch:
         """Some of the rooms, their responses as long as here."""
         if len(rooms) == self.rooms:

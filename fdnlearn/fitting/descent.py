@@ -87,10 +87,8 @@ def advance(
 
     A row whose loss or gradient is not finite stays where it is: one diverged start does not end the others.
     """
-    values = descent.values.detach().requires_grad_()
-    loss, terms = problem.loss(split(values, like), delays_samples)
-    (gradient,) = torch.autograd.grad(loss.sum(), values)
-    now, *parts = _on_cpu(loss.detach(), *terms.values())
+    gradient, loss, terms = _gradient(descent.values, problem, like, delays_samples)
+    now, *parts = _on_cpu(loss, *terms.values())
     descent.step += 1
     d = descent
     rows = adam.Rows(d.values, d.first, d.second, d.best_values, d.best_loss)
@@ -105,6 +103,27 @@ def advance(
         )
         of_rooms.append((losses[lead], {name: values[lead] for name, values in of_rows.items()}))
     return of_rooms
+
+
+def _gradient(
+    values: Tensor,
+    problem: Problem | ProblemBatch,
+    like: Mapping[str, Tensor],
+    delays_samples: Tensor | None,
+) -> tuple[Tensor, Tensor, Mapping[str, Tensor]]:
+    """Gradient (B, P), loss (B,) and its terms: of as many rows at once as memory is meant for, then of the next."""
+    parts = []
+    for first in range(0, len(values), problem.rows_at_once):
+        rows = slice(first, first + problem.rows_at_once)
+        own = values[rows].detach().requires_grad_()
+        loss, terms = problem.loss(split(own, like), None if delays_samples is None else delays_samples[rows])
+        (gradient,) = torch.autograd.grad(loss.sum(), own)
+        parts.append((gradient, loss.detach(), terms))
+    if len(parts) == 1:
+        return parts[0]
+    gradients, losses, terms = zip(*parts, strict=True)
+    together = {name: torch.cat([one[name] for one in terms]) for name in terms[0]}
+    return torch.cat(gradients), torch.cat(losses), together
 
 
 def _on_cpu(*rows: Tensor) -> Sequence[Tensor]:

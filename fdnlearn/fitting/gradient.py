@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numba
 import torch
 from torch import Tensor
 
@@ -25,6 +26,7 @@ from fdnlearn.fitting.progress import Progress
 from fdnlearn.fitting.rounding import UNADAPTED, roundings
 from fdnlearn.fitting.solution import Solution, Status
 from fdnlearn.fitting.stages import plan
+from fdnlearn.model.network import TIME_DOMAIN
 from fdnlearn.options import Gradient
 
 #: Relative fall of a room's mean loss that counts as progress. The mean, for with a learning rate that begins high the
@@ -71,7 +73,7 @@ class GradientFit:
         method = self.batch.config.method
         assert isinstance(method, Gradient)
         self._patience = method.patience
-        self._stages = plan(self.batch.config)
+        self._stages = plan(self.batch.config, in_time=problems[0].kernel == TIME_DOMAIN)
         self._index = 0
         self._like = self.batch.draw(self._stages[0].rows, self.batch.config.seed)
         self._rates = column_rates(self.batch, self._like)
@@ -109,6 +111,19 @@ class GradientFit:
         """Steps of all stages, if none ends early."""
         return sum(stage.iterations for stage in self._stages)
 
+    @property
+    def share_done(self) -> float:
+        """Of the expected time: a step takes as long as the rows that a core evaluates one after the other."""
+        budget_s = self.batch.config.budget_s
+        if budget_s is not None and self._stages:
+            before = self._stages[self._index - 1].budget_share if self._index else 0.0
+            own = self._stages[self._index].budget_share - before
+            return before + own * min(self._progress, 1.0)
+        cores = numba.get_num_threads()
+        turns = [stage.iterations * math.ceil(stage.rows * self.rooms / cores) for stage in self._stages]
+        own = self.adam.step / self._stages[self._index].iterations
+        return (sum(turns[: self._index]) + own * turns[self._index]) / sum(turns)
+
     def stage_over(self, run: Run) -> Status | None:
         """Over when its steps are done, every room has left, or its share of the budget is spent."""
         stage, budget_s = self._stages[self._index], self.batch.config.budget_s
@@ -137,7 +152,7 @@ class GradientFit:
         steps: list[Step | None] = [None] * self.rooms
         for room, (loss, terms), best_loss in zip(self.present, losses, best, strict=True):
             if room not in self.left:
-                steps[room] = Step(loss, best_loss, terms, starts)
+                steps[room] = Step(loss, best_loss, terms, starts, self.share_done)
         return steps
 
     def _let_go(self, histories: Sequence[Sequence[Progress]], patience: int) -> None:

@@ -30,12 +30,15 @@ class Step:
         Of that loss, unweighted.
     evaluations : int
         Networks that were evaluated.
+    share_done : float or None
+        Of the time that all steps are expected to take, if that is not their number.
     """
 
     loss: float
     best_loss: float
     terms: Mapping[str, float]
     evaluations: int
+    share_done: float | None = None
 
 
 def _now() -> float:
@@ -182,6 +185,7 @@ def _note(solver: Solver, running: Run, steps: Sequence[Step | None]) -> None:
                 best_loss=step.best_loss,
                 terms=dict(step.terms),
                 evaluations=step.evaluations + (history[-1].evaluations or 0 if history else 0),
+                share_done=step.share_done,
             )
         )
 

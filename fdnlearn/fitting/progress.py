@@ -13,9 +13,10 @@ from fdnlearn.fdn import FDN
 class Progress:
     """One line of a fit's history, also what a callback receives after every iteration.
 
-    `evaluations` counts the networks that have been evaluated so far; None where each iteration is one. `best` makes
-    the best network so far, its delays perhaps not yet whole: only what a callback receives has it, and only while it
-    is being called.
+    `evaluations` counts the networks that have been evaluated so far; None where each iteration is one. `share_done` is
+    of the time that the whole fit is expected to take; None where iterations take equally long. `best` makes the best
+    network so far, its delays perhaps not yet whole: only what a callback receives has it, and only while it is being
+    called.
     """
 
     iteration: int
@@ -26,7 +27,14 @@ class Progress:
     best_loss: float
     terms: dict[str, float]
     evaluations: int | None = None
+    share_done: float | None = field(default=None, compare=False, repr=False)
     best: Callable[[], FDN] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def left_s(self) -> float:
+        """Seconds that the rest of the fit is expected to take."""
+        share = self.share_done or self.iteration / self.total_iterations
+        return self.seconds * max(1.0 / share - 1.0, 0.0)
 
     def with_best(self, best: Callable[[], FDN] | None) -> Progress:
         """The same, with a way to see the network."""

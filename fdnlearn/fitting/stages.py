@@ -35,7 +35,7 @@ class Stage:
     budget_share: float
 
 
-def plan(config: FitConfig) -> tuple[Stage, ...]:
+def plan(config: FitConfig, *, in_time: bool = False) -> tuple[Stage, ...]:
     """Stages of a fit: many short starts thinned out, candidate roundings of the best, one long descent.
 
     The loss has many minima: a start decides more than a long descent does, and a batch of starts costs little.

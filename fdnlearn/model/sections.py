@@ -8,13 +8,14 @@ derivative. Nothing is subtracted, so h may be as small as can be, and the deriv
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from fdnlearn.base.types import Float64, shapes_checked
-from fdnlearn.fdn.families.cap import below_the_limit, capped, crest, power_gain
+from fdnlearn.fdn.families.cap import LIMIT, below_the_limit, capped, crest, power_gain
 from fdnlearn.fdn.families.equaliser import Equaliser
 
 _STEP = 1e-60
@@ -29,6 +30,9 @@ class _Equalised(torch.autograd.Function):
             return capped(torch, gains, plain[..., :lines, :, :], eq.sample_rate_hz)[0], plain
         both = eq.sections(torch, torch.complex(gains_db, torch.full_like(gains_db, _STEP)))
         sos = both.real.contiguous()
+        if float((gains * _highest(gains_db[..., :lines, :])).max()) < LIMIT:
+            ctx.save_for_backward(both.imag / _STEP)
+            return gains.clone(), sos
         log_power, place = crest(torch, sos[..., :lines, :, :], eq.sample_rate_hz)
         factor = below_the_limit(torch, gains * torch.exp(log_power / 2.0))
         # Where the cap holds, a gain no longer depends on itself but on the sections at their loudest.
@@ -40,11 +44,22 @@ class _Equalised(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, d_gains: Tensor, d_sos: Tensor) -> tuple[Tensor, Tensor, None]:
-        slope, free, pull = ctx.saved_tensors
+        slope, *held = ctx.saved_tensors
         # Each section has a gain of its own.
         d_gains_db = (d_sos * slope).sum(-1)
+        if not held:
+            return d_gains, d_gains_db, None
+        free, pull = held
         d_gains_db[..., : pull.shape[-2], :] += d_gains[..., None] * pull
         return d_gains * free, d_gains_db, None
+
+
+def _highest(gains_db: Tensor) -> Tensor:
+    """More than sections in series can reach (..., N): each lies between one and its gain, wherever it is highest.
+
+    Where even that leaves the loop below one, nobody has to look for the place.
+    """
+    return torch.exp(gains_db.clamp_min(0.0).sum(-1) * (math.log(10.0) / 20.0))
 
 
 @shapes_checked
