@@ -139,7 +139,7 @@ MODELS: dict[str, ModelDefinition] = {
             loss="fdnlearn.losses.definitions:BANDED",
             design="fdnlearn.fitting.baselines.analytic_banded:design",
             decays=1.0,
-            held=10,
+            held=4,
         ),
     )
 }
