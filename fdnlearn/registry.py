@@ -143,7 +143,7 @@ MODELS: dict[str, ModelDefinition] = {
             loss="fdnlearn.losses.definitions:BANDED",
             design="fdnlearn.fitting.baselines.analytic_banded:design",
             decays=1.0,
-            held=10,
+            held=4,
             in_time=True,
         ),
     )

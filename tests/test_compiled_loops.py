@@ -22,8 +22,11 @@ _REPEATED = """
 import hashlib, sys, threading
 import numba, torch
 sys.path.insert(0, sys.argv[1])
+from targets import target_of
 from torch_networks import tensors
 from fdnlearn.losses import echo_density, energy_decay
+from fdnlearn.losses.definitions import BANDED
+from fdnlearn.losses.objective import objective_for
 from fdnlearn.ops import echo as echo_op
 from fdnlearn.ops.compilation import ensure_compiled
 from fdnlearn.ops.response import Parameters, impulse_response
@@ -36,6 +39,11 @@ curve = 10.0 ** (-6 * np.arange(4000) / 4000)[None]
 target = energy_decay.decay_target(curve, 16000.0, hop=8, range_db=50.0)
 weights = {"edc": 1.0, "edc_db": 1.0, "attributes": 1.0}
 goal = torch.ones(1, how.steepness.size)
+noise = np.random.default_rng(0).standard_normal((1, 9000)) * 10.0 ** (-3 * np.arange(9000) / 5000)
+banded = objective_for(target_of(noise, 16000), BANDED)
+late = 5.0 * torch.sin(0.3 * torch.arange(float(banded.length_samples))) * 10.0 ** (
+    -3 * torch.arange(banded.length_samples) / 5000
+)
 digests = []
 
 def work():
@@ -45,7 +53,12 @@ def work():
         decay, _ = energy_decay.energy_decay_loss(impulse, target, weights)
         echo = echo_op.distance(impulse, echo_density.echo_target(goal, how))
         (decay + echo).sum().backward()
-        values = [impulse, decay, echo, *(x.grad for x in free)]
+        h = late.repeat(3, 1, 1)
+        h[:, :, :6000] += impulse.detach()
+        h.requires_grad_()
+        loss, terms = banded(h)
+        loss.sum().backward()
+        values = [impulse, decay, echo, *(x.grad for x in free), h.grad, *terms.values()]
         digests.append(hashlib.sha256(b"".join(x.detach().numpy().tobytes() for x in values)).hexdigest())
 
 threads = [threading.Thread(target=work) for _ in range(2)]

@@ -12,6 +12,7 @@ from fdnlearn.cli.common import (
     choice_option,
     config_option,
     count_option,
+    duration,
     every_command,
     folder_option,
     number_option,

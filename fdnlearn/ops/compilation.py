@@ -13,9 +13,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fdnlearn.base.locks import exclusive
+
+if TYPE_CHECKING:
+    from fdnlearn.ops.decay import DecayTarget
 
 #: Long enough for a slow machine; a child that takes longer is given up, and the fit compiles for itself.
 _PATIENCE_S = 300.0
@@ -146,6 +149,33 @@ def _losses_and_steps() -> None:
     total, _ = decay.distance(h, target, (1.0, 0.0, 0.0))
     share = torch.full_like(density, 1 / 195, dtype=torch.float64)
     (total + echo.distance(h, EchoTarget(how, density, share))).sum().backward()
+    _losses_of_bands(target)
+
+
+def _losses_of_bands(decay: DecayTarget) -> None:
+    """What the losses of octaves, reliefs and late lines have beside the decays."""
+    import numpy as np
+    import torch
+
+    from fdnlearn.acoustics.bands import Octave
+    from fdnlearn.ops.late_windows import LateWindows
+    from fdnlearn.ops.octaves import Bands, OctaveTarget
+    from fdnlearn.ops.octaves import cpu as octaves
+    from fdnlearn.ops.relief import ReliefTarget
+    from fdnlearn.ops.relief import cpu as relief
+    from fdnlearn.ops.ringing import RingingTarget
+    from fdnlearn.ops.ringing import cpu as ringing
+
+    one, length = np.ones((1, 1)), 4096
+    whole, octave = (Bands(bands, 1, decay, one, one) for bands in ((), (Octave(1000),)))
+    h = torch.ones(1, 1, length, requires_grad=True)
+    total, _ = octaves.distance(h, OctaveTarget(whole, (octave,), 0, length, 16000.0), (1.0, 0.0, 0.0))
+    goal = torch.ones(1, length // 4 + 1, 2)
+    total = total + relief.distance(h, ReliefTarget(goal, goal, torch.ones(5, 2), torch.ones(8), 4, length))
+    first = torch.zeros(1, 3, dtype=torch.int64)
+    late = LateWindows((0,), (0,), torch.ones(1, 32), (64,))
+    lines = RingingTarget(late, first, first, first + 3, first, first, torch.ones(1, 3), torch.ones(1, 1))
+    (total + ringing.distance(h, lines)).sum().backward()
 
 
 #: What the children compile, in parts of about equal length. No kernel is in two of them: the index of what there is

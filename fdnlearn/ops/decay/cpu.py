@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -129,8 +130,9 @@ class _Distance(torch.autograd.Function):
         rows = np.ascontiguousarray(h.detach().numpy()).reshape(-1, h.shape[-1])
         terms = np.empty((rows.shape[0], len(TERMS)))
         grad = np.empty_like(rows) if ctx.needs_input_grad[0] else np.empty((rows.shape[0], 0), rows.dtype)
+        kernel: Callable[..., None] = compare
         with KERNEL_LOCK:
-            compare(rows, target.hop, *target.arrays(), target.spans, np.array(weights), terms, grad)
+            kernel(rows, target.hop, *target.arrays(), target.spans, np.array(weights), terms, grad)
         ctx.grad, ctx.shape = torch.from_numpy(grad), h.shape
         each = torch.from_numpy(terms).reshape(*h.shape[:-1], len(TERMS))
         ctx.mark_non_differentiable(each)

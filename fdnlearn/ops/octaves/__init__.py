@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from fdnlearn.acoustics.bands import Octave, octave_magnitude
-from fdnlearn.base.types import Complex, Float, Float64, FloatArray, shapes_checked
+from fdnlearn.base.types import Array, Complex, Float, Float64, FloatArray, shapes_checked
 from fdnlearn.ops.decay import DecayTarget
 from fdnlearn.ops.dispatch import form_for
 
@@ -59,6 +59,14 @@ class Bands:
     scale: Float64[FloatArray, "channels bands"]
     share: Float64[FloatArray, "channels bands"]
 
+    @functools.lru_cache(maxsize=2)  # noqa: B019  (a target lives as long as its fit)
+    @shapes_checked
+    def tensors(
+        self, device: torch.device
+    ) -> tuple[Float64[Tensor, "channels bands"], Float64[Tensor, "channels bands"]]:
+        """Scale and share, copied to a device once and not in every step."""
+        return torch.from_numpy(self.scale).to(device), torch.from_numpy(self.share).to(device)
+
 
 @dataclass(frozen=True, eq=False)
 class OctaveTarget:
@@ -95,7 +103,7 @@ class OctaveTarget:
             for bands in self.octaves
         )
 
-    def _filters(self, bands: Bands, n_fft: int) -> np.ndarray:  # type: ignore[type-arg]
+    def _filters(self, bands: Bands, n_fft: int) -> Array:
         k = np.arange(n_fft // bands.decimation // 2 + 1)
         # In half samples, whole turns taken out: the phase has more digits than its product.
         delay = ((2 * self.lead - bands.decimation + 1) * k) % (2 * n_fft)
@@ -104,7 +112,7 @@ class OctaveTarget:
             turned[-1] = 0.0  # a line and its image in one
         frequency_hz = k.astype(np.float64) * (self.sample_rate_hz / n_fft)
         shapes = np.stack([octave_magnitude(octave, frequency_hz) for octave in bands.octaves])
-        filters: np.ndarray = bands.scale[..., None] * (shapes * turned)  # type: ignore[type-arg]
+        filters: Array = bands.scale[..., None] * (shapes * turned)
         return filters
 
 

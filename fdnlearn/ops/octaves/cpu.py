@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fdnlearn.base.jit import KERNEL_LOCK
+from fdnlearn.base.jit import KERNEL_LOCK, jit
 from fdnlearn.base.types import Array, Float, Float64, shapes_checked
 from fdnlearn.ops.decay import TERMS
 from fdnlearn.ops.decay.cpu import compare
@@ -17,6 +18,17 @@ from fdnlearn.ops.octaves import Bands, OctaveTarget, transform_length
 
 #: About so many responses are filtered at a time: enough for all cores, and memory does not grow with a batch.
 _ROWS = 8
+
+
+@jit(fastmath={"contract"})
+def _gather(spectra, filters, share, back):
+    """Add to `back` (S, channels, bins) what spectra (S, channels, bands, fewer bins) are of it through the filters."""
+    starts, channels, bands, bins = spectra.shape
+    for s in range(starts):
+        for c in range(channels):
+            for b in range(bands):
+                for k in range(bins):
+                    back[s, c, k] += spectra[s, c, b, k] * (share[c, b] * np.conj(filters[c, b, k]))
 
 
 class _Distance(torch.autograd.Function):
@@ -62,9 +74,8 @@ def _compared(h: Array, target: OctaveTarget, weights: Array, grad: Array | None
         signals = signal_of(spectrum[:, :, None, :bins] * gain, n_fft // bands.decimation)
         terms += _decays(signals, bands, weights, grad is not None)
         if grad is not None:
-            # The transform of length N back is N / D times that of the band's length forwards.
-            share = (bands.decimation * bands.share).astype(h.dtype)
-            back[..., :bins] += (spectrum_of(signals) * (gain.conj() * share[..., None])).sum(2)
+            # The transform of the response's length is by D times the longer.
+            _gather(spectrum_of(signals), gain, (bands.decimation * bands.share).astype(h.dtype), back)
     if grad is not None:
         grad += signal_of(back, n_fft)[..., :n]
     return terms
@@ -75,8 +86,9 @@ def _decays(signals: Array, bands: Bands, weights: Array, learn: bool) -> Array:
     rows = signals.reshape(-1, signals.shape[-1])
     terms = np.empty((len(rows), len(TERMS)))
     slope = rows if learn else rows[:, :0]
+    kernel: Callable[..., None] = compare
     with KERNEL_LOCK:
-        compare(rows, bands.decay.hop, *bands.decay.arrays(), bands.decay.spans, weights, terms, slope)
+        kernel(rows, bands.decay.hop, *bands.decay.arrays(), bands.decay.spans, weights, terms, slope)
     summed: Array = (terms.reshape(*signals.shape[:3], -1) * bands.share[..., None]).sum(2)
     return summed
 

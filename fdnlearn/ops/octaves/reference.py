@@ -17,7 +17,7 @@ def distance(
     """Weighted sum (S, channels) of the terms, and the terms (S, channels, 3); see `fdnlearn.ops.octaves`."""
     n_fft = transform_length(h.shape[-1])
     spectrum = torch.fft.rfft(h, n_fft)
-    scale = torch.from_numpy(target.whole.scale).to(h)
+    scale = target.whole.tensors(h.device)[0].to(h.dtype)
     total, terms = _compare((h * scale).roll(target.lead, -1), target.whole, weights)
     for bands, filters in zip(target.octaves, target.filters(n_fft, h.device), strict=True):
         lines = spectrum[:, :, None, : filters.shape[-1]] * filters
@@ -30,6 +30,6 @@ def distance(
 def _compare(signals: Tensor, bands: Bands, weights: tuple[float, float, float]) -> tuple[Tensor, Tensor]:
     """Of signals (S, channels * bands, n)."""
     total, terms = decay.distance(signals, bands.decay, weights)
-    share = torch.from_numpy(bands.share).to(total)
+    _, share = bands.tensors(total.device)
     each = total.reshape(-1, *share.shape), terms.reshape(-1, *share.shape, 3)
     return (each[0] * share).sum(-1), (each[1] * share[..., None]).sum(-2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -73,8 +74,9 @@ def _part(h: Array, target: RingingTarget, part: int, excess: Array, grad: Array
     spectra = spectrum_of(padded)
     found = np.empty(len(h))
     lines = (x[part].numpy() for x in (target.own, target.low, target.high, target.counts))
+    kernel: Callable[..., None] = _stand_out
     with KERNEL_LOCK:
-        _stand_out(spectra, *lines, grad is not None, found)
+        kernel(spectra, *lines, grad is not None, found)
     share = target.share[part].numpy()
     excess += found[:, None] * share
     if grad is not None and found.any():

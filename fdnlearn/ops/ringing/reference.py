@@ -38,7 +38,7 @@ def distance(
 ) -> Float[Tensor, "batch rooms"]:
     """How far lines stand out, (S, rooms); see `fdnlearn.ops.ringing`."""
     power = target.windows.power(h)
-    mean: Tensor = _ThirdOctaveMeans.apply(power, target)  # type: ignore[no-untyped-call]
+    mean: Tensor = _ThirdOctaveMeans.apply(power, target)
     own = power.gather(2, target.own.expand(h.shape[0], -1, -1))
     level = 10 * (torch.log10(own + TINY) - torch.log10(mean + TINY))
     excess = (level - FREE_DB).clamp_min(0.0).square() * target.counts
