@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
-from brief_fits import BRIEF, check_valid
+from brief_fits import BRIEF, BRIEF_BANDED, check_valid
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.fitting import FitConfig, Status, solve
+from fdnlearn.fitting.batch import ProblemBatch
 from fdnlearn.fitting.columns import split
 from fdnlearn.fitting.descent import AdamState, advance, column_rates, cosine
 from fdnlearn.fitting.problem import Free, Problem, problem_for
@@ -60,6 +62,35 @@ def test_a_diverged_start_stays_put_and_does_not_end_the_others(target: Target) 
     assert not torch.equal(descent.values[2], before[2])
     assert descent.best_loss.isfinite().tolist() == [True, False, True]
     assert bool(descent.best_values[[0, 2]].isfinite().all())
+
+
+@pytest.mark.parametrize("rooms", [1, 2])
+def test_rows_that_take_turns_for_memory_take_the_same_steps(
+    target: Target, rooms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = problem_for(target, BRIEF_BANDED)
+    batch = ProblemBatch((problem,) * rooms)
+    free = batch.draw(5, 0)
+    rates = 0.05 * column_rates(batch, free)
+
+    def stepped() -> AdamState:
+        descent = AdamState.start(free)
+        for _ in range(2):
+            advance(descent, batch, free, None, rates, rooms)
+        return descent
+
+    together = stepped()
+    monkeypatch.setattr(Problem, "rows_at_once", 2)
+    assert batch.rows_at_once == 2
+    apart = stepped()
+    torch.testing.assert_close(apart.values, together.values, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(apart.best_loss, together.best_loss, rtol=1e-5, atol=0.0)
+
+
+def test_a_long_room_takes_turns_and_a_short_one_does_not(target: Target) -> None:
+    problem = problem_for(target, FitConfig.for_model("banded"))
+    assert problem.rows_at_once >= 16
+    assert dataclasses.replace(problem, n_fft=60 * 48000).rows_at_once == 2
 
 
 def test_a_fit_whose_starts_all_diverge_is_told_in_one_line(

@@ -15,7 +15,7 @@ from fdnlearn.fdn import FAMILIES, prove, realise
 from fdnlearn.fdn.families import peq_1
 from fdnlearn.fdn.families.cap import LIMIT, crest, power_gain
 from fdnlearn.fdn.families.equaliser import equaliser, reach, response
-from fdnlearn.model.sections import equalised
+from fdnlearn.model.sections import equalised, most
 
 KNOTS_HZ = np.array([62.5, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0])
 #: A hall: long in the middle, short at the top.
@@ -112,6 +112,16 @@ def test_equalisers_after_the_lines_have_no_cap() -> None:
     for leaf in (gains, gains_db):
         leaf.requires_grad_()
     assert torch.autograd.gradcheck(lambda g, db: equalised(eq, g, db), (gains, gains_db))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(-60.0, 60.0), min_size=9, max_size=9), st.sampled_from([44100.0, 48000.0, 192000.0]))
+def test_sections_in_series_reach_no_more_than_all_that_boost(gains_db: list[float], rate: float) -> None:
+    """What lets a fit do without looking for the crest."""
+    eq = equaliser(tuple(KNOTS_HZ.tolist()), rate)
+    db = torch.tensor([[gains_db]], dtype=torch.float64)
+    highest, _ = crest(np, eq.sections(np, db[0].numpy()), rate)
+    assert highest[0] / 2.0 <= float(torch.log(most(db))) + 1e-6
 
 
 def test_the_crest_lies_between_the_points_of_the_grid() -> None:

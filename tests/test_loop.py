@@ -99,6 +99,15 @@ def test_interrupted_and_resumed_it_ends_as_if_it_had_not_been(stop: int, tmp_pa
     assert whole.seconds >= part.histories[0][-1].seconds
 
 
+def test_the_time_left_is_that_of_the_work_left() -> None:
+    def progress(**more: float) -> Progress:
+        return Progress(2, 10, "one", 6.0, 1.0, 1.0, {}, **more)  # type: ignore[arg-type]
+
+    assert progress().left_s == pytest.approx(24.0)
+    assert progress(share_done=0.6).left_s == pytest.approx(4.0)
+    assert progress(share_done=1.0).left_s == 0.0
+
+
 def test_what_a_solver_cannot_take_up_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.safetensors"
     loop.run(Counting(), stop_after(5), Checkpointing(path), "mine")

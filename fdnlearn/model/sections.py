@@ -30,7 +30,7 @@ class _Equalised(torch.autograd.Function):
             return capped(torch, gains, plain[..., :lines, :, :], eq.sample_rate_hz)[0], plain
         both = eq.sections(torch, torch.complex(gains_db, torch.full_like(gains_db, _STEP)))
         sos = both.real.contiguous()
-        if float((gains * _highest(gains_db[..., :lines, :])).max()) < LIMIT:
+        if float((gains * most(gains_db[..., :lines, :])).max()) < LIMIT:
             ctx.save_for_backward(both.imag / _STEP)
             return gains.clone(), sos
         log_power, place = crest(torch, sos[..., :lines, :, :], eq.sample_rate_hz)
@@ -54,10 +54,11 @@ class _Equalised(torch.autograd.Function):
         return d_gains * free, d_gains_db, None
 
 
-def _highest(gains_db: Tensor) -> Tensor:
-    """More than sections in series can reach (..., N): each lies between one and its gain, wherever it is highest.
+@shapes_checked
+def most(gains_db: Float64[Tensor, "*batch sections"]) -> Float64[Tensor, "*batch"]:
+    """What sections in series cannot exceed (...,), of gains in dB (..., S): each lies between one and its gain.
 
-    Where even that leaves the loop below one, nobody has to look for the place.
+    Where even that leaves the loop below one, nobody has to look for the place where they are loudest.
     """
     return torch.exp(gains_db.clamp_min(0.0).sum(-1) * (math.log(10.0) / 20.0))
 

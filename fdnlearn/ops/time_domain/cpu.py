@@ -5,11 +5,14 @@ from __future__ import annotations
 import collections
 import contextlib
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
+import numba
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from fdnlearn.base.jit import KERNEL_LOCK
 from fdnlearn.base.types import Array
@@ -54,6 +57,18 @@ def _from_differences(grad: Array) -> Array:
     return np.stack((sigma + c0, sigma, sigma + c2, np.zeros_like(sigma), pole, pole - c2 + a2), axis=-1)
 
 
+@contextlib.contextmanager
+def _cores_for(runs: int) -> Iterator[None]:
+    """The kernels' turn, on no more cores than there are runs: one that has nothing to do would only be waited for."""
+    with KERNEL_LOCK:
+        cores = numba.get_num_threads()
+        numba.set_num_threads(min(runs, cores))
+        try:
+            yield
+        finally:
+            numba.set_num_threads(cores)
+
+
 class _Loop(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -89,7 +104,7 @@ class _Loop(torch.autograd.Function):
         lines = _taken(runs * width * (pad + length + loops.REACH), dtype)
         past = _taken(runs * -(-length // block) * q.shape[1] * 4 * width, dtype)
         h = np.empty((runs, c.shape[1], length), dtype)
-        with KERNEL_LOCK:
+        with _cores_for(runs):
             loops.forward(
                 np.ascontiguousarray(looped.swapaxes(1, 2)), q, b, c, m, x, block, lanes, pad, lines, past, h
             )
@@ -101,6 +116,7 @@ class _Loop(torch.autograd.Function):
         return result
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (looped, q, b, c, m, x, block, lanes, pad, lines, past), u, gain = ctx.saved
         batch, n = gain.shape
@@ -112,7 +128,7 @@ class _Loop(torch.autograd.Function):
         d_signals = np.zeros((runs, *x.shape[1:]), u.dtype)
         d_delays = np.zeros((runs if ctx.needs_input_grad[1] else 0, m.shape[1]))
         bars = _taken(lines.size, u.dtype)
-        with KERNEL_LOCK:
+        with _cores_for(runs):
             loops.backward(
                 looped, q, b, c, m, x, block, lanes, pad, lines, past, bars, g,
                 d_matrix, d_sections, d_inputs, d_outputs, d_signals, d_delays,
