@@ -175,6 +175,7 @@ def test_every_parameter_has_the_right_gradient() -> None:
     assert torch.autograd.gradcheck(wet, free)
 
 
+@pytest.mark.long
 def test_training_brings_it_to_what_is_asked_for() -> None:
     aim = network(4, reverberation_time_s=0.2, delays=(40, 200))
     target = torch.from_numpy(rendered(aim, 1500)).float()
