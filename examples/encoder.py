@@ -1,6 +1,6 @@
 """An encoder that hears a room and says which network sounds like it, trained through the network.
 
-    python examples/encoder.py [--rooms 200] [--steps 300] [--seed 0]
+    python examples/encoder.py [--rooms 200] [--steps 200] [--seed 0]
 
 A few convolutions read how the octaves of a response decay and give a reverberation time and a level for each; a
 feedback delay network with these is compared with the room, and the gradient goes back through all of it. The rooms are
@@ -146,7 +146,7 @@ def train(rooms: Rooms, steps: int, seed: int) -> tuple[Encoder, NetworkTensors,
     counted = (aim > aim[..., :1] + COMPARED_DB).float()
     encoder = Encoder()
     encoder(energy[:1])  # settles the size of the lazy layer
-    adam = torch.optim.Adam(encoder.parameters(), 2e-3)
+    adam = torch.optim.Adam(encoder.parameters(), 5e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
     losses = []
     for _ in range(steps):
@@ -176,7 +176,7 @@ def main() -> None:
     """Train, and print the errors."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rooms", type=int, default=200)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)  # the loop shares its networks out to the cores itself

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numba
 import pytest
 import torch
 
@@ -26,10 +27,16 @@ def test_the_page_runs_from_top_to_bottom() -> None:
 
 
 @pytest.mark.long
-def test_the_encoder_hears_rooms_that_it_was_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_encoder_hears_rooms_that_it_was_not_trained_on(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     monkeypatch.syspath_prepend(ROOT / "examples")
     monkeypatch.syspath_prepend(ROOT / "data")
     encoder = __import__("encoder")
+    threads = numba.get_num_threads()
+    # On a busy machine waiting for a second core at every step would take longest.
+    numba.set_num_threads(1)
+    request.addfinalizer(lambda: numba.set_num_threads(threads))
     rooms = encoder.draw_rooms(60, seed=1)
     assert torch.equal(encoder.draw_rooms(2, seed=1).responses, rooms.responses[:2])
     trained, plain, losses = encoder.train(rooms[:45], 80, seed=0)
