@@ -6,7 +6,7 @@ A few convolutions read how the octaves of a response decay and give a reverbera
 feedback delay network with these is compared with the room, and the gradient goes back through all of it. The rooms are
 boxes drawn at random (`data/generate.py`), a fifth of them held out. At the end it prints by how much T30 of networks
 differs from that of held-out rooms, beside the best that can be said without listening: the mean of all rooms trained
-on. Less than two minutes on two cores; equal seeds give equal figures on one machine.
+on. About 90 s of processor time; equal seeds give equal figures on one machine.
 """
 
 from __future__ import annotations
