@@ -214,7 +214,9 @@ def flamo(options: argparse.Namespace) -> None:
     free = problem.draw(1, seed=0)
     sides = {"fdnlearn": step.own_step(problem, free)}
     if (modules := step.find_flamo()) is not None:
-        sides["flamo"] = step.flamo_step(problem, free, *modules)
+        sides["flamo"] = step.flamo_step(
+            problem, problem.model.network(free), free["matrix"][0].clone(), *modules
+        )
     torch.set_num_threads(1)
     for name, go in sides.items():
         for _ in range(5):

@@ -1,8 +1,10 @@
 """A gradient step of this project against flamo's, on the same network, in one process, in turns.
 
 One step: forward, broadband energy decay loss, backward, Adam; learnable delays, orthogonal matrix, gains and per-line
-absorption in single precision. ``PYTHONPATH=/tmp/peers python benchmarks/step.py``; see benchmarks/README.md for how
-to get flamo. Without it the script prints its own figures alone.
+absorption in single precision. With ``--whole`` delays are whole and stay: the layer against flamo's integer delays.
+
+``PYTHONPATH=/tmp/peers python benchmarks/step.py``; see benchmarks/README.md for how to get flamo. Without it the
+script prints its own figures alone.
 """
 
 from __future__ import annotations
@@ -24,12 +26,15 @@ import torch
 from history import add_option, append
 from torch import Tensor
 
+from fdnlearn.fdn import FDN
 from fdnlearn.fitting import FitConfig
-from fdnlearn.fitting.descent import AdamState, advance, column_rates, split
+from fdnlearn.fitting.descent import AdamState, advance, column_rates
 from fdnlearn.fitting.problem import Problem, problem_for
+from fdnlearn.layer import FeedbackDelayNetwork
 from fdnlearn.losses.definitions import HOMOGENEOUS
+from fdnlearn.losses.energy_decay import EnergyDecayTerm
 from fdnlearn.losses.objective import objective_for
-from fdnlearn.model import HomogeneousModel
+from fdnlearn.model import HomogeneousModel, Network
 from fdnlearn.rir import Recording, Target, prepare_target
 
 #: A step returns the loss it started from.
@@ -67,40 +72,68 @@ def own_step(problem: Problem, free: Mapping[str, Tensor]) -> Step:
     return lambda: advance(descent, problem, free, None, rates)[0][0]
 
 
-def flamo_step(problem: Problem, free: Mapping[str, Tensor], dsp: ModuleType, system: ModuleType) -> Step:
-    """Flamo's modules with the same initial network, driven by Adam on the same loss.
+def own_whole_step(problem: Problem, start: Network) -> Step:
+    """The module on whole delays, driven as flamo's are."""
+    module = FeedbackDelayNetwork(
+        FDN.from_arrays(
+            sample_rate_hz=problem.target.sample_rate_hz,
+            delays=start.delays_samples[0],
+            feedback_matrix=start.feedback_matrix[0],
+            input_gains=start.input_gains[0],
+            output_gains=start.output_gains[0],
+            direct_gains=start.direct_gains[0],
+            line_gains=start.loop_gain[0],
+        )
+    )
+    return driven(problem, lambda: module.impulse_response(problem.n_fft)[0, 0], list(module.parameters()))
+
+
+def flamo_step(problem: Problem, start: Network, matrix: Tensor, dsp: ModuleType, system: ModuleType) -> Step:
+    """Flamo's modules with the same initial network, `matrix` being its feedback matrix before the exponential.
 
     The delays are the only filter in the loop, which sends flamo's recursion down its fastest path, and the impulse
     enters as its spectrum, which saves flamo a transform.
     """
     n, n_fft, fs = problem.model.lines, problem.n_fft, problem.target.sample_rate_hz
-    model = problem.model
-    assert isinstance(model, HomogeneousModel)
-    start = model.network(free)
     common = {"nfft": n_fft, "requires_grad": True}
     fed = dsp.Gain(size=(n, 1), **common)
     taken = dsp.Gain(size=(1, n), **common)
     mixing = dsp.Matrix(size=(n, n), matrix_type="orthogonal", **common)
     absorption = dsp.parallelGain(size=(n,), map=torch.sigmoid, **common)
-    delays = dsp.parallelDelay(size=(n,), max_len=4000, fs=fs, unit=100, isint=False, **common)
+    delays = dsp.parallelDelay(
+        size=(n,), max_len=4000, fs=fs, unit=100, isint=start.whole, nfft=n_fft, requires_grad=not start.whole
+    )
     fed.assign_value(start.input_gains[0])
     taken.assign_value(start.output_gains[0])
-    mixing.assign_value(free["matrix"][0])
+    mixing.assign_value(matrix)
     absorption.assign_value(torch.logit(start.loop_gain[0]))
-    delays.assign_value(delays.sample2s(start.delays_samples[0]).expm1().log())  # its map is softplus
+    seconds = delays.sample2s(start.delays_samples[0])
+    delays.assign_value(
+        seconds if start.whole else seconds.expm1().log()
+    )  # what is learned has a map, softplus
     loop = system.Recursion(fF=delays, fB=system.Series(OrderedDict(absorption=absorption, mixing=mixing)))
     network = system.Series(OrderedDict(fed=fed, loop=loop, taken=taken))
     direct = torch.nn.Parameter(start.direct_gains[0, 0, 0].clone())
-    adam = torch.optim.Adam([*network.parameters(), direct], lr=LEARNING_RATE)
     impulse = torch.ones(1, n_fft // 2 + 1, 1, dtype=torch.complex64)
-    aim = problem.objective.decay
+
+    def h() -> Tensor:
+        return torch.fft.irfft(network(impulse)[0, :, 0] + direct, n=n_fft)
+
+    return driven(problem, h, [*network.parameters(), direct])
+
+
+def driven(problem: Problem, response: Callable[[], Tensor], parameters: list[torch.nn.Parameter]) -> Step:
+    """Adam on the loss of a response, all in stock torch."""
+    adam = torch.optim.Adam([p for p in parameters if p.requires_grad and p.numel()], lr=LEARNING_RATE)
+    decays = problem.objective.terms[0]
+    assert isinstance(decays, EnergyDecayTerm)
+    aim = decays.target
     goal = torch.from_numpy(aim.decay[0]).float()
     scale = goal.square().sum()
 
     def step() -> float:
         adam.zero_grad()
-        h = torch.fft.irfft(network(impulse)[0, :, 0] + direct, n=n_fft)
-        decay = h.square().flip(0).cumsum(0).flip(0)[: aim.length : aim.hop]
+        decay = response().square().flip(0).cumsum(0).flip(0)[: aim.length : aim.hop]
         loss = (decay - goal).square().sum() / scale
         loss.backward()
         adam.step()
@@ -122,18 +155,26 @@ def timed(step: Step, threads: int) -> tuple[float, list[float]]:
 
 
 def compare(
-    lines: int, sample_rate_hz: int, modules: tuple[ModuleType, ModuleType] | None, threads: int
+    lines: int,
+    sample_rate_hz: int,
+    modules: tuple[ModuleType, ModuleType] | None,
+    threads: int,
+    *,
+    whole: bool = False,
 ) -> float:
     """Print one row of the table; the milliseconds of our step."""
     problem = own_problem(lines, sample_rate_hz)
     free = problem.draw(1, seed=0)
+    model = problem.model
+    assert isinstance(model, HomogeneousModel)
+    start = model.network(free, model.delays(free["delay"]).round() if whole else None)
     # The kernels of this project use all cores themselves; torch's pool would only spin beside them.
-    sides: dict[str, tuple[Step, int]] = {"fdnlearn": (own_step(problem, free), 1)}
+    own = own_whole_step(problem, start) if whole else own_step(problem, free)
+    sides: dict[str, tuple[Step, int]] = {"fdnlearn": (own, 1)}
     if modules is not None:
-        copy = split(AdamState.start(free).values, free)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            sides["flamo"] = (flamo_step(problem, copy, *modules), threads)
+            sides["flamo"] = (flamo_step(problem, start, free["matrix"][0].clone(), *modules), threads)
     times: dict[str, list[float]] = {name: [] for name in sides}
     losses: dict[str, list[float]] = {name: [] for name in sides}
     for turn in range(TURNS + 1):
@@ -174,9 +215,11 @@ def main() -> None:
     parser.add_argument("--lines", type=int, nargs="+", default=[6, 16, 32])
     parser.add_argument("--rates", type=int, nargs="+", default=[16000, 48000])
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of both sides")
+    parser.add_argument("--whole", action="store_true", help="whole delays, which are not learned")
     add_option(parser)
     options = parser.parse_args()
-    numba.set_num_threads(options.threads)
+    # One response is one run of the loop, which is one core's; a second would only be waited for.
+    numba.set_num_threads(1 if options.whole else options.threads)
     modules = find_flamo()
     names = ("numpy", "scipy", "numba", "torch", *(("flamo",) if modules else ()))
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
@@ -186,9 +229,10 @@ def main() -> None:
     print(head + (f" {'flamo/ms':>12} {'ratio':>8} {'from-to':>12} {'of best':>8}" if modules else ""))
     for sample_rate_hz in options.rates:
         for lines in options.lines:
-            step_ms = compare(lines, sample_rate_hz, modules, options.threads)
+            step_ms = compare(lines, sample_rate_hz, modules, options.threads, whole=options.whole)
             if options.record:
-                case = f"step N={lines} {sample_rate_hz / 1000:g} kHz {options.threads} threads"
+                kind = "whole step" if options.whole else "step"
+                case = f"{kind} N={lines} {sample_rate_hz / 1000:g} kHz {options.threads} threads"
                 append(case, step_ms, "ms")
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fdnlearn.examples import example_path
     from fdnlearn.fdn import FDN, load_fdn, save_fdn
     from fdnlearn.fitting import Solution, solve
+    from fdnlearn.layer import FeedbackDelayNetwork, NetworkTensors, network_response, process_audio
     from fdnlearn.options import Banded, Gradient, Homogeneous
     from fdnlearn.render import impulse_response
     from fdnlearn.rir import Target, load_target
@@ -32,9 +33,11 @@ _PUBLIC = {
     "Banded": "fdnlearn.options",
     "FDN": "fdnlearn.fdn",
     "FdnlearnError": "fdnlearn.base.errors",
+    "FeedbackDelayNetwork": "fdnlearn.layer",
     "FitConfig": "fdnlearn.config",
     "Gradient": "fdnlearn.options",
     "Homogeneous": "fdnlearn.options",
+    "NetworkTensors": "fdnlearn.layer",
     "Solution": "fdnlearn.fitting",
     "Target": "fdnlearn.rir",
     "UsageError": "fdnlearn.base.errors",
@@ -43,6 +46,8 @@ _PUBLIC = {
     "impulse_response": "fdnlearn.render",
     "load_fdn": "fdnlearn.fdn",
     "load_target": "fdnlearn.rir",
+    "network_response": "fdnlearn.layer",
+    "process_audio": "fdnlearn.layer",
     "room_parameters": "fdnlearn.acoustics.parameters",
     "save_fdn": "fdnlearn.fdn",
     "solve": "fdnlearn.fitting",
@@ -53,9 +58,11 @@ __all__ = [
     "Banded",
     "FDN",
     "FdnlearnError",
+    "FeedbackDelayNetwork",
     "FitConfig",
     "Gradient",
     "Homogeneous",
+    "NetworkTensors",
     "Solution",
     "Target",
     "UsageError",
@@ -64,6 +71,8 @@ __all__ = [
     "impulse_response",
     "load_fdn",
     "load_target",
+    "network_response",
+    "process_audio",
     "room_parameters",
     "save_fdn",
     "solve",

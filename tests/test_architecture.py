@@ -27,6 +27,7 @@ LAYERS = (
     "export",
     "ops",
     "model",
+    "layer",
     "losses",
     "fitting",
     "report",
