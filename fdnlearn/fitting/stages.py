@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fdnlearn.config import FitConfig
 from fdnlearn.options import Gradient
+
+
+#: Learning rate at the start of a descent on whole delays (docs/tuning.md).
+_FAST = 0.25
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,12 @@ class Stage:
 
 
 def plan(config: FitConfig, *, in_time: bool = False) -> tuple[Stage, ...]:
-    """Stages of a fit: many short starts thinned out, candidate roundings of the best, one long descent.
+    """Stages of a fit: many short starts, one long descent; between them what delays between samples need.
 
-    The loss has many minima: a start decides more than a long descent does, and a batch of starts costs little.
-    Rounding the delays early costs nothing: the long descent adapts everything else to them.
+    The loss has many minima: a start decides more than a long descent does, and a batch of starts costs little. Where
+    networks are run sample by sample (`in_time`), delays are whole in every step, and what remains after the starts is
+    the descent. Where spectra are sampled, delays move between samples: the starts are thinned out, then candidate
+    roundings of the best compete. Rounding early costs nothing: the long descent adapts everything else.
     """
     method = config.method
     assert isinstance(method, Gradient)
@@ -49,17 +55,18 @@ def plan(config: FitConfig, *, in_time: bool = False) -> tuple[Stage, ...]:
         return max(1, round(share * long))
 
     starts = max(1, method.restarts)
-    import os
-    if os.environ.get("FDN_PLAN"):
-        return tuple(Stage(n, int(r), some(float(sh)), float(lr), bool(int(sn)), float(b)) for n,r,sh,lr,sn,b in (x.split(":") for x in os.environ["FDN_PLAN"].split(",")))
-    stages = [
-        Stage("explore", starts, some(0.125), 0.1, False, 0.25),
-        Stage("thin out", math.ceil(starts / 4), some(0.375), 0.1, False, 0.55),
-    ]
+    explore = Stage("explore", starts, some(0.125), 0.1, False, 0.25)
+    if in_time:
+        return (
+            replace(explore, rate=_FAST),
+            Stage("settle", 1, long, _FAST, True, 1.0),
+        )
+    thin_out = Stage("thin out", math.ceil(starts / 4), some(0.375), 0.1, False, 0.55)
     if config.delays == "fractional":
-        return (*stages, Stage("descend", 1, long, 0.06, False, 1.0))
+        return (explore, thin_out, Stage("descend", 1, long, 0.06, False, 1.0))
     return (
-        *stages,
+        explore,
+        thin_out,
         Stage("snap", 4, some(0.25), 0.08, True, 0.75),
         Stage("settle", 1, long, 0.06, True, 1.0),
     )
