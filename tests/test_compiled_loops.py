@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -24,9 +25,11 @@ sys.path.insert(0, sys.argv[1])
 from torch_networks import tensors
 from fdnlearn.losses import echo_density, energy_decay
 from fdnlearn.ops import echo as echo_op
+from fdnlearn.ops.compilation import ensure_compiled
 from fdnlearn.ops.response import Parameters, impulse_response
 import numpy as np
 
+ensure_compiled()
 networks = tensors(6, 6000, batch=3, gain=0.95, longest=300.0, dtype=torch.float32)
 how = echo_density.settings(4000, 16000.0)
 curve = 10.0 ** (-6 * np.arange(4000) / 4000)[None]
@@ -114,3 +117,23 @@ def test_code_compiles_without_a_place_for_its_cache(monkeypatch: pytest.MonkeyP
     y = np.empty(1)
     fill(jit)(np.zeros(1), y)
     assert y[0] == 1.0
+
+
+def test_processes_that_compile_at_once_do_not_write_over_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each begins without the other's index, as if it had looked before the other wrote it."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
+    source = tmp_path / "doubling.py"
+    source.write_text("def doubled(x):\n    return x + x\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plain = importlib.import_module("doubling").doubled
+    written: dict[Path, bytes] = {}
+    for kind in (np.float32, np.float64):
+        for index in (tmp_path / "cache").rglob("*.nbi"):
+            index.unlink()
+        assert jit()(plain)(np.ones(3, kind)).dtype == kind
+        files = {path: path.read_bytes() for path in (tmp_path / "cache").rglob("*.nbc")}
+        assert len(files) == len(written) + 1
+        assert all(files[path] == code for path, code in written.items())
+        written = files

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import secrets
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -20,13 +22,27 @@ FAST = {"reassoc", "contract", "nsz"}
 KERNEL_LOCK = threading.RLock()
 
 
+def _in_files_of_its_own(dispatcher: Any) -> None:
+    """Let no process write its compiled code under a name that another one may have chosen.
+
+    Numba counts the files of a function by its index. Two processes that compile it for different types at the same
+    time both find the same number free, and from then on one of the types runs the code of the other.
+    """
+    with contextlib.suppress(AttributeError):  # no cache, or one that works in another way
+        files = dispatcher._cache._cache_file
+        counted = files._data_name
+        files._data_name = lambda number: f"{secrets.token_hex(8)}.{counted(number)}"
+
+
 def jit(**options: Any) -> Callable[[F], F]:
     """``numba.njit`` with ``cache=True, nogil=True``, without the cache where no folder can hold it."""
 
     def wrap(function: F) -> F:
         try:
-            return cast(F, numba.njit(cache=True, nogil=True, **options)(function))
+            cached = numba.njit(cache=True, nogil=True, **options)(function)
         except RuntimeError:  # "cannot cache function: no locator available"
             return cast(F, numba.njit(nogil=True, **options)(function))
+        _in_files_of_its_own(cached)
+        return cast(F, cached)
 
     return wrap

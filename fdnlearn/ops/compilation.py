@@ -107,30 +107,27 @@ def _respond(gain: float, *, learn: bool) -> None:
         h.sum().backward()
 
 
-def _single_precision_and_matrix() -> None:
+def _responses() -> None:
+    _respond(0.5, learn=True)
+    _respond(0.99, learn=False)
+
+
+def _losses_and_steps() -> None:
+    import numpy as np
     import torch
 
     from fdnlearn.ops.adam import Rows
     from fdnlearn.ops.adam import cpu as adam
-    from fdnlearn.ops.rotation import cpu as rotation
-
-    _respond(0.5, learn=True)
-    rotation.rotation(torch.zeros(1, 2, 2, requires_grad=True)).sum().backward()
-    row, loss = torch.zeros(1, 1), torch.zeros(1, dtype=torch.float64)
-    rows = Rows(row, row.clone(), row.clone(), row.clone(), loss.clone())
-    adam.step(rows, row.clone(), loss, torch.zeros(1), 1)
-
-
-def _double_precision_and_losses() -> None:
-    import numpy as np
-    import torch
-
     from fdnlearn.ops.decay import DecayTarget
     from fdnlearn.ops.decay import cpu as decay
     from fdnlearn.ops.echo import EchoDensitySettings, EchoTarget
     from fdnlearn.ops.echo import cpu as echo
+    from fdnlearn.ops.rotation import cpu as rotation
 
-    _respond(0.99, learn=False)
+    rotation.rotation(torch.zeros(1, 2, 2, requires_grad=True)).sum().backward()
+    row, loss = torch.zeros(1, 1), torch.zeros(1, dtype=torch.float64)
+    rows = Rows(row, row.clone(), row.clone(), row.clone(), loss.clone())
+    adam.step(rows, row.clone(), loss, torch.zeros(1), 1)
     points = np.ones((1, 200))
     target = DecayTarget(
         decay=points,
@@ -151,8 +148,6 @@ def _double_precision_and_losses() -> None:
     (total + echo.distance(h, EchoTarget(how, density, share))).sum().backward()
 
 
-#: What the children compile, in parts of about equal length.
-PARTS: Mapping[str, Callable[[], Any]] = {
-    "single": _single_precision_and_matrix,
-    "double": _double_precision_and_losses,
-}
+#: What the children compile, in parts of about equal length. No kernel is in two of them: the index of what there is
+#: of it would be that of whoever writes last.
+PARTS: Mapping[str, Callable[[], Any]] = {"responses": _responses, "losses and steps": _losses_and_steps}
