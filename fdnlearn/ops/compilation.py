@@ -69,7 +69,7 @@ def _marker() -> Path | None:
 
     from fdnlearn.ops.response import elimination
 
-    stats = getattr(elimination.solve, "stats", None)
+    stats = getattr(elimination.solve.body, "stats", None)
     if stats is None or not stats.cache_path:
         return None
     known = [sys.version, numba.__version__, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fdnlearn.base.jit import KERNEL_LOCK
 from fdnlearn.base.types import Array, Complex, Float, shapes_checked
 from fdnlearn.ops.fourier.cpu import gradient_of_signal, signal_of
 from fdnlearn.ops.response import SINGLE_PRECISION_LIMIT, Parameters, elimination
@@ -62,11 +61,12 @@ def _solve(ctx: Any, tensors: tuple[Tensor, ...], n_fft: int) -> Array:
     s_re, s_im = np.empty((2, batch, n_in, n if wanted else 0, padded), dtype)
     l_re, l_im = np.empty((2, batch, n_out if wanted else 0, n, padded), dtype)
     h = np.empty((batch, n_out, n_in, bins), np.result_type(dtype, np.complex64))
-    with KERNEL_LOCK:
-        for rows, work in _precision_runs(gain_re, gain_im, dtype):
-            loop, f_re, f_im = (x[rows].astype(work, copy=False) for x in (u, gain_re, gain_im))
-            s_parts, l_parts = (s_re[rows], s_im[rows]), (l_re[rows], l_im[rows])
-            elimination.solve(loop, f_re, f_im, m[rows], b[rows], c[rows], n_fft, *s_parts, *l_parts, h[rows])
+    rotations = elimination.rotations(m, n_fft)
+    for rows, work in _precision_runs(gain_re, gain_im, dtype):
+        loop, f_re, f_im = (x[rows].astype(work, copy=False) for x in (u, gain_re, gain_im))
+        shared = (x[rows] for x in (m, *rotations, b, c))
+        parts = (x[rows] for x in (s_re, s_im, l_re, l_im, h))
+        elimination.solve(len(loop) * padded // LANES, loop, f_re, f_im, *shared, n_fft, *parts)
     ctx.saved = (u, gain_re, gain_im, c, n_fft, s_re, s_im, l_re, l_im) if wanted else None
     ctx.gain_is_complex, ctx.delay_dtype = gain.is_complex(), delays.dtype
     return h
@@ -79,8 +79,8 @@ def _pull_back(ctx: Any, g: Array) -> tuple[Tensor, ...]:
     n_out, bins = c.shape[1], g.shape[-1]
     parts = np.empty((batch, -(-bins // elimination.BACKWARD_CHUNK), n, n + 2 + n_in + n_out))
     d_gain = np.empty((batch, n, bins) if ctx.gain_is_complex else (0, 0, 0), g.dtype)
-    with KERNEL_LOCK:
-        elimination.adjoint(u, gain_re, gain_im, c, n_fft, s_re, s_im, l_re, l_im, g, parts, d_gain)
+    count = parts.shape[0] * parts.shape[1]
+    elimination.adjoint(count, u, gain_re, gain_im, c, n_fft, s_re, s_im, l_re, l_im, g, parts, d_gain)
     sums = torch.from_numpy(np.add.reduce(parts, axis=1).astype(u.dtype))
     return (
         sums[..., :n],

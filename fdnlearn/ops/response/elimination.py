@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
 from fdnlearn.base.jit import FAST, jit
+from fdnlearn.base.parallel import parallel
 from fdnlearn.ops.response.lanes import LANES, subtract_dot, subtract_dot_scale
 
 #: Bins reduced together by one unit of parallel work in the backward pass.
@@ -32,9 +32,27 @@ def phase(delay, k, n_fft):
     return 2 * math.pi * (((int(whole) * k) % n_fft + (delay - whole) * k) / n_fft)
 
 
-@jit(parallel=True, fastmath=FAST, error_model="numpy")
-def solve(matrix, gain_re, gain_im, delays, inputs, outputs, n_fft, s_re, s_im, l_re, l_im, h):
-    """Fill line outputs s (B,I,N,K'), adjoints l (B,O,N,K') and responses h (B,O,I,K), complex.
+@jit(fastmath=FAST, error_model="numpy")
+def rotations(delays, n_fft):
+    """Cosines and sines (B,N,LANES) of the phases at the first bins: from those of a lane's first bin to all of it."""
+    batch, n = delays.shape
+    rot_re = np.empty((batch, n, LANES))
+    rot_im = np.empty((batch, n, LANES))
+    for bt in range(batch):
+        for i in range(n):
+            for k in range(LANES):
+                angle = phase(delays[bt, i], k, n_fft)
+                rot_re[bt, i, k] = math.cos(angle)
+                rot_im[bt, i, k] = math.sin(angle)
+    return rot_re, rot_im
+
+
+@parallel(fastmath=FAST, error_model="numpy")
+def solve(
+    first, stop, matrix, gain_re, gain_im, delays, rot_re, rot_im, inputs, outputs, n_fft,
+    s_re, s_im, l_re, l_im, h,
+):  # fmt: skip
+    """Lanes of bins of all networks, ``B K' / LANES`` of them: fill line outputs s (B,I,N,K'), adjoints l (B,O,N,K') and responses h (B,O,I,K), complex.
 
     K' is K padded to whole lanes; `gain` is (B,N,1) where a line's loop gain is the same at all bins, else
     (B,N,K'). The arithmetic runs in the type of `matrix`, the results are stored in their own; s and l are kept
@@ -45,23 +63,15 @@ def solve(matrix, gain_re, gain_im, delays, inputs, outputs, n_fft, s_re, s_im, 
     padded = s_re.shape[3]
     lanes = padded // LANES
     flat = gain_re.shape[2] == 1
-    rot_re = np.empty((batch, n, LANES))
-    rot_im = np.empty((batch, n, LANES))
-    for bt in range(batch):
-        for i in range(n):
-            for k in range(LANES):
-                angle = phase(delays[bt, i], k, n_fft)
-                rot_re[bt, i, k] = math.cos(angle)
-                rot_im[bt, i, k] = math.sin(angle)
-    for work in numba.prange(batch * lanes):
+    a_re = np.empty((n * n, LANES), matrix.dtype)
+    a_im = np.empty((n * n, LANES), matrix.dtype)
+    v_re = np.empty((n, LANES), matrix.dtype)
+    v_im = np.empty((n, LANES), matrix.dtype)
+    x_re = np.empty(LANES, matrix.dtype)
+    x_im = np.empty(LANES, matrix.dtype)
+    for work in range(first, stop):
         bt = work // lanes
         k0 = (work % lanes) * LANES
-        a_re = np.empty((n * n, LANES), matrix.dtype)
-        a_im = np.empty((n * n, LANES), matrix.dtype)
-        v_re = np.empty((n, LANES), matrix.dtype)
-        v_im = np.empty((n, LANES), matrix.dtype)
-        x_re = np.empty(LANES, matrix.dtype)
-        x_im = np.empty(LANES, matrix.dtype)
         for i in range(n):
             for j in range(n):
                 at = i * n + j
@@ -80,7 +90,7 @@ def solve(matrix, gain_re, gain_im, delays, inputs, outputs, n_fft, s_re, s_im, 
             at = i * n + i
             for k in range(LANES):
                 a_re[at, k] += x * rot_re[bt, i, k] - y * rot_im[bt, i, k]
-                a_im[at, k] += x * rot_im[bt, i, k] + y * rot_re[bt, i, k]
+                a_im[at, k] += y * rot_re[bt, i, k] + x * rot_im[bt, i, k]
         for i in range(n):
             for j in range(i):
                 subtract_dot_scale(
@@ -150,9 +160,9 @@ def solve(matrix, gain_re, gain_im, delays, inputs, outputs, n_fft, s_re, s_im, 
                     l_im[bt, o, i, k0 + k] = v_im[i, k]
 
 
-@jit(parallel=True, fastmath=FAST, error_model="numpy")
-def adjoint(matrix, gain_re, gain_im, outputs, n_fft, s_re, s_im, l_re, l_im, g, parts, d_gain):
-    """Reduce the gradient g (B,O,I,K) of a loss with respect to h to per-chunk sums.
+@parallel(fastmath=FAST, error_model="numpy")
+def adjoint(first, stop, matrix, gain_re, gain_im, outputs, n_fft, s_re, s_im, l_re, l_im, g, parts, d_gain):
+    """Chunks of bins of all networks: reduce the gradient g (B,O,I,K) of a loss with respect to h to per-chunk sums.
 
     `parts` is (B, chunks, N, N + 2 + I + O), float64: the columns are dU, dF (flat gain only), dm, db and dc.
     `d_gain` is (B,N,K) where the loop gain is per bin, else unused. Fixed-order sums: the caller adds the chunks.
@@ -162,19 +172,19 @@ def adjoint(matrix, gain_re, gain_im, outputs, n_fft, s_re, s_im, l_re, l_im, g,
     bins = g.shape[3]
     chunks = parts.shape[1]
     flat = gain_re.shape[2] == 1
-    for work in numba.prange(batch * chunks):
+    w_re = np.empty((n, BACKWARD_CHUNK), s_re.dtype)
+    w_im = np.empty((n, BACKWARD_CHUNK), s_re.dtype)
+    g_re = np.empty((n_out, BACKWARD_CHUNK), s_re.dtype)
+    g_im = np.empty((n_out, BACKWARD_CHUNK), s_re.dtype)
+    x_re = np.empty(BACKWARD_CHUNK, s_re.dtype)
+    x_im = np.empty(BACKWARD_CHUNK, s_re.dtype)
+    v_re = np.empty(BACKWARD_CHUNK, s_re.dtype)
+    v_im = np.empty(BACKWARD_CHUNK, s_re.dtype)
+    for work in range(first, stop):
         bt = work // chunks
         ch = work % chunks
         k0 = ch * BACKWARD_CHUNK
         count = min(BACKWARD_CHUNK, bins - k0)
-        w_re = np.empty((n, BACKWARD_CHUNK), s_re.dtype)
-        w_im = np.empty((n, BACKWARD_CHUNK), s_re.dtype)
-        g_re = np.empty((n_out, BACKWARD_CHUNK), s_re.dtype)
-        g_im = np.empty((n_out, BACKWARD_CHUNK), s_re.dtype)
-        x_re = np.empty(BACKWARD_CHUNK, s_re.dtype)
-        x_im = np.empty(BACKWARD_CHUNK, s_re.dtype)
-        v_re = np.empty(BACKWARD_CHUNK, s_re.dtype)
-        v_im = np.empty(BACKWARD_CHUNK, s_re.dtype)
         for i in range(n):
             for j in range(n + 2 + n_in + n_out):
                 parts[bt, ch, i, j] = 0

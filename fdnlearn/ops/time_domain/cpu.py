@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fdnlearn.base.jit import KERNEL_LOCK
 from fdnlearn.base.types import Array
 from fdnlearn.ops.response import Parameters
 from fdnlearn.ops.time_domain import loops
@@ -89,10 +88,8 @@ class _Loop(torch.autograd.Function):
         lines = _taken(runs * width * (pad + length), dtype)
         past = _taken(runs * -(-length // block) * q.shape[1] * 4 * width, dtype)
         h = np.empty((runs, c.shape[1], length), dtype)
-        with KERNEL_LOCK:
-            loops.forward(
-                np.ascontiguousarray(looped.swapaxes(1, 2)), q, b, c, m, x, block, lanes, pad, lines, past, h
-            )
+        turned = np.ascontiguousarray(looped.swapaxes(1, 2))
+        loops.forward(runs, turned, q, b, c, m, x, block, lanes, pad, lines, past, h)
         weakref.finalize(ctx, _free.extend, (lines, past))
         ctx.signals_shape, ctx.gain_dtype = signals.shape, gains.dtype
         ctx.sections_dtype = None if sections is None else sections.dtype
@@ -111,11 +108,10 @@ class _Loop(torch.autograd.Function):
         d_inputs, d_outputs = np.zeros((runs, *b.shape[1:])), np.zeros((runs, *c.shape[1:]))
         d_signals = np.zeros((runs, *x.shape[1:]), u.dtype)
         bars = _taken(lines.size, u.dtype)
-        with KERNEL_LOCK:
-            loops.backward(
-                looped, q, b, c, m, x, block, lanes, pad, lines, past, bars, g,
-                d_matrix, d_sections, d_inputs, d_outputs, d_signals,
-            )  # fmt: skip
+        loops.backward(
+            runs, looped, q, b, c, m, x, block, lanes, pad, lines, past, bars, g,
+            d_matrix, d_sections, d_inputs, d_outputs, d_signals,
+        )  # fmt: skip
         _free.append(bars)
 
         def summed(part: Array) -> Array:
