@@ -122,14 +122,14 @@ def _averaged(energy: FloatArray, sample_rate_hz: float, block_s: float) -> tupl
     if count == 0:
         return np.empty(0), np.empty(0)
     power: FloatArray = energy[: count * block].reshape(count, block).mean(axis=-1)
-    return power, (0.5 + np.arange(count)) * block / sample_rate_hz
+    return power, np.asarray((0.5 + np.arange(count)) * block / sample_rate_hz, dtype=np.float64)
 
 
 def _line(times_s: FloatArray, level_db: FloatArray) -> FloatArray | None:
     """Offset and slope of the regression, None where there is none."""
     design = np.vstack((np.ones(times_s.size), times_s)).T
     try:
-        line: FloatArray = np.linalg.lstsq(design, level_db, rcond=None)[0]
+        line = np.asarray(np.linalg.lstsq(design, level_db, rcond=None)[0], dtype=np.float64)
     except np.linalg.LinAlgError:
         return None
     return None if np.isnan(line).any() else line

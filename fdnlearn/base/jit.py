@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -16,6 +17,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: whose vector and scalar forms differ. A loop that sums must not store: LLVM guards such loops by comparing addresses,
 #: and where buffers happen to lie close it sums in another order, so that equal runs would give different bytes.
 FAST = {"reassoc", "contract", "nsz"}
+
+#: Held by whoever runs a parallel kernel: some of Numba's threading layers abort the process when two Python threads
+#: enter one at once.
+KERNEL_LOCK = threading.RLock()
 
 
 def _in_files_of_its_own(dispatcher: Any, name: str) -> None:

@@ -131,7 +131,8 @@ def to_svg(figure: Figure, name: str, label: str) -> str:
         figure.set_layout_engine("none")
         # `Figure.savefig` would draw everything once more beforehand, for a layout that is already done.
         figure.dpi = _IMAGE_DPI
-        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
+        canvas: Any = FigureCanvasSVG(figure)
+        canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)

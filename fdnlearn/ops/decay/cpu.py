@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
+import numba
 import numpy as np
 import torch
 from torch import Tensor
 
-from fdnlearn.base.jit import jit
-from fdnlearn.base.parallel import parallel
+from fdnlearn.base.jit import KERNEL_LOCK, jit
 from fdnlearn.base.types import Float, Float64, shapes_checked
 from fdnlearn.ops.decay import EARLY_FLOOR, TERMS, DecayTarget
 
@@ -21,23 +22,21 @@ def early_to_late_db(start, late):
     return 10 / math.log(10) * math.log(max(start - late, EARLY_FLOOR) / (late + EARLY_FLOOR))
 
 
-@parallel()
-def _compare(
-    first, stop, h, hop, goal, goal_db, counted, level_weight, slopes, boundaries, heard, weights, terms, d_h,
-):  # fmt: skip
-    """Some rows: the three terms of `fdnlearn.ops.decay` and the gradient of their weighted sum, in one pass.
+@jit(parallel=True)
+def _compare(h, hop, goal, goal_db, counted, level_weight, slopes, boundaries, heard, weights, terms, d_h):
+    """The three terms of `fdnlearn.ops.decay` and the gradient of their weighted sum, in one pass.
 
     Row r of `h` is compared with channel ``r % channels`` of the target arrays; `terms` is (rows, 3). The gradient
     `d_h` is left out where it has no columns.
     """
-    length = h.shape[1]
+    rows, length = h.shape
     channels, points = goal.shape
     to_db = 10 / math.log(10)
-    decay = np.empty(points)
-    missed = np.empty(points)
-    grad = np.empty(points)
-    for r in range(first, stop):
+    for r in numba.prange(rows):
         c = r % channels
+        decay = np.empty(points)
+        missed = np.empty(points)
+        grad = np.empty(points)
         total = 0.0
         end = length
         for k in range(points - 1, -1, -1):
@@ -111,7 +110,9 @@ class _Distance(torch.autograd.Function):
         rows = np.ascontiguousarray(h.detach().numpy()).reshape(-1, h.shape[-1])
         terms = np.empty((rows.shape[0], len(TERMS)))
         grad = np.empty_like(rows) if ctx.needs_input_grad[0] else np.empty((rows.shape[0], 0), rows.dtype)
-        _compare(len(rows), rows, target.hop, *target.arrays(), np.array(weights), terms, grad)
+        compare: Callable[..., None] = _compare
+        with KERNEL_LOCK:
+            compare(rows, target.hop, *target.arrays(), np.array(weights), terms, grad)
         ctx.grad, ctx.shape = torch.from_numpy(grad), h.shape
         each = torch.from_numpy(terms).reshape(*h.shape[:-1], len(TERMS))
         ctx.mark_non_differentiable(each)

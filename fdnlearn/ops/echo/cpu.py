@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fdnlearn.base.jit import FAST, jit
-from fdnlearn.base.parallel import KERNEL_LOCK, parallel
+from fdnlearn.base.jit import FAST, KERNEL_LOCK, jit
 from fdnlearn.base.types import Float, shapes_checked
 from fdnlearn.ops.echo import GAUSSIAN_NORM, EchoDensitySettings, EchoTarget, mean_square
 from fdnlearn.ops.fastmath import exp
@@ -24,17 +23,14 @@ RUNS = 8
 GUARD = 512
 
 
-@parallel( fastmath=FAST, error_model="numpy")
-def _profile(first, stop, h, window, steepness, invariant, hop, eta):
-    """Some frames of all rows: eta[r, f] of Eq. "soft echo density".
-
-    `steepness` is per frame, relative to the local rms if `invariant`.
-    """
-    frames = eta.shape[1]
+@jit(parallel=True, fastmath=FAST, error_model="numpy")
+def _profile(h, window, steepness, invariant, hop, eta):
+    """eta[r, f] of Eq. "soft echo density"; `steepness` per frame, relative to the local rms if `invariant`."""
+    rows, frames = eta.shape
     width = window.shape[0]
     one = h.dtype.type(1)
     tiny = h.dtype.type(1e-20)
-    for work in range(first, stop):
+    for work in numba.prange(rows * frames):
         r = work // frames
         f = work % frames
         x = h[r, f * hop : f * hop + width]
@@ -49,8 +45,6 @@ def _profile(first, stop, h, window, steepness, invariant, hop, eta):
         eta[r, f] = h.dtype.type(GAUSSIAN_NORM) * total
 
 
-# Numba's own parallel loop: it may fuse the exponential's operations otherwise than a `Kernel`, and fits that were made
-# with it are to come out in the same bits.
 @jit(parallel=True, fastmath=FAST, error_model="numpy")
 def _distance(h, window, steepness, invariant, hop, target, weight, errors, partial):
     """Squared distance to `target` (channels, frames) and its gradient, in one pass.
@@ -112,8 +106,8 @@ def profile(h: Float[Tensor, "*batch samples"], how: EchoDensitySettings) -> Flo
     rows = np.ascontiguousarray(h.detach().numpy()).reshape(-1, h.shape[-1])
     dtype = rows.dtype
     eta = np.empty((rows.shape[0], how.steepness.shape[0]), dtype)
-    window, steepness = how.window.astype(dtype), how.steepness.astype(dtype)
-    _profile(eta.size, rows, window, steepness, how.invariant, how.hop, eta)
+    with KERNEL_LOCK:
+        _profile(rows, how.window.astype(dtype), how.steepness.astype(dtype), how.invariant, how.hop, eta)
     return torch.from_numpy(eta).reshape(*h.shape[:-1], -1)
 
 

@@ -51,7 +51,7 @@ def grid_for(n_fft: int) -> Grid:
 
 @parallel()
 def respond(first, stop, gains, sos, powers, grid, below, share, re, im):
-    """Some rows: ``re + i im`` (R, K) of gains (R,) and sections (R, S, 6), through their values `grid` (R, M), also kept."""
+    """``re + i im`` (R, K) of gains (R,) and sections (R, S, 6), through their values `grid` (R, M), also kept."""
     sections = sos.shape[1]
     for r in range(first, stop):
         for j in range(powers.shape[0]):
@@ -71,7 +71,7 @@ def respond(first, stop, gains, sos, powers, grid, below, share, re, im):
 
 @parallel()
 def pull_back(first, stop, gains, sos, powers, grid, below, share, g, d_gains, d_sos):
-    """Some rows: from the gradient `g` (R, K, complex) of a loss with respect to the responses to those of gains and sections."""
+    """From the gradient `g` (R, K, complex) of a loss with respect to the responses to those of gains and sections."""
     sections = sos.shape[1]
     for r in range(first, stop):
         gathered = np.zeros(powers.shape[0], np.complex128)

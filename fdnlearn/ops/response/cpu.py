@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fdnlearn.base.jit import KERNEL_LOCK
 from fdnlearn.base.types import Array, Complex, Float, shapes_checked
 from fdnlearn.ops.fourier.cpu import gradient_of_signal, signal_of
 from fdnlearn.ops.response import SINGLE_PRECISION_LIMIT, Parameters, elimination
@@ -79,8 +80,8 @@ def _pull_back(ctx: Any, g: Array) -> tuple[Tensor, ...]:
     n_out, bins = c.shape[1], g.shape[-1]
     parts = np.empty((batch, -(-bins // elimination.BACKWARD_CHUNK), n, n + 2 + n_in + n_out))
     d_gain = np.empty((batch, n, bins) if ctx.gain_is_complex else (0, 0, 0), g.dtype)
-    count = parts.shape[0] * parts.shape[1]
-    elimination.adjoint(count, u, gain_re, gain_im, c, n_fft, s_re, s_im, l_re, l_im, g, parts, d_gain)
+    with KERNEL_LOCK:
+        elimination.adjoint(u, gain_re, gain_im, c, n_fft, s_re, s_im, l_re, l_im, g, parts, d_gain)
     sums = torch.from_numpy(np.add.reduce(parts, axis=1).astype(u.dtype))
     return (
         sums[..., :n],

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 
+import numba
 import numpy as np
 
 from fdnlearn.base.jit import FAST, jit
@@ -52,13 +53,13 @@ def solve(
     first, stop, matrix, gain_re, gain_im, delays, rot_re, rot_im, inputs, outputs, n_fft,
     s_re, s_im, l_re, l_im, h,
 ):  # fmt: skip
-    """Lanes of bins of all networks, ``B K' / LANES`` of them: fill line outputs s (B,I,N,K'), adjoints l (B,O,N,K') and responses h (B,O,I,K), complex.
+    """Fill line outputs s (B,I,N,K'), adjoints l (B,O,N,K') and responses h (B,O,I,K), complex.
 
     K' is K padded to whole lanes; `gain` is (B,N,1) where a line's loop gain is the same at all bins, else
     (B,N,K'). The arithmetic runs in the type of `matrix`, the results are stored in their own; s and l are kept
-    only where they have room for lines.
+    only where they have room for lines. There are ``B K' / LANES`` lanes of bins.
     """
-    batch, n = delays.shape
+    n = delays.shape[1]
     n_in, n_out = inputs.shape[2], outputs.shape[1]
     padded = s_re.shape[3]
     lanes = padded // LANES
@@ -160,9 +161,11 @@ def solve(
                     l_im[bt, o, i, k0 + k] = v_im[i, k]
 
 
-@parallel(fastmath=FAST, error_model="numpy")
-def adjoint(first, stop, matrix, gain_re, gain_im, outputs, n_fft, s_re, s_im, l_re, l_im, g, parts, d_gain):
-    """Chunks of bins of all networks: reduce the gradient g (B,O,I,K) of a loss with respect to h to per-chunk sums.
+# Numba's own parallel loop, whose body LLVM optimises again and again: here the code is a third faster for it, and sums
+# keep the order that fits have always had.
+@jit(parallel=True, fastmath=FAST, error_model="numpy")
+def adjoint(matrix, gain_re, gain_im, outputs, n_fft, s_re, s_im, l_re, l_im, g, parts, d_gain):
+    """Reduce the gradient g (B,O,I,K) of a loss with respect to h to per-chunk sums.
 
     `parts` is (B, chunks, N, N + 2 + I + O), float64: the columns are dU, dF (flat gain only), dm, db and dc.
     `d_gain` is (B,N,K) where the loop gain is per bin, else unused. Fixed-order sums: the caller adds the chunks.
@@ -172,19 +175,19 @@ def adjoint(first, stop, matrix, gain_re, gain_im, outputs, n_fft, s_re, s_im, l
     bins = g.shape[3]
     chunks = parts.shape[1]
     flat = gain_re.shape[2] == 1
-    w_re = np.empty((n, BACKWARD_CHUNK), s_re.dtype)
-    w_im = np.empty((n, BACKWARD_CHUNK), s_re.dtype)
-    g_re = np.empty((n_out, BACKWARD_CHUNK), s_re.dtype)
-    g_im = np.empty((n_out, BACKWARD_CHUNK), s_re.dtype)
-    x_re = np.empty(BACKWARD_CHUNK, s_re.dtype)
-    x_im = np.empty(BACKWARD_CHUNK, s_re.dtype)
-    v_re = np.empty(BACKWARD_CHUNK, s_re.dtype)
-    v_im = np.empty(BACKWARD_CHUNK, s_re.dtype)
-    for work in range(first, stop):
+    for work in numba.prange(batch * chunks):
         bt = work // chunks
         ch = work % chunks
         k0 = ch * BACKWARD_CHUNK
         count = min(BACKWARD_CHUNK, bins - k0)
+        w_re = np.empty((n, BACKWARD_CHUNK), s_re.dtype)
+        w_im = np.empty((n, BACKWARD_CHUNK), s_re.dtype)
+        g_re = np.empty((n_out, BACKWARD_CHUNK), s_re.dtype)
+        g_im = np.empty((n_out, BACKWARD_CHUNK), s_re.dtype)
+        x_re = np.empty(BACKWARD_CHUNK, s_re.dtype)
+        x_im = np.empty(BACKWARD_CHUNK, s_re.dtype)
+        v_re = np.empty(BACKWARD_CHUNK, s_re.dtype)
+        v_im = np.empty(BACKWARD_CHUNK, s_re.dtype)
         for i in range(n):
             for j in range(n + 2 + n_in + n_out):
                 parts[bt, ch, i, j] = 0

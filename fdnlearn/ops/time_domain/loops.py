@@ -81,7 +81,7 @@ def _copy(source, at_source, target, at_target, count):
         target[at_target + i] = source[at_source + i]
 
 
-@jit(fastmath=FAST, error_model="numpy")
+@jit(inline="always", fastmath=FAST, error_model="numpy")
 def _forward(
     run, network, matrix, sections, inputs, outputs, delays, signal, block, lanes, pad, lines, past, h
 ):
@@ -161,7 +161,7 @@ def forward(
         )  # fmt: skip
 
 
-@jit(fastmath=FAST, error_model="numpy")
+@jit(inline="always", fastmath=FAST, error_model="numpy")
 def _backward(
     run, network, matrix, sections, inputs, outputs, delays, signal, block, lanes, pad, lines, past, bars, g,
     d_matrix, d_sections, d_inputs, d_outputs, d_signal,
