@@ -32,7 +32,7 @@ from fdnlearn.ops.compilation import ensure_compiled
 from fdnlearn.ops.response import Parameters, impulse_response
 import numpy as np
 
-ensure_compiled()
+ensure_compiled("plain")
 networks = tensors(6, 6000, batch=3, gain=0.95, longest=300.0, dtype=torch.float32)
 how = echo_density.settings(4000, 16000.0)
 curve = 10.0 ** (-6 * np.arange(4000) / 4000)[None]

@@ -1,12 +1,12 @@
-"""Where a measured decay meets its noise: Lundeby's intersection (pyrato), and what to do without one."""
+"""Where a measured decay meets its noise: Lundeby's intersection, and what to do without one."""
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
+from fdnlearn.acoustics.lundeby import lundeby
 from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 #: Relative to the peak: what lies below -140 dB at the end of a file is digital silence, not a noise floor.
@@ -65,7 +65,7 @@ def find_noise_floor(
     References
     ----------
     A. Lundeby, T. E. Vigran, H. Bietz, M. Vorländer, "Uncertainties of measurements in room acoustics",
-    Acustica 81 (1995) 344-355, as implemented by pyrato.
+    Acustica 81 (1995) 344-355; see `fdnlearn.acoustics.lundeby`.
     """
     energy = np.square(h)
     energy = energy[: _end_of_signal(energy)]
@@ -87,23 +87,11 @@ def _end_of_signal(energy: FloatArray) -> int:
 
 def _lundeby(energy: FloatArray, sample_rate_hz: float, centre_hz: float | None) -> NoiseFloor | None:
     """Lundeby's intersection, None where the iteration fails or leaves the recording."""
-    import pyfar
-    from pyrato.edc import intersection_time_lundeby
-
-    signal = pyfar.Signal(np.sqrt(energy), sample_rate_hz)
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        try:
-            times, late, powers = intersection_time_lundeby(
-                signal,
-                smoothing_parameter="broadband" if centre_hz is None else centre_hz,
-                failure_policy="error",
-            )
-        # On hostile input (too few blocks, zero noise, empty regressions) pyrato raises whatever NumPy does.
-        except (ValueError, IndexError, TypeError, ZeroDivisionError, OverflowError, np.linalg.LinAlgError):
-            return None
-    knee_s, late_s, power = (float(np.ravel(value)[0]) for value in (times, late, powers))
-    if not (np.isfinite([knee_s, late_s, power]).all() and late_s > 0.0 and power > 0.0):
+    found = lundeby(energy, sample_rate_hz, 0.03 if centre_hz is None else (800 / centre_hz + 10) / 1000)
+    if found is None:
+        return None
+    knee_s, late_s, power = found
+    if not (np.isfinite(found).all() and late_s > 0.0 and power > 0.0):
         return None
     knee = round(knee_s * sample_rate_hz)
     if not 0 < knee < energy.size:

@@ -23,7 +23,7 @@ from fdnlearn.model import Model, Network
 from fdnlearn.model.network import TIME_DOMAIN
 from fdnlearn.ops.compilation import ensure_compiled
 from fdnlearn.ops.dispatch import form_name, get_form
-from fdnlearn.options import Gradient
+from fdnlearn.options import Gradient, Homogeneous
 from fdnlearn.registry import MODELS, ModelDefinition, load
 from fdnlearn.rir.target import Target
 
@@ -201,6 +201,13 @@ def _weights(config: FitConfig) -> Mapping[str, float]:
     return {name: weight for name, weight in weights.items() if name in terms}
 
 
+def _way(config: FitConfig, kernel: str) -> str:
+    """Of `fdnlearn.ops.compilation.WAYS`: what is to be compiled for such a fit."""
+    if kernel == TIME_DOMAIN:
+        return "in time"
+    return "plain" if config.model.name == Homogeneous.name else "filtered"
+
+
 def problem_for(target: Target, config: FitConfig) -> Problem:
     """Put together what `config` asks for.
 
@@ -211,12 +218,12 @@ def problem_for(target: Target, config: FitConfig) -> Problem:
     """
     definition = MODELS[config.model.name]
     device = resolve_device(config.device)
+    kernel = _kernel(config, definition, device)
     if device.type == "cpu":
-        ensure_compiled()
+        ensure_compiled(_way(config, kernel))
     fs = target.sample_rate_hz
     model: Model = load(definition.build)(target, config.model)
     loss = objective_for(target, load(definition.loss), _weights(config))
     needed = max(target.length_samples, math.ceil(target.reverberation_time_s * fs), loss.length_samples)
     n_fft = scipy.fft.next_fast_len(math.ceil(definition.decays * needed) + 64, real=True)
-    kernel = _kernel(config, definition, device)
     return Problem(target, config, model, on_device(loss, device), kernel, device, n_fft)

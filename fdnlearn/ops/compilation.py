@@ -13,44 +13,51 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 from fdnlearn.base.locks import exclusive
 
-if TYPE_CHECKING:
-    from fdnlearn.ops.decay import DecayTarget
-
 #: Long enough for a slow machine; a child that takes longer is given up, and the fit compiles for itself.
 _PATIENCE_S = 300.0
+#: What kernels are made of: a change of a file of these folders has them compiled anew.
+_SOURCES = ("base", "fdn", "ops", "render")
 
 
-def ensure_compiled() -> None:
+def ensure_compiled(way: str) -> None:
     """Make sure that the kernels of a fit are in the cache; costs a look at one file if they are.
 
     Where no folder can hold a cache, or a child fails, nothing is lost: kernels are then compiled as they are called.
+
+    Parameters
+    ----------
+    way : str
+        In which responses are computed, of `WAYS`.
     """
-    marker = _marker()
+    marker = _marker(way)
     if marker is None or marker.exists() or os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
         return
     # Of the processes of a batch one compiles and the others wait.
     with exclusive(marker.with_name("compiling.lock"), wait=True):
         if not marker.exists():
-            _compile(marker)
+            _compile(marker, WAYS[way])
 
 
-def _compile(marker: Path) -> None:
+def _compile(marker: Path, parts: tuple[str, ...]) -> None:
     """Let child processes fill the cache, and say so if they did."""
-    command = "import sys; from fdnlearn.ops.compilation import PARTS; PARTS[sys.argv[1]]()"
+    command = (
+        "import sys; from fdnlearn.ops.compilation import PARTS; [PARTS[name]() for name in sys.argv[1:]]"
+    )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    count = min(len(parts), max(2, os.cpu_count() or 1))
     children = [
         subprocess.Popen(
-            [sys.executable, "-c", command, name],
+            [sys.executable, "-c", command, *parts[child::count]],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        for name in PARTS
+        for child in range(count)
     ]
     try:
         succeeded = [child.wait(_PATIENCE_S) == 0 for child in children]
@@ -65,54 +72,124 @@ def _compile(marker: Path) -> None:
         marker.touch()
 
 
-def _marker() -> Path | None:
+def _marker(way: str) -> Path | None:
     """File that says the cache is filled, its name bound to the sources, versions and processor; None without cache."""
     import llvmlite.binding as llvm
     import numba
 
     from fdnlearn.ops.response import elimination
 
-    stats = getattr(elimination.solve, "stats", None)
+    stats = getattr(elimination.solve.body, "stats", None)
     if stats is None or not stats.cache_path:
         return None
     known = [sys.version, numba.__version__, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
-    sources = Path(__file__).parent
-    for source in sorted(sources.rglob("*.py")):
+    package = Path(__file__).parents[1]
+    for source in sorted(path for folder in _SOURCES for path in (package / folder).rglob("*.py")):
         status = source.stat()
-        known.append(f"{source.relative_to(sources)} {status.st_mtime_ns} {status.st_size}")
+        known.append(f"{source.relative_to(package)} {status.st_mtime_ns} {status.st_size}")
     folder = Path(stats.cache_path)
     if not os.access(folder if folder.exists() else folder.parent, os.W_OK):
         return None
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"compiled-{hashlib.sha256('|'.join(known).encode()).hexdigest()[:16]}"
+    return folder / f"compiled-{way}-{hashlib.sha256('|'.join(known).encode()).hexdigest()[:16]}"
 
 
-def _respond(gain: float, *, learn: bool) -> None:
-    """Solve a tiny network in single precision, through the very call that a fit makes."""
+def _tiny_network(gain: float, kind: Any, *, learn: bool) -> Any:
+    """Two lines as parameters of a response."""
     import torch
 
     from fdnlearn.ops.response import Parameters
-    from fdnlearn.ops.response.cpu import impulse_response
 
     def leaf(value: torch.Tensor) -> torch.Tensor:
-        return value.contiguous().requires_grad_(learn)
+        return value.to(kind).contiguous().requires_grad_(learn)
 
-    network = Parameters(
+    return Parameters(
         leaf(torch.eye(2)[None]),
         leaf(torch.full((1, 2), gain)),
-        leaf(torch.full((1, 2), 5.0)),
+        leaf(torch.full((1, 2), 40.0)),
         leaf(torch.ones(1, 2, 1)),
         leaf(torch.ones(1, 1, 2)),
         leaf(torch.ones(1, 1, 1)),
     )
-    h = impulse_response(network, 64)
-    if learn:
-        h.sum().backward()
 
 
 def _responses() -> None:
-    _respond(0.5, learn=True)
-    _respond(0.99, learn=False)
+    """In single precision, in double where a loop is close to one, and what a fit hands over."""
+    import torch
+
+    from fdnlearn.ops.response.cpu import impulse_response
+
+    impulse_response(_tiny_network(0.5, torch.float32, learn=False), 64)
+    impulse_response(_tiny_network(0.99, torch.float32, learn=False), 64)
+    _double_responses()
+
+
+def _double_responses() -> None:
+    import torch
+
+    from fdnlearn.ops.response.cpu import response
+
+    response(_tiny_network(0.5, torch.float64, learn=False), 64)
+
+
+def _adjoints() -> None:
+    """Of responses, by themselves: the call of a fit would compile those as well."""
+    import numpy as np
+
+    from fdnlearn.ops.response import elimination
+
+    single, adjoint = np.float32, cast(Any, elimination.adjoint)
+    adjoint(
+        np.ones((1, 2, 2), single), *np.ones((2, 1, 2, 1), single), np.ones((1, 1, 2), single), 64,
+        *np.ones((4, 1, 1, 2, 64), single), np.ones((1, 1, 1, 33), np.complex64), np.empty((1, 1, 2, 6)),
+        np.empty((0, 0, 0), np.complex64),
+    )  # fmt: skip
+
+
+def _loops() -> None:
+    """Networks sample by sample, with sections, and the way back."""
+    import torch
+
+    from fdnlearn.ops.time_domain.cpu import run
+
+    sos = torch.tensor([1.0, 0.0, 0.0, 1.0, 0.0, 0.0], dtype=torch.float64).repeat(1, 2, 3, 1)
+    network = _tiny_network(0.5, torch.float32, learn=True)
+    run(network, sos.requires_grad_(), torch.ones(1, 1, 1, 8), 64).sum().backward()
+
+
+def _filters() -> None:
+    import torch
+
+    from fdnlearn.ops.filters.cpu import filter_response
+
+    gains = torch.ones(1, 1, dtype=torch.float64, requires_grad=True)
+    sos = torch.tensor([1.0, 0.0, 0.0, 1.0, 0.0, 0.0], dtype=torch.float64).repeat(1, 1, 1, 1)
+    filter_response(gains, sos.requires_grad_(), 64, torch.complex64).abs().sum().backward()
+
+
+def _rendering() -> None:
+    """A network with everything that a renderer has a loop for."""
+    from fdnlearn.fdn import FDN, ReverberationTime, SparseEarly, Tap, ToneSection
+    from fdnlearn.render import impulse_response
+
+    plain = FDN.from_arrays(
+        sample_rate_hz=8000,
+        delays=[100, 130],
+        feedback_matrix=[[0.6, 0.8], [-0.8, 0.6]],
+        input_gains=[[1.0], [1.0]],
+        output_gains=[[1.0, 1.0]],
+        direct_gains=[[1.0]],
+        line_gains=[0.5, 0.5],
+    )
+    decay = ReverberationTime(
+        family="peq-1", frequencies_hz=(500.0, 1000.0), times_s=((0.2, 0.1),), line_groups=(0, 0)
+    )
+    parts = {
+        "absorption": decay,
+        "tone": (ToneSection(type="peaking", frequency_hz=1000.0, gain_db=1.0, q=1.0),),
+        "early": (SparseEarly(output=0, input=0, taps=(Tap(samples=10, gain=0.5),)),),
+    }
+    impulse_response(plain.model_copy(update=parts))
 
 
 def _losses_and_steps() -> None:
@@ -149,7 +226,6 @@ def _losses_and_steps() -> None:
     total, _ = decay.distance(h, target, (1.0, 0.0, 0.0))
     share = torch.full_like(density, 1 / 195, dtype=torch.float64)
     (total + echo.distance(h, EchoTarget(how, density, share))).sum().backward()
-    _losses_of_bands(target)
 
 
 def _losses_of_bands(decay: DecayTarget) -> None:
@@ -178,6 +254,21 @@ def _losses_of_bands(decay: DecayTarget) -> None:
     (total + ringing.distance(h, lines)).sum().backward()
 
 
-#: What the children compile, in parts of about equal length. No kernel is in two of them: the index of what there is
-#: of it would be that of whoever writes last.
-PARTS: Mapping[str, Callable[[], Any]] = {"responses": _responses, "losses and steps": _losses_and_steps}
+#: What children compile. No kernel is in two parts of one way: the index of what there is of it would be that of
+#: whoever writes last.
+PARTS: Mapping[str, Callable[[], Any]] = {
+    "adjoints": _adjoints,
+    "double responses": _double_responses,
+    "filters": _filters,
+    "losses and steps": _losses_and_steps,
+    "loops": _loops,
+    "rendering": _rendering,
+    "responses": _responses,
+}
+
+#: In which a fit computes responses -> what it needs, in an order in which every second one is half of the work.
+WAYS: Mapping[str, tuple[str, ...]] = {
+    "plain": ("responses", "losses and steps", "rendering", "adjoints"),
+    "filtered": ("responses", "losses and steps", "rendering", "adjoints", "filters"),
+    "in time": ("losses and steps", "loops", "filters", "double responses", "rendering"),
+}

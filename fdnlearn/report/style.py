@@ -12,6 +12,7 @@ from typing import Any, Literal
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -32,6 +33,9 @@ DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5
 
 #: Points. Narrow on purpose: one figure fills a telephone, two stand side by side on a desk, text legible in both.
 WIDTH_PT = 360.0
+
+#: Of what a figure holds as an image.
+_IMAGE_DPI = 200
 
 #: Keys are `Any` because newer matplotlib types them one by one.
 _RC: dict[Any, Any] = {
@@ -121,10 +125,14 @@ def to_svg(figure: Figure, name: str, label: str) -> str:
 
     buffer = io.StringIO()
     with figure_style(), matplotlib.rc_context({"svg.hashsalt": name}):
-        # Laid out once; with its engine still in place the figure would be laid out again by every pass of savefig.
-        figure.draw_without_rendering()
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)
         figure.set_layout_engine("none")
-        figure.savefig(buffer, format="svg", dpi=200, metadata={"Date": None, "Creator": None})
+        # `Figure.savefig` would draw everything once more beforehand, for a layout that is already done.
+        figure.dpi = _IMAGE_DPI
+        canvas: Any = FigureCanvasSVG(figure)
+        canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)

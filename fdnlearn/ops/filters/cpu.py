@@ -11,12 +11,11 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
-from fdnlearn.base.jit import KERNEL_LOCK, jit
+from fdnlearn.base.parallel import parallel
 from fdnlearn.base.types import Array, Complex, Complex128, Float, Float64, Int64, shapes_checked
 
 #: Grid points an octave, and bins from 0 up that are all grid points.
@@ -50,11 +49,11 @@ def grid_for(n_fft: int) -> Grid:
     return Grid(bins, np.exp(-2j * np.pi * bins / n_fft), below, share)
 
 
-@jit(parallel=True)
-def respond(gains, sos, powers, grid, below, share, re, im):
+@parallel()
+def respond(first, stop, gains, sos, powers, grid, below, share, re, im):
     """``re + i im`` (R, K) of gains (R,) and sections (R, S, 6), through their values `grid` (R, M), also kept."""
-    rows, sections = sos.shape[:2]
-    for r in numba.prange(rows):
+    sections = sos.shape[1]
+    for r in range(first, stop):
         for j in range(powers.shape[0]):
             z1 = powers[j]
             z2 = z1 * z1
@@ -70,11 +69,11 @@ def respond(gains, sos, powers, grid, below, share, re, im):
             im[r, k] = one.imag + share[k] * (two.imag - one.imag)
 
 
-@jit(parallel=True)
-def pull_back(gains, sos, powers, grid, below, share, g, d_gains, d_sos):
+@parallel()
+def pull_back(first, stop, gains, sos, powers, grid, below, share, g, d_gains, d_sos):
     """From the gradient `g` (R, K, complex) of a loss with respect to the responses to those of gains and sections."""
-    rows, sections = sos.shape[:2]
-    for r in numba.prange(rows):
+    sections = sos.shape[1]
+    for r in range(first, stop):
         gathered = np.zeros(powers.shape[0], np.complex128)
         for k in range(below.shape[0]):
             one, weight = complex(g[r, k]), share[k]
@@ -110,8 +109,7 @@ class _Response(torch.autograd.Function):
         values = np.empty((g.size, grid.bins.size), np.complex128)
         out = torch.empty(*gains.shape, n_fft // 2 + 1, dtype=dtype)
         parts = torch.view_as_real(out).numpy().reshape(g.size, -1, 2)
-        with KERNEL_LOCK:
-            respond(g, c, grid.powers, values, grid.below, grid.share, parts[..., 0], parts[..., 1])
+        respond(g.size, g, c, grid.powers, values, grid.below, grid.share, parts[..., 0], parts[..., 1])
         ctx.saved, ctx.kinds = (g, c, values, grid), (gains, sos)
         return out
 
@@ -120,8 +118,7 @@ class _Response(torch.autograd.Function):
         g, c, values, grid = ctx.saved
         d_gains, d_sos = np.empty_like(g), np.empty_like(c)
         rows = np.ascontiguousarray(grad.resolve_conj().numpy()).reshape(g.size, -1)
-        with KERNEL_LOCK:
-            pull_back(g, c, grid.powers, values, grid.below, grid.share, rows, d_gains, d_sos)
+        pull_back(g.size, g, c, grid.powers, values, grid.below, grid.share, rows, d_gains, d_sos)
         gains, sos = ctx.kinds
         return (
             torch.from_numpy(d_gains).reshape(gains.shape).to(gains.dtype),

@@ -62,11 +62,12 @@ def _solve(ctx: Any, tensors: tuple[Tensor, ...], n_fft: int) -> Array:
     s_re, s_im = np.empty((2, batch, n_in, n if wanted else 0, padded), dtype)
     l_re, l_im = np.empty((2, batch, n_out if wanted else 0, n, padded), dtype)
     h = np.empty((batch, n_out, n_in, bins), np.result_type(dtype, np.complex64))
-    with KERNEL_LOCK:
-        for rows, work in _precision_runs(gain_re, gain_im, dtype):
-            loop, f_re, f_im = (x[rows].astype(work, copy=False) for x in (u, gain_re, gain_im))
-            s_parts, l_parts = (s_re[rows], s_im[rows]), (l_re[rows], l_im[rows])
-            elimination.solve(loop, f_re, f_im, m[rows], b[rows], c[rows], n_fft, *s_parts, *l_parts, h[rows])
+    rotations = elimination.rotations(m, n_fft)
+    for rows, work in _precision_runs(gain_re, gain_im, dtype):
+        loop, f_re, f_im = (x[rows].astype(work, copy=False) for x in (u, gain_re, gain_im))
+        shared = (x[rows] for x in (m, *rotations, b, c))
+        parts = (x[rows] for x in (s_re, s_im, l_re, l_im, h))
+        elimination.solve(len(loop) * padded // LANES, loop, f_re, f_im, *shared, n_fft, *parts)
     ctx.saved = (u, gain_re, gain_im, c, n_fft, s_re, s_im, l_re, l_im) if wanted else None
     ctx.gain_is_complex, ctx.delay_dtype = gain.is_complex(), delays.dtype
     return h

@@ -5,16 +5,13 @@ from __future__ import annotations
 import collections
 import contextlib
 import weakref
-from collections.abc import Iterator
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from fdnlearn.base.jit import KERNEL_LOCK
 from fdnlearn.base.types import Array
 from fdnlearn.ops.response import Parameters
 from fdnlearn.ops.time_domain import loops
@@ -57,18 +54,6 @@ def _from_differences(grad: Array) -> Array:
     return np.stack((sigma + c0, sigma, sigma + c2, np.zeros_like(sigma), pole, pole - c2 + a2), axis=-1)
 
 
-@contextlib.contextmanager
-def _cores_for(runs: int) -> Iterator[None]:
-    """The kernels' turn, on no more cores than there are runs: one that has nothing to do would only be waited for."""
-    with KERNEL_LOCK:
-        cores = numba.get_num_threads()
-        numba.set_num_threads(min(runs, cores))
-        try:
-            yield
-        finally:
-            numba.set_num_threads(cores)
-
-
 class _Loop(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -104,10 +89,8 @@ class _Loop(torch.autograd.Function):
         lines = _taken(runs * width * (pad + length + loops.REACH), dtype)
         past = _taken(runs * -(-length // block) * q.shape[1] * 4 * width, dtype)
         h = np.empty((runs, c.shape[1], length), dtype)
-        with _cores_for(runs):
-            loops.forward(
-                np.ascontiguousarray(looped.swapaxes(1, 2)), q, b, c, m, x, block, lanes, pad, lines, past, h
-            )
+        turned = np.ascontiguousarray(looped.swapaxes(1, 2))
+        loops.forward(runs, turned, q, b, c, m, x, block, lanes, pad, lines, past, h)
         weakref.finalize(ctx, _free.extend, (lines, past))
         ctx.signals_shape, ctx.gain_dtype, ctx.delays_dtype = signals.shape, gains.dtype, delays.dtype
         ctx.sections_dtype = None if sections is None else sections.dtype
@@ -128,11 +111,10 @@ class _Loop(torch.autograd.Function):
         d_signals = np.zeros((runs, *x.shape[1:]), u.dtype)
         d_delays = np.zeros((runs if ctx.needs_input_grad[1] else 0, m.shape[1]))
         bars = _taken(lines.size, u.dtype)
-        with _cores_for(runs):
-            loops.backward(
-                looped, q, b, c, m, x, block, lanes, pad, lines, past, bars, g,
-                d_matrix, d_sections, d_inputs, d_outputs, d_signals, d_delays,
-            )  # fmt: skip
+        loops.backward(
+            runs, looped, q, b, c, m, x, block, lanes, pad, lines, past, bars, g,
+            d_matrix, d_sections, d_inputs, d_outputs, d_signals, d_delays,
+        )  # fmt: skip
         _free.append(bars)
 
         def summed(part: Array) -> Array:

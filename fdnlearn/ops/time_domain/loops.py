@@ -18,10 +18,10 @@ before the adjoint goes back through it.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from fdnlearn.base.jit import FAST, jit
+from fdnlearn.base.parallel import parallel
 from fdnlearn.ops.time_domain import SLOPES
 from fdnlearn.ops.time_domain.vectors import (
     ROWS,
@@ -102,7 +102,7 @@ def _add_slopes(tile, bar, rows, width, sums):
             sums[i] -= slope * bar[t * width + i]
 
 
-@jit(fastmath=FAST, error_model="numpy")
+@jit(inline="always", fastmath=FAST, error_model="numpy")
 def _forward(
     run, network, matrix, sections, inputs, outputs, delays, signal, block, lanes, pad, lines, past, h
 ):
@@ -157,8 +157,10 @@ def _forward(
         _empty_tile(lines, writing, first, mixed, 0, rows, width, lanes)
 
 
-@jit(parallel=True, fastmath=FAST, error_model="numpy")
-def forward(matrix, sections, inputs, outputs, delays, signals, block, lanes, pad, lines, past, h):
+@parallel(fastmath=FAST, error_model="numpy")
+def forward(
+    first, stop, matrix, sections, inputs, outputs, delays, signals, block, lanes, pad, lines, past, h
+):
     """Fill responses h (B R, O, T), and what the adjoint needs of them: lines and past.
 
     Parameters
@@ -175,14 +177,14 @@ def forward(matrix, sections, inputs, outputs, delays, signals, block, lanes, pa
     past : (B R ceil(T / block) S 4 W,)
     """
     each = h.shape[0] // matrix.shape[0]
-    for run in numba.prange(h.shape[0]):
+    for run in range(first, stop):
         _forward(
             run, run // each, matrix, sections, inputs, outputs, delays, signals[run], block, lanes, pad,
             lines, past, h,
         )  # fmt: skip
 
 
-@jit(fastmath=FAST, error_model="numpy")
+@jit(inline="always", fastmath=FAST, error_model="numpy")
 def _backward(
     run, network, matrix, sections, inputs, outputs, delays, signal, block, lanes, pad, lines, past, bars, g,
     d_matrix, d_sections, d_inputs, d_outputs, d_signal, d_delays,
@@ -289,9 +291,9 @@ def _backward(
         _empty_tile(bars, writing, first, leaving, 0, rows, width, lanes)
 
 
-@jit(parallel=True, fastmath=FAST, error_model="numpy")
+@parallel(fastmath=FAST, error_model="numpy")
 def backward(
-    matrix, sections, inputs, outputs, delays, signals, block, lanes, pad, lines, past, bars, g,
+    first, stop, matrix, sections, inputs, outputs, delays, signals, block, lanes, pad, lines, past, bars, g,
     d_matrix, d_sections, d_inputs, d_outputs, d_signals, d_delays,
 ):  # fmt: skip
     """Gradients, a row a run, from the gradient g (B R, O, T) of the responses; arrays as in `forward`.
@@ -301,7 +303,7 @@ def backward(
     rows if nobody asks, are in double and begin at zero; d_signals (B R, I, T') is of the signals.
     """
     each = g.shape[0] // matrix.shape[0]
-    for run in numba.prange(g.shape[0]):
+    for run in range(first, stop):
         _backward(
             run, run // each, matrix, sections, inputs, outputs, delays, signals[run], block, lanes, pad,
             lines, past, bars, g, d_matrix, d_sections, d_inputs, d_outputs, d_signals[run], d_delays,
