@@ -284,7 +284,10 @@ def time_domain_case(
     shared: bool = False,
     learned: bool = False,
 ) -> Case:
-    """Networks on whole delays, `learned` ones between samples; those of a batch have theirs in another order. `heard` samples enter in each run."""
+    """Networks on whole delays; those of a batch have theirs in another order.
+
+    `learned` delays lie between samples. `heard` samples enter in each run.
+    """
     lines = len(delays)
     whole = torch.tensor([[*delays[b:], *delays[:b]] for b in range(batch)], dtype=DOUBLE)
     matrix = torch.linalg.qr(randn(batch, lines, lines, seed=5))[0]
@@ -300,7 +303,9 @@ def time_domain_case(
         tensors.append(loop_filters(lines)[1][:, :sections].expand(batch, -1, -1, -1).clone())
 
     if learned:
-        tensors.append(whole + 0.8 * (torch.rand(whole.shape, generator=torch.Generator().manual_seed(10)) - 0.5))
+        tensors.append(
+            whole + 0.8 * (torch.rand(whole.shape, generator=torch.Generator().manual_seed(10)) - 0.5)
+        )
 
     def call(form: Any, x: Sequence[Tensor]) -> Sequence[Tensor]:
         entering, u, g, b, c, *sos = x

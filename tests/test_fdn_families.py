@@ -115,7 +115,9 @@ def test_equalisers_after_the_lines_have_no_cap() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.floats(-60.0, 60.0), min_size=9, max_size=9), st.sampled_from([44100.0, 48000.0, 192000.0]))
+@given(
+    st.lists(st.floats(-60.0, 60.0), min_size=9, max_size=9), st.sampled_from([44100.0, 48000.0, 192000.0])
+)
 def test_sections_in_series_reach_no_more_than_all_that_boost(gains_db: list[float], rate: float) -> None:
     """What lets a fit do without looking for the crest."""
     eq = equaliser(tuple(KNOTS_HZ.tolist()), rate)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from fdnlearn.config import FitConfig
 from fdnlearn.options import Gradient
 
-
 #: Learning rate at the start of a descent on whole delays (docs/tuning.md).
 _FAST = 0.25
 

@@ -228,7 +228,7 @@ def _losses_and_steps() -> None:
     (total + echo.distance(h, EchoTarget(how, density, share))).sum().backward()
 
 
-def _losses_of_bands(decay: DecayTarget) -> None:
+def _losses_of_bands(decay: Any) -> None:
     """What the losses of octaves, reliefs and late lines have beside the decays."""
     import numpy as np
     import torch

@@ -15,8 +15,7 @@ from fdnlearn.base.types import Float, Float64, shapes_checked
 from fdnlearn.ops.dispatch import form_for
 
 #: Decay of the first and second moment, and what keeps the division finite.
-import os
-BETA1, BETA2, EPS = float(os.environ.get('B1',0.9)), float(os.environ.get('B2',0.999)), 1e-8
+BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
 
 
 Gradient = Float[Tensor, "batch parameters"]
