@@ -121,8 +121,8 @@ def _gradient(
         parts.append((gradient, loss.detach(), terms))
     if len(parts) == 1:
         return parts[0]
-    gradients, losses, terms = zip(*parts, strict=True)
-    together = {name: torch.cat([one[name] for one in terms]) for name in terms[0]}
+    gradients, losses, values_of_terms = zip(*parts, strict=True)
+    together = {name: torch.cat([one[name] for one in values_of_terms]) for name in values_of_terms[0]}
     return torch.cat(gradients), torch.cat(losses), together
 
 

@@ -119,7 +119,7 @@ class GradientFit:
             before = self._stages[self._index - 1].budget_share if self._index else 0.0
             own = self._stages[self._index].budget_share - before
             return before + own * min(self._progress, 1.0)
-        cores = numba.get_num_threads()
+        cores: int = numba.get_num_threads()
         turns = [stage.iterations * math.ceil(stage.rows * self.rooms / cores) for stage in self._stages]
         own = self.adam.step / self._stages[self._index].iterations
         return (sum(turns[: self._index]) + own * turns[self._index]) / sum(turns)
