@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fdnlearn.config import FitConfig
 from fdnlearn.options import Gradient
-
-#: Learning rate at the start of a descent on whole delays (docs/tuning.md).
-_FAST = 0.25
-
 
 @dataclass(frozen=True)
 class Stage:
@@ -43,7 +39,7 @@ def plan(config: FitConfig, *, in_time: bool = False) -> tuple[Stage, ...]:
 
     The loss has many minima: a start decides more than a long descent does, and a batch of starts costs little. Where
     networks are run sample by sample (`in_time`), delays are whole in every step, and what remains after the starts is
-    the descent. Where spectra are sampled, delays move between samples: the starts are thinned out, then candidate
+    the descent; its rate is that of docs/tuning.md. Where spectra are sampled, delays move between samples: the starts are thinned out, then candidate
     roundings of the best compete. Rounding early costs nothing: the long descent adapts everything else.
     """
     method = config.method
@@ -57,8 +53,8 @@ def plan(config: FitConfig, *, in_time: bool = False) -> tuple[Stage, ...]:
     explore = Stage("explore", starts, some(0.125), 0.1, False, 0.25)
     if in_time:
         return (
-            replace(explore, rate=_FAST),
-            Stage("settle", 1, long, _FAST, True, 1.0),
+            Stage("explore", starts, some(0.1), 0.2, False, 0.25),
+            Stage("settle", 1, long, 0.3, True, 1.0),
         )
     thin_out = Stage("thin out", math.ceil(starts / 4), some(0.375), 0.1, False, 0.55)
     if config.delays == "fractional":
