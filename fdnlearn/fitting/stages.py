@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fdnlearn.config import FitConfig
 from fdnlearn.options import Gradient
 
+
 @dataclass(frozen=True)
 class Stage:
     """A descent of `rows` networks side by side.
@@ -39,7 +40,7 @@ def plan(config: FitConfig, *, in_time: bool = False) -> tuple[Stage, ...]:
 
     The loss has many minima: a start decides more than a long descent does, and a batch of starts costs little. Where
     networks are run sample by sample (`in_time`), delays are whole in every step, and what remains after the starts is
-    the descent; its rate is that of docs/tuning.md. Where spectra are sampled, delays move between samples: the starts are thinned out, then candidate
+    the descent. Where spectra are sampled, delays move between samples: the starts are thinned out, then candidate
     roundings of the best compete. Rounding early costs nothing: the long descent adapts everything else.
     """
     method = config.method
