@@ -93,6 +93,40 @@ def test_two_threads_at_once_and_any_number_of_cores_give_the_same_bytes() -> No
     assert digests[0] == digests[1]
 
 
+_FIT = """
+import sys
+from numba.core import event
+from fdnlearn.config import FitConfig
+from fdnlearn.examples import example_path
+from fdnlearn.runs import Job
+
+model, kernel = sys.argv[1:]
+compiled = []
+event.register("numba:compile", type("Listener", (event.Listener,), {
+    "on_start": lambda self, e: compiled.append(e.data["dispatcher"].py_func),
+    "on_end": lambda self, e: None,
+})())
+job = Job(FitConfig.for_model(model, kernel=kernel or None, iterations=1, restarts=1, lines=4, sample_rate_hz=16000))
+job.evaluate(job.solve(job.prepare(example_path("small_room"))))
+print(*sorted({f.__module__ + "." + f.__qualname__ for f in compiled}))
+"""
+
+
+@pytest.mark.fit
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("model", "kernel"), [("homogeneous", ""), ("banded", ""), ("banded", "time_domain")]
+)
+def test_the_process_that_fits_compiles_nothing_not_even_the_first(
+    model: str, kernel: str, tmp_path: Path
+) -> None:
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", _FIT, model, kernel]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == []
+
+
 def fill(compile_with: Callable[..., Callable[..., Callable[..., None]]]) -> Callable[..., None]:
     """A compiled loop that applies `exp`."""
 

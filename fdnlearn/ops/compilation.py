@@ -117,18 +117,10 @@ def _responses() -> None:
     """In single precision, in double where a loop is close to one, and what a fit hands over."""
     import torch
 
-    from fdnlearn.ops.response.cpu import impulse_response
+    from fdnlearn.ops.response.cpu import impulse_response, response
 
     impulse_response(_tiny_network(0.5, torch.float32, learn=False), 64)
     impulse_response(_tiny_network(0.99, torch.float32, learn=False), 64)
-    _double_responses()
-
-
-def _double_responses() -> None:
-    import torch
-
-    from fdnlearn.ops.response.cpu import response
-
     response(_tiny_network(0.5, torch.float64, learn=False), 64)
 
 
@@ -171,6 +163,7 @@ def _rendering() -> None:
     """A network with everything that a renderer has a loop for."""
     from fdnlearn.fdn import FDN, ReverberationTime, SparseEarly, Tap, ToneSection
     from fdnlearn.render import impulse_response
+    from fdnlearn.render.blocks import SWEEP_SAMPLES
 
     plain = FDN.from_arrays(
         sample_rate_hz=8000,
@@ -189,7 +182,8 @@ def _rendering() -> None:
         "tone": (ToneSection(type="peaking", frequency_hz=1000.0, gain_db=1.0, q=1.0),),
         "early": (SparseEarly(output=0, input=0, taps=(Tap(samples=10, gain=0.5),)),),
     }
-    impulse_response(plain.model_copy(update=parts))
+    # Long enough for a sweep of what has died away.
+    impulse_response(plain.model_copy(update=parts), length_s=2 * SWEEP_SAMPLES / 8000)
 
 
 def _losses_and_steps() -> None:
@@ -258,7 +252,6 @@ def _losses_of_bands(decay: Any) -> None:
 #: whoever writes last.
 PARTS: Mapping[str, Callable[[], Any]] = {
     "adjoints": _adjoints,
-    "double responses": _double_responses,
     "filters": _filters,
     "losses and steps": _losses_and_steps,
     "loops": _loops,
@@ -270,5 +263,6 @@ PARTS: Mapping[str, Callable[[], Any]] = {
 WAYS: Mapping[str, tuple[str, ...]] = {
     "plain": ("responses", "losses and steps", "rendering", "adjoints"),
     "filtered": ("responses", "losses and steps", "rendering", "adjoints", "filters"),
-    "in time": ("losses and steps", "loops", "filters", "double responses", "rendering"),
+    # Where delays are learned, responses are computed on frequencies.
+    "in time": ("responses", "losses and steps", "loops", "adjoints", "filters", "rendering"),
 }
