@@ -120,7 +120,7 @@ def test_a_default_banded_fit_says_what_was_settled(target: Target) -> None:
         "lines": solution.fdn.lines,
         "slopes": "1",
         "loss_terms": ["edc", "edc_db", "attributes", "edp", "relief", "ringing"],
-        "kernel": "cpu",
+        "kernel": "time_domain",
     }
     assert settings["lines"] >= 16
     assert {name for name, value in settings.items() if value is None} == {"budget_s", "patience"}
