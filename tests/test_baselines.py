@@ -168,7 +168,9 @@ def test_evaluations_are_counted(target: Target) -> None:
 @pytest.mark.parametrize("method", SEARCHES)
 def test_a_search_improves_on_what_it_began_with(method: str, target: Target) -> None:
     result = solve(target, config(method, iterations=30))
-    assert result.loss < 0.7 * result.history[0].best_loss
+    searched = [p.best_loss for p in result.history if p.stage == result.history[0].stage]
+    # What rounding costs, and how much of it so short a search regains, is chance.
+    assert searched[-1] < 0.7 * searched[0]
     for stage in {p.stage for p in result.history}:
         best = [p.best_loss for p in result.history if p.stage == stage]
         assert best == sorted(best, reverse=True)

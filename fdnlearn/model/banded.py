@@ -22,6 +22,7 @@ from fdnlearn.model.banded_map import BandedMap
 from fdnlearn.model.early import Early
 from fdnlearn.model.maps import Mapped
 from fdnlearn.model.network import Network
+from fdnlearn.ops.time_domain import SHORTEST_DELAY_SAMPLES
 from fdnlearn.options import Banded
 
 FAMILY = "peq-1"
@@ -125,6 +126,7 @@ class BandedModel(Mapped[BandedMap]):
             times_s=rows([one.times_s for one in every]),
             late_delays_samples=tuple(one.late_delay_samples for one in every),
             taps=taps.stack(more),
+            rounding=min(one.delay_range_samples[0] for one in every) >= SHORTEST_DELAY_SAMPLES,
         )
 
     @shapes_checked

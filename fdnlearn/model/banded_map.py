@@ -16,7 +16,6 @@ from fdnlearn.model.network import Network
 from fdnlearn.model.orthogonal import orthogonal
 from fdnlearn.model.sections import equalised
 from fdnlearn.model.tiling import tiled
-from fdnlearn.ops.time_domain import SHORTEST_DELAY_SAMPLES
 
 #: A band's reverberation time stays within this factor of the one it starts with.
 TIME_SPAN = 3.0
@@ -42,6 +41,8 @@ class BandedMap:
         Where reverberation times start.
     late_delays_samples : tuple of int, length R
     taps : Taps
+    rounding : bool
+        Whether delays may be rounded while they are learned: whether none can become too short for it.
     """
 
     sample_rate_hz: float
@@ -52,6 +53,7 @@ class BandedMap:
     times_s: Float64[Tensor, "rooms groups knots"]
     late_delays_samples: tuple[int, ...]
     taps: Taps
+    rounding: bool
 
     @shapes_checked
     def delays(self, free: Float[Tensor, "batch lines"]) -> Float[Tensor, "batch lines"]:
@@ -100,6 +102,5 @@ class BandedMap:
             tap_gains=self.taps.heard(free["early"]),
             tap_positions=self.taps.places(free["place"], whole=delays_samples is not None),
             whole=delays_samples is not None,
-            # All or none: a descent that changed from one way to the other would be given other gradients.
-            rounding=float(self.delay_range_samples.min()) >= SHORTEST_DELAY_SAMPLES,
+            rounding=self.rounding,
         )
