@@ -31,7 +31,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	touch $@
 
 demo: $(VENV)/.installed
-	$(BIN)/fdnlearn fit $(DEMO_ROOM) -o demo --model homogeneous --force
+	$(BIN)/fdnlearn fit $(DEMO_ROOM) -o demo --force
 
 audition: $(VENV)/.installed
 	$(PIP) -e '.[audition]'

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fdnlearn.acoustics.energy_decay import energy_decay, schroeder
+from fdnlearn.acoustics.lundeby import lundeby
 from fdnlearn.acoustics.noise_floor import find_noise_floor
 from fdnlearn.base.types import FloatArray
 
@@ -42,6 +45,37 @@ def test_lundeby_finds_knee_and_noise(rt_s: float, noise_db: float) -> None:
     assert 10 * np.log10(floor.power) == pytest.approx(noise_db, abs=0.6)
     assert floor.knee_samples / FS == pytest.approx(-noise_db / 60.0 * rt_s, rel=0.07)
     assert floor.late_reverberation_time_s == pytest.approx(rt_s, rel=0.12)
+
+
+@pytest.mark.long
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    rt_s=st.floats(0.02, 3.0),
+    seconds=st.floats(0.01, 2.0),
+    noise_db=st.one_of(st.none(), st.floats(-90.0, -10.0)),
+    steps=st.sampled_from([None, 2**5, 2**10]),
+    centre_hz=st.sampled_from([None, 125, 1000.0]),
+)
+def test_lundeby_is_pyratos_bit_by_bit(
+    seed: int, rt_s: float, seconds: float, noise_db: float | None, steps: int | None, centre_hz: float | None
+) -> None:
+    import pyfar
+    from pyrato.edc import intersection_time_lundeby
+
+    h = decaying_noise(rt_s, seconds, noise_db, seed)
+    if steps is not None:  # as of few bits: much of it is digital silence
+        h = np.round(h * steps) / steps
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            found = intersection_time_lundeby(
+                pyfar.Signal(h, FS), smoothing_parameter="broadband" if centre_hz is None else centre_hz
+            )
+        except (ValueError, IndexError):  # whatever NumPy raises where there is too little of a decay
+            found = None
+    theirs = None if found is None else tuple(float(value[0]) for value in found)
+    assert lundeby(np.square(h), FS, 0.03 if centre_hz is None else (800 / centre_hz + 10) / 1000) == theirs
 
 
 @pytest.mark.parametrize("noise_db", [-70.0, -50.0, -35.0])

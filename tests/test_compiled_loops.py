@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from fdnlearn.base.jit import jit
+from fdnlearn.base.parallel import parallel
 from fdnlearn.ops.fastmath import exp
 
 TESTS = Path(__file__).resolve().parent
@@ -136,6 +137,37 @@ def fill(compile_with: Callable[..., Callable[..., Callable[..., None]]]) -> Cal
             y[i] = exp(x[i])
 
     return loop
+
+
+@pytest.mark.long
+def test_a_kernel_runs_every_iteration_once_for_whatever_types_it_is_given() -> None:
+    @parallel()
+    def add(first, stop, x, step, y):  # type: ignore[no-untyped-def]
+        for i in range(first, stop):
+            y[i] += x[i] + step
+
+    for kind in (np.float32, np.float64):
+        for count in (0, 1, 2, 7, 1000):
+            x, y = np.arange(count, dtype=kind), np.zeros(count, kind)
+            add(count, x, 3, y)
+            np.testing.assert_array_equal(y, x + 3)
+    x, y = np.arange(20.0), np.zeros(10)
+    add(10, x[::2], 0.5, y)
+    np.testing.assert_array_equal(y, x[::2] + 0.5)
+
+
+@pytest.mark.long
+def test_a_kernel_that_fails_says_so() -> None:
+    @parallel()
+    def divide(first, stop, x, y):  # type: ignore[no-untyped-def]
+        for i in range(first, stop):
+            y[i] = 1.0 / x[i]
+
+    with pytest.raises(RuntimeError, match="failed"):
+        divide(4, np.array([1.0, 1.0, 0.0, 1.0]), np.empty(4))
+    y = np.empty(4)
+    divide(4, np.full(4, 2.0), y)
+    np.testing.assert_array_equal(y, 0.5)
 
 
 @pytest.mark.long

@@ -1,7 +1,7 @@
 """Room acoustics of a response: energy decay, ISO 3382 parameters, echo density, comparison of two responses.
 
 `echo_density`, `energy_decay` and `comparison.compare` are imported from their modules, which have the same names.
-Heavy libraries (pyrato, SciPy) are imported by the functions that need them.
+SciPy is imported by the functions that need it.
 """
 
 from fdnlearn.acoustics.energy_decay import EnergyDecay, schroeder

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fdnlearn.acoustics.parameters import BandParameters, room_parameters
+from fdnlearn.acoustics.parameters import BandParameters
 from fdnlearn.acoustics.slopes import two_slopes
 from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.model.banded import BandedModel
@@ -104,7 +104,7 @@ def slopes_for(
     The third value says so.
     """
     fs = target.sample_rate_hz
-    measured = [room_parameters(h, fs, "auto").octave for h in target.samples]
+    measured = [room.octave for room in target.parameters]
     single = band_times_s(measured, knots_hz, target.reverberation_time_s)
     found = {
         float(hz): two_slopes(band.decay.curve, fs, band.decay.range_db - _KNEE_MARGIN_DB)

@@ -31,9 +31,8 @@ def octave_decays(
     """
     from fdnlearn.acoustics.parameters import room_parameters
 
-    rate = target.sample_rate_hz
-    room = room_parameters(target.samples[channel], rate, "auto").octave
-    fdn = room_parameters(fitted[channel], rate, "none").octave
+    room = target.parameters[channel].octave
+    fdn = room_parameters(fitted[channel], target.sample_rate_hz, "none").octave
     rows = max(1, -(-len(room) // _COLUMNS))
     with figure_style():
         figure = new_figure(165.0 * rows)

@@ -84,13 +84,12 @@ def compare(target: Target, fitted_ir: FloatArray, fitted_rate_hz: float) -> Fit
         raise ValueError(f"fit has {fitted.shape[0]} channels, target {target.samples.shape[0]}")
     rate = target.sample_rate_hz
     pairs = [
-        (room_parameters(t, rate, "auto"), room_parameters(f, rate, "none"))
-        for t, f in zip(target.samples, fitted, strict=True)
+        (room, room_parameters(f, rate, "none")) for room, f in zip(target.parameters, fitted, strict=True)
     ]
     curves = list(zip(target.samples, target.energy_decay, fitted, strict=True))
     curve_errors = {
         "edc_rms_db": _mean([edc_rms_db(edc, f) for _, edc, f in curves]),
-        "edp_rms": _mean([edp_rms(target, t, f) for t, _, f in curves]),
+        "edp_rms": _mean([edp_rms(target, channel, f) for channel, f in enumerate(fitted)]),
     }
     mixing_time_s = target.mixing_time_s
     usable_s = target.length_samples / rate
@@ -144,15 +143,14 @@ def edc_rms_db(target_decay: FloatArray, fitted_ir: FloatArray) -> float | None:
     return float(np.sqrt(np.mean(np.square(difference))))
 
 
-def edp_rms(target: Target, samples: FloatArray, fitted_ir: FloatArray) -> float | None:
+def edp_rms(target: Target, channel: int, fitted_ir: FloatArray) -> float | None:
     """Rms distance of two hard echo density profiles from the onset to min(reverberation time, knee).
 
     Parameters
     ----------
     target : Target
-        For its rate, usable length and reverberation time.
-    samples : ndarray, shape (total_samples,)
-        One channel of the target.
+    channel : int
+        Of the target.
     fitted_ir : ndarray, shape (n,)
 
     Returns
@@ -160,13 +158,12 @@ def edp_rms(target: Target, samples: FloatArray, fitted_ir: FloatArray) -> float
     float or None
         None if less than one window is left.
     """
-    stop = min(target.length_samples, round(target.reverberation_time_s * target.sample_rate_hz))
-    cut = [h[find_onset(h) :][:stop] for h in (samples, fitted_ir)]
-    profiles = [echo_density(h, target.sample_rate_hz) for h in cut]
-    frames = min(profile.size for profile in profiles)
+    room = target.echo_densities[channel]
+    fit = echo_density(fitted_ir[find_onset(fitted_ir) :][: target.dense_samples], target.sample_rate_hz)
+    frames = min(room.size, fit.size)
     if not frames:
         return None
-    return float(np.sqrt(np.mean(np.square(profiles[0][:frames] - profiles[1][:frames]))))
+    return float(np.sqrt(np.mean(np.square(room[:frames] - fit[:frames]))))
 
 
 def _band(room: RoomParameters, hz: int | None) -> BandParameters:

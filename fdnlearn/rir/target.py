@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
-from fdnlearn.acoustics.echo_density import WINDOW_S, mixing_time_s
+from fdnlearn.acoustics.echo_density import WINDOW_S, echo_density, mixing_time_s
+from fdnlearn.acoustics.onset import find_onset
+from fdnlearn.acoustics.parameters import RoomParameters, room_parameters
 from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 
@@ -85,7 +88,24 @@ class Target:
     steps: tuple[PreparationStep, ...]
     warnings: tuple[str, ...]
 
+    @cached_property
+    def parameters(self) -> tuple[RoomParameters, ...]:
+        """Room parameters of each channel, its noise taken out."""
+        return tuple(room_parameters(h, self.sample_rate_hz, "auto") for h in self.samples)
+
     @property
+    def dense_samples(self) -> int:
+        """From the onset, how long echo densities are compared: to the reverberation time, or the knee before it."""
+        return min(self.length_samples, round(self.reverberation_time_s * self.sample_rate_hz))
+
+    @cached_property
+    def echo_densities(self) -> tuple[FloatArray, ...]:
+        """Hard echo density profile of each channel, from its onset for `dense_samples`."""
+        return tuple(
+            echo_density(h[find_onset(h) :][: self.dense_samples], self.sample_rate_hz) for h in self.samples
+        )
+
+    @cached_property
     def mixing_time_s(self) -> float:
         """When the first channel is mixed; see `fdnlearn.acoustics.echo_density.mixing_time_s`."""
         fs = self.sample_rate_hz
