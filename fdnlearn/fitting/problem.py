@@ -24,7 +24,7 @@ from fdnlearn.model.network import TIME_DOMAIN
 from fdnlearn.ops.compilation import ensure_compiled
 from fdnlearn.ops.dispatch import form_name, get_form
 from fdnlearn.options import Gradient, Homogeneous
-from fdnlearn.registry import MODELS, ModelDefinition, load
+from fdnlearn.registry import MODELS, load
 from fdnlearn.rir.target import Target
 
 Free = dict[str, Tensor]
@@ -180,13 +180,20 @@ def _gpu_is_trusted() -> bool:
     return trusted()
 
 
-def _kernel(config: FitConfig, definition: ModelDefinition, device: torch.device) -> str:
-    """Which way responses are computed; what is unknown or not installed is refused before the fit begins."""
-    in_time = definition.in_time and device.type == "cpu"
-    kernel = config.kernel or (TIME_DOMAIN if in_time else form_name("response", device.type))
+def kernel_for(config: FitConfig) -> str:
+    """Which way a fit computes responses: a form of `fdnlearn.ops.response`, or `TIME_DOMAIN`.
+
+    Raises
+    ------
+    UsageError
+        If the kernel or the device is unknown or not there.
+    """
+    device = resolve_device(config.device).type
+    in_time = MODELS[config.model.name].in_time and device == "cpu"
+    kernel = config.kernel or (TIME_DOMAIN if in_time else form_name("response", device))
     if kernel == TIME_DOMAIN:
         # There is nothing between two samples that could be learned.
-        return TIME_DOMAIN if config.delays == "integer" else form_name("response", device.type)
+        return TIME_DOMAIN if config.delays == "integer" else form_name("response", device)
     get_form("response", kernel)
     return kernel
 
@@ -218,7 +225,7 @@ def problem_for(target: Target, config: FitConfig) -> Problem:
     """
     definition = MODELS[config.model.name]
     device = resolve_device(config.device)
-    kernel = _kernel(config, definition, device)
+    kernel = kernel_for(config)
     if device.type == "cpu":
         ensure_compiled(_way(config, kernel))
     fs = target.sample_rate_hz
