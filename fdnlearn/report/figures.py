@@ -19,7 +19,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullForm
 from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.report.formatting import format_time
 from fdnlearn.report.spectrogram import LOWEST_HZ, log_spectrogram
-from fdnlearn.report.style import PALETTE, figure_style, new_figure, set_log_levels
+from fdnlearn.report.style import PALETTE, Margins, add_scale, figure_style, new_grid, set_log_levels
 from fdnlearn.rir.target import Target
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def energy_decay(target: Target, fitted: Float64[FloatArray, "channels samples"]
     knee_s = target.length_samples / rate
     end_s = knee_s * 1.12
     with figure_style():
-        figure = new_figure(290.0)
-        decay, difference = figure.subplots(2, 1, sharex=True, height_ratios=[3.6, 1.0])
+        figure, grid = new_grid(290.0, 2, 1, Margins(left=58.0), sharex=True, height_ratios=[3.6, 1.0])
+        decay, difference = grid[:, 0]
         decay.axhspan(-target.range_db, 0.0, color=PALETTE["band"], zorder=0, linewidth=0)
         for curve, look in (
             (recording, {"color": PALETTE["muted"], "linewidth": 0.8, "label": "Recording, noise included"}),
@@ -99,8 +99,8 @@ def echo_density(target: Target, fitted: Float64[FloatArray, "channels samples"]
     length = round(end_s * rate)
     hop = max(1, length // 6000)
     with figure_style():
-        figure = new_figure(290.0)
-        axes = figure.subplots()
+        figure, grid = new_grid(290.0, 1, 1, Margins())
+        axes = grid[0, 0]
         axes.axhline(1.0, color=PALETTE["muted"], linewidth=0.9, linestyle=":")
         axes.annotate(
             "Gaussian noise",
@@ -148,9 +148,10 @@ def spectrograms(target: Target, fitted: Float64[FloatArray, "channels samples"]
     colours = matplotlib.colormaps["magma"].resampled(40)
     low, high = np.log2(LOWEST_HZ), np.log2(rate / 2.0)
     octaves = [f for f in (63, 125, 250, 500, 1000, 2000, 4000, 8000, 16000) if f <= rate / 2.0 * 1.01]
+    margins = Margins(right=62.0, top=22.0, rows=26.0)
     with figure_style():
-        figure = new_figure(500.0)
-        panels = figure.subplots(2, 1, sharex=True, sharey=True)
+        figure, grid = new_grid(500.0, 2, 1, margins, sharex=True, sharey=True)
+        panels = grid[:, 0]
         for axes, power, title in zip(panels, (room, fdn), ("Room", "FDN"), strict=True):
             image = axes.imshow(
                 _level_db(power / reference),
@@ -169,9 +170,7 @@ def spectrograms(target: Target, fitted: Float64[FloatArray, "channels samples"]
             if knee_s < end_s:
                 axes.axvline(knee_s, color="white", linewidth=0.9, linestyle=":")
         panels[1].set_xlabel("Time after the direct sound / s")
-        bar = figure.colorbar(image, ax=panels, fraction=0.05, pad=0.02)
-        bar.set_label("Level re the room's maximum / dB")
-        bar.outline.set_visible(False)
+        add_scale(figure, image, "Level re the room's maximum / dB", margins)
     return figure
 
 
@@ -195,8 +194,8 @@ def impulse_responses(
     floor_db = -float(depth_db)
     scale, unit = (1000.0, "ms") if end_s <= 0.25 else (1.0, "s")
     with figure_style():
-        figure = new_figure(225.0)
-        panels = figure.subplots(2, 1, sharex=True, sharey=True)
+        figure, grid = new_grid(225.0, 2, 1, Margins(top=22.0, rows=26.0), sharex=True, sharey=True)
+        panels = grid[:, 0]
         for axes, h, title, colour in (
             (panels[0], target.samples[channel], "Room", PALETTE["room"]),
             (panels[1], fitted[channel], "FDN", PALETTE["fdn"]),
@@ -229,8 +228,8 @@ def loss_history(history: Sequence[Progress]) -> Figure:
     steps = np.arange(1, loss.size + 1)
     keep = steps[:: max(1, loss.size // (3 * _POINTS))] - 1
     with figure_style():
-        figure = new_figure(270.0)
-        axes = figure.subplots()
+        figure, grid = new_grid(270.0, 1, 1, Margins())
+        axes = grid[0, 0]
         first = 0
         for number, (stage, entries) in enumerate(groupby(history, key=lambda p: p.stage)):
             stop = first + len(list(entries))

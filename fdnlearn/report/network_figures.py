@@ -11,7 +11,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from fdnlearn.report.style import PALETTE, figure_style, new_figure
+from fdnlearn.report.style import PALETTE, Margins, add_scale, figure_style, new_grid
 
 if TYPE_CHECKING:
     from fdnlearn.fdn import FDN
@@ -24,9 +24,11 @@ def feedback_matrix(fdn: FDN) -> Figure:
     """Heat map of the feedback matrix U; row i feeds line i."""
     matrix = fdn.arrays.feedback_matrix
     size = matrix.shape[0]
+    # As wide as high.
+    margins = Margins(left=45.0, right=71.0)
     with figure_style():
-        figure = new_figure(290.0, square_axes=True)
-        axes = figure.subplots()
+        figure, grid = new_grid(290.0, 1, 1, margins)
+        axes = grid[0, 0]
         image = axes.imshow(
             matrix,
             cmap="RdBu_r",
@@ -44,9 +46,7 @@ def feedback_matrix(fdn: FDN) -> Figure:
         axes.set(xlabel="From line j", ylabel="To line i")
         for axis in (axes.xaxis, axes.yaxis):
             _number_lines(axis)
-        bar = figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02)
-        bar.set_label("Coefficient / 1")
-        bar.outline.set_visible(False)
+        add_scale(figure, image, "Coefficient / 1", margins)
     return figure
 
 
@@ -60,8 +60,9 @@ def line_parameters(fdn: FDN) -> Figure:
     lines = np.arange(1, fdn.lines + 1)
     times = fdn.reverberation_times_s
     with figure_style():
-        figure = new_figure(290.0)
-        (delays, decays), (inputs, outputs) = figure.subplots(2, 2, sharex=True)
+        margins = Margins(left=48.0, top=22.0, columns=54.0, rows=28.0)
+        figure, grid = new_grid(290.0, 2, 2, margins, sharex=True)
+        (delays, decays), (inputs, outputs) = grid
         delays.bar(lines, 1000.0 * arrays.delays_samples / fdn.sample_rate_hz, color=PALETTE["fdn"])
         delays.set(title="Delay", ylabel="Delay / ms")
         decays.bar(lines, times.max(axis=1), color=PALETTE["fdn"], alpha=0.45 if times.shape[1] > 1 else 1.0)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from fdnlearn.base.types import Float64, FloatArray, shapes_checked
-from fdnlearn.report.style import PALETTE, figure_style, new_figure
+from fdnlearn.report.style import PALETTE, Margins, figure_style, new_grid
 from fdnlearn.rir.target import Target
 
 if TYPE_CHECKING:
@@ -35,8 +35,9 @@ def octave_decays(
     fdn = room_parameters(fitted[channel], target.sample_rate_hz, "none").octave
     rows = max(1, -(-len(room) // _COLUMNS))
     with figure_style():
-        figure = new_figure(165.0 * rows)
-        grid = np.atleast_1d(figure.subplots(rows, _COLUMNS, sharey=True, squeeze=False).ravel())
+        margins = Margins(left=36.0, bottom=22.0, top=30.0, columns=19.0, rows=48.0)
+        figure, axes_of_octaves = new_grid(165.0 * rows, rows, _COLUMNS, margins, sharey=True)
+        grid = axes_of_octaves.ravel()
         for axes, hz in zip(grid, room, strict=False):
             axes.plot(*_curve(room[hz]), color=PALETTE["room"], linewidth=1.8)
             end_s = axes.dataLim.x1
