@@ -11,15 +11,18 @@ import numpy as np
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.types import Float64, FloatArray, shapes_checked
+from fdnlearn.rir.containers import LARGEST_BYTES
+from fdnlearn.rir.headers import AGAIN, whole_sound
 
 #: An impulse response is shorter than this; a longer file is music, or a header that lies.
 LONGEST_S = 180.0
 #: All channels together; beyond it reading needs gigabytes.
-LARGEST_SAMPLES = 200_000_000
-_AGAIN = "export or download the recording again"
+LARGEST_SAMPLES = LARGEST_BYTES // 8
+#: libsndfile's words -> what they mean.
+_IN_OTHER_WORDS = {"SF_INFO struct incomplete": "impossible sample rate, length or number of channels"}
 _NOT_AUDIO = "give a WAV, FLAC, AIFF or SOFA file"
-#: A WAV written to a pipe cannot know its length and says this instead.
-_UNKNOWN_SIZES = (0, 0x7FFFFFFF, 0xFFFFFFFF)
+#: Rates of anything that has been recorded, from slowed scale models to ultrasound.
+_RATES_HZ = (1000, 2_000_000)
 
 
 @shapes_checked
@@ -38,6 +41,8 @@ class Recording:
         Full scale is 1. For SOFA the channels are measurements times receivers, receivers running fastest.
     encoding : str
         Human description of the file's format.
+    warnings : tuple of str
+        What is wrong with the file, and what was done about it.
     """
 
     name: str
@@ -45,6 +50,7 @@ class Recording:
     sample_rate_hz: int
     samples: Float64[FloatArray, "channels samples"]
     encoding: str
+    warnings: tuple[str, ...] = ()
 
 
 def read_recording(path: str | Path, *, longest_s: float = LONGEST_S) -> Recording:
@@ -75,45 +81,45 @@ def read_recording(path: str | Path, *, longest_s: float = LONGEST_S) -> Recordi
         raise FdnlearnError(subject, "is not a regular file", "copy the recording to a file first")
     try:
         if path.stat().st_size == 0:
-            raise FdnlearnError(subject, "is empty", _AGAIN)
+            raise FdnlearnError(subject, "is empty", AGAIN)
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise FdnlearnError(subject, f"cannot be read ({error.strerror})", "check its permissions") from None
     read = _read_sofa if path.suffix.lower() == ".sofa" else _read_audio
-    samples, sample_rate_hz, encoding = read(path, subject, longest_s)
+    samples, sample_rate_hz, encoding, told = read(path, subject, longest_s)
     if samples.shape[1] == 0:
         raise FdnlearnError(subject, "holds no samples", "export or record it again")
-    return Recording(path.name, sha256, sample_rate_hz, samples, encoding)
+    return Recording(path.name, sha256, sample_rate_hz, samples, encoding, told)
 
 
-def _read_audio(path: Path, subject: str, longest_s: float) -> tuple[FloatArray, int, str]:
-    """Samples (channels, n), rate and description of an audio file."""
+def _read_audio(path: Path, subject: str, longest_s: float) -> tuple[FloatArray, int, str, tuple[str, ...]]:
+    """Samples (channels, n), rate and description of an audio file, and what is wrong with it."""
     import soundfile
 
-    missing = _missing_bytes(path)
-    if missing:
-        raise FdnlearnError(subject, f"is truncated ({missing} bytes are missing)", _AGAIN)
     opened = False
     try:
         # Opened by Python: libsndfile refuses names that are no UTF-8.
-        with path.open("rb") as stream, soundfile.SoundFile(stream) as file:
-            opened = True
-            frames, channels, rate = int(file.frames), int(file.channels), int(file.samplerate)
-            _check_size(subject, frames, channels, rate, longest_s)
-            samples = file.read(frames, dtype="float64", always_2d=True).T
-            encoding = f"{file.format} {file.subtype}"
+        with path.open("rb") as stream:
+            whole, told = whole_sound(stream, subject)
+            with soundfile.SoundFile(whole) as file:
+                opened = True
+                frames, channels, rate = int(file.frames), int(file.channels), int(file.samplerate)
+                _check_size(subject, frames, channels, rate, longest_s)
+                samples = file.read(frames, dtype="float64", always_2d=True).T
+                encoding = f"{file.format} {file.subtype}"
     except soundfile.SoundFileError as error:
         problem = str(error).rsplit(": ", 1)[-1].strip().rstrip(".")
+        problem = _IN_OTHER_WORDS.get(problem, problem)
         if opened:
-            raise FdnlearnError(subject, f"is damaged ({problem})", _AGAIN) from None
+            raise FdnlearnError(subject, f"is truncated or damaged ({problem})", AGAIN) from None
         raise FdnlearnError(subject, f"is not a readable audio file ({problem})", _NOT_AUDIO) from None
     if samples.shape[1] < frames:
-        raise FdnlearnError(subject, f"is truncated ({samples.shape[1]} of {frames} frames)", _AGAIN)
-    return np.ascontiguousarray(samples), rate, encoding
+        raise FdnlearnError(subject, f"is truncated ({samples.shape[1]} of {frames} frames)", AGAIN)
+    return np.ascontiguousarray(samples), rate, encoding, told
 
 
-def _read_sofa(path: Path, subject: str, longest_s: float) -> tuple[FloatArray, int, str]:
+def _read_sofa(path: Path, subject: str, longest_s: float) -> tuple[FloatArray, int, str, tuple[str, ...]]:
     """Samples (measurements * receivers, n), rate and convention of a SOFA file (AES69)."""
     import sofar
 
@@ -135,39 +141,21 @@ def _read_sofa(path: Path, subject: str, longest_s: float) -> tuple[FloatArray, 
         raise FdnlearnError(subject, "has no single whole sample rate", "export one rate to WAV")
     samples = np.ascontiguousarray(data.reshape(-1, data.shape[-1]))
     _check_size(subject, samples.shape[1], samples.shape[0], int(rates[0]), longest_s)
-    return samples, int(rates[0]), f"SOFA {convention}"
+    return samples, int(rates[0]), f"SOFA {convention}", ()
 
 
 def _check_size(subject: str, frames: int, channels: int, sample_rate_hz: int, longest_s: float) -> None:
     """Refuse what is too long before reading it."""
-    if sample_rate_hz <= 0:
-        raise FdnlearnError(subject, f"claims a sample rate of {sample_rate_hz} Hz", "export it again")
+    lowest_hz, highest_hz = _RATES_HZ
+    if not lowest_hz <= sample_rate_hz <= highest_hz:
+        raise FdnlearnError(
+            subject,
+            f"claims a sample rate of {sample_rate_hz} Hz",
+            f"export it again, at {lowest_hz} to {highest_hz} Hz",
+        )
     if frames > longest_s * sample_rate_hz or frames * channels > LARGEST_SAMPLES:
         raise FdnlearnError(
             subject,
             f"is {frames / sample_rate_hz:.0f} s of {channels} channels, too long",
             f"cut it to what is needed (an impulse response: at most {LONGEST_S:.0f} s)",
         )
-
-
-def _missing_bytes(path: Path) -> int:
-    """Bytes that the sound data chunk of a WAV or AIFF file claims beyond the end of the file.
-
-    libsndfile reads what there is and says nothing.
-    """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(12)
-        if head[:4] in (b"RIFF", b"RIFX") and head[8:] == b"WAVE":
-            order, sound_chunk = ("little" if head[:4] == b"RIFF" else "big"), b"data"
-        elif head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
-            order, sound_chunk = "big", b"SSND"
-        else:
-            return 0
-        while len(chunk := file.read(8)) == 8:
-            length = int.from_bytes(chunk[4:], order)  # type: ignore[arg-type]
-            start = file.tell()
-            if chunk[:4] == sound_chunk:
-                return 0 if length in _UNKNOWN_SIZES else max(0, start + length - size)
-            file.seek(start + length + length % 2)
-    return 0
