@@ -1,4 +1,4 @@
-"""Reading a recording from disk: WAV, FLAC, AIFF and whatever else libsndfile knows, and SOFA."""
+"""Reading a recording from disk, in any format of `fdnlearn.base.formats`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fdnlearn.base.errors import FdnlearnError
+from fdnlearn.base.formats import NAMES, is_lossy, is_read
 from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.rir.containers import LARGEST_BYTES
 from fdnlearn.rir.headers import AGAIN, whole_sound
@@ -20,7 +21,8 @@ LONGEST_S = 180.0
 LARGEST_SAMPLES = LARGEST_BYTES // 8
 #: libsndfile's words -> what they mean.
 _IN_OTHER_WORDS = {"SF_INFO struct incomplete": "impossible sample rate, length or number of channels"}
-_NOT_AUDIO = "give a WAV, FLAC, AIFF or SOFA file"
+_CODED = "The recording is coded with loss"
+_NOT_AUDIO = f"give a {NAMES} file"
 #: Rates of anything that has been recorded, from slowed scale models to ultrasound.
 _RATES_HZ = (1000, 2_000_000)
 
@@ -104,10 +106,14 @@ def _read_audio(path: Path, subject: str, longest_s: float) -> tuple[FloatArray,
             whole, told = whole_sound(stream, subject)
             with soundfile.SoundFile(whole) as file:
                 opened = True
+                if not is_read(file.format):
+                    raise FdnlearnError(subject, f"is {file.format}, which is not read", _NOT_AUDIO)
                 frames, channels, rate = int(file.frames), int(file.channels), int(file.samplerate)
                 _check_size(subject, frames, channels, rate, longest_s)
                 samples = file.read(frames, dtype="float64", always_2d=True).T
                 encoding = f"{file.format} {file.subtype}"
+                if is_lossy(file.subtype):
+                    told += (f"{_CODED} ({encoding}): its decay and noise are in part the coder's.",)
     except soundfile.SoundFileError as error:
         problem = str(error).rsplit(": ", 1)[-1].strip().rstrip(".")
         problem = _IN_OTHER_WORDS.get(problem, problem)
