@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, Literal
 
+from fdnlearn.rir.limits import LARGEST_SAMPLES
+
 #: More sound than any recording that is read: no length, but what a program writes that does not know it.
-LARGEST_BYTES = 1_600_000_000
+LARGEST_BYTES = 8 * LARGEST_SAMPLES
 #: Beyond it a file is nothing but chunks.
 _MOST_CHUNKS = 10_000
 _W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
