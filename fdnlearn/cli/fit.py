@@ -42,7 +42,10 @@ def command(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Fit a Feedback Delay Network to RIR, a measured room impulse response (WAV, FLAC, AIFF or SOFA)."""
+    """Fit a Feedback Delay Network to RIR, a measured room impulse response.
+
+    RIR may be WAV, W64, FLAC, AIFF, CAF, AU or SOFA.
+    """
     from fdnlearn.cli.interrupt import Interruptible, stopping
     from fdnlearn.fitting import FitConfig
     from fdnlearn.runs import fit_recording

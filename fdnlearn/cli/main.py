@@ -121,8 +121,8 @@ def _usage_line(error: click.ClickException) -> str:
 def cli() -> None:
     """Turn a measured room into a small, stable reverb.
 
-    A room impulse response goes in as a WAV, FLAC, AIFF or SOFA file; a Feedback Delay Network
-    comes out as numbers that any plugin can run.
+    A room impulse response goes in as a WAV, W64, FLAC, AIFF, CAF, AU or SOFA file;
+    a Feedback Delay Network comes out as numbers that any plugin can run.
     """
 
 

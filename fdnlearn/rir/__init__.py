@@ -17,7 +17,7 @@ def load_target(path: str | Path, *, sample_rate_hz: int, channel: Channel = Non
     Parameters
     ----------
     path : str or Path
-        WAV, FLAC, AIFF or SOFA file.
+        WAV, W64, FLAC, AIFF, CAF, AU or SOFA file.
     sample_rate_hz : int
         Rate of the fit. A recording at a lower rate keeps its own, with a warning.
     channel : int, "all" or None

@@ -59,8 +59,9 @@ def prepare_target(
             f"{recording.encoding}, {recording.samples.shape[0]} channel(s), {source_hz} Hz, {duration_s:.3f} s",
         )
     ]
-    samples, channel_steps, warnings = _chosen_channels(recording, channel, subject)
+    samples, channel_steps, channel_warnings = _chosen_channels(recording, channel, subject)
     steps += channel_steps
+    warnings = [*recording.warnings, *channel_warnings]
     check_content(subject, samples, source_hz)
     if any(is_clipped(h) for h in samples):
         warnings.append("The recording is clipped: its direct sound is louder than it says.")

@@ -49,7 +49,7 @@ class Job:
         Parameters
         ----------
         recording : str, Path or Recording
-            A path names a WAV, FLAC, AIFF or SOFA file.
+            A path names a WAV, W64, FLAC, AIFF, CAF, AU or SOFA file.
         subject : str, optional
             What a refusal is about; the file by default.
 
@@ -129,7 +129,7 @@ def fit_recording(
     Parameters
     ----------
     path : str or Path
-        WAV, FLAC, AIFF or SOFA file.
+        WAV, W64, FLAC, AIFF, CAF, AU or SOFA file.
     folder : str or Path
         Where the results go; made if need be.
     config : FitConfig

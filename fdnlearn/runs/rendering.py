@@ -95,8 +95,9 @@ def render_file(
     wet *= 10 ** (wet_db / 20)
     if dry_db is not None:
         wet[:, : dry.shape[1]] += 10 ** (dry_db / 20) * _spread(dry, len(wet))
+    told = tuple(f"{recording.name}: {sentence}" for sentence in recording.warnings)
     with replacing(path) as partial:
-        warnings = write_audio(partial, wet, rate)
+        warnings = (*told, *write_audio(partial, wet, rate))
     return Rendering(path, rate, len(wet), wet.shape[1], float(np.max(np.abs(wet), initial=0.0)), warnings)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fdnlearn import registry
+from fdnlearn.base.formats import NAMES, SUFFIXES
 from fdnlearn.examples import DRY_CLIPS, ROOMS, example_path
 from fdnlearn.options import MAX_LINES
 from fdnlearn_audition.bench import Bench
@@ -23,8 +24,6 @@ from fdnlearn_audition.responses import RATES_HZ
 from fdnlearn_audition.results import FILES
 from fdnlearn_audition.sessions import Session, Sessions, Take, Upload
 
-#: File name suffixes that a recording may have; what is in the file decides.
-SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".sofa")
 #: Key of a take that was not fitted here, and the folder of one that everybody finds.
 OPENED = "opened"
 _SWEEP_S = 20.0
@@ -103,6 +102,7 @@ class ListeningRoom:
             "max_iterations": self.limits.iterations,
             "upload_mb": self.limits.upload_bytes >> 20,
             "suffixes": list(SUFFIXES),
+            "formats": NAMES,
             "takes": [self.shown(take) for take in session.takes.values()],
         }
 

@@ -18,9 +18,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.concurrency import run_in_threadpool
 
+from fdnlearn.base.formats import NAMES, SUFFIXES
 from fdnlearn_audition.messages import Refused, shown_name
 from fdnlearn_audition.results import FILES
-from fdnlearn_audition.room import SUFFIXES, ListeningRoom
+from fdnlearn_audition.room import ListeningRoom
 from fdnlearn_audition.sessions import Session
 
 WEB = Path(__file__).resolve().parent / "web"
@@ -59,9 +60,7 @@ def routes(room: ListeningRoom) -> APIRouter:
             session = room.sessions.find(request.headers.get(TOKEN_HEADER, ""))
             suffix = Path(shown_name(name)).suffix.lower()
             if suffix not in SUFFIXES:
-                raise Refused(
-                    f"{shown_name(name)}: is no WAV, FLAC, AIFF or SOFA file; export the recording to WAV"
-                )
+                raise Refused(f"{shown_name(name)}: is no {NAMES} file; export the recording to WAV")
             place = session.place("recording")
             try:
                 path = await receive(request, place, shown_name(name))

@@ -66,9 +66,14 @@ def _header(path: Path) -> tuple[float, int, float]:
             import netCDF4
 
             with netCDF4.Dataset(str(path)) as file:
-                sizes = {name: int(file.dimensions[name].size) for name in "MRN"}
+                by_emitter = "E" if "E" in file.variables["Data.IR"].dimensions else ""
+                sizes = {name: int(file.dimensions[name].size) for name in "MRN" + by_emitter}
                 rate = float(file.variables["Data.SamplingRate"][:].ravel()[0])
-            return sizes["N"] / rate, sizes["R"], float(_SAMPLE_BYTES * math.prod(sizes.values()))
+            return (
+                sizes["N"] / rate,
+                sizes["R"] * sizes.get("E", 1),
+                float(_SAMPLE_BYTES * math.prod(sizes.values())),
+            )
         about = soundfile.info(str(path))
         return about.duration, about.channels, float(_SAMPLE_BYTES * about.frames * about.channels)
     except (OSError, RuntimeError, KeyError, IndexError):

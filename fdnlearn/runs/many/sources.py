@@ -9,12 +9,11 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
+from fdnlearn.base.formats import NAMES, SUFFIXES
 from fdnlearn.runs.many.manifests import READERS, rooms_of
 from fdnlearn.runs.many.names import folder_name
 from fdnlearn.runs.many.task import BatchRoom
 
-#: What is taken for a recording in a folder.
-SUFFIXES = frozenset({".wav", ".flac", ".aif", ".aiff", ".aifc", ".sofa"})
 _SOFA = ".sofa"
 #: A folder that holds this holds the results of a fit, no recordings.
 _RESULT = "fdn.json"
@@ -54,7 +53,7 @@ def find_rooms(inputs: Sequence[str], *, apart: Path) -> list[BatchRoom]:
                 )
             rooms[room.name] = room
         if len(rooms) == before:
-            raise FdnlearnError(given, "names no recordings", "give WAV, FLAC, AIFF or SOFA files")
+            raise FdnlearnError(given, "names no recordings", f"give {NAMES} files")
     return list(rooms.values())
 
 
@@ -123,9 +122,7 @@ def measurements_in(path: Path) -> int:
         with netCDF4.Dataset(str(path)) as file:
             return int(file.dimensions["M"].size)
     except (OSError, RuntimeError, KeyError):
-        raise FdnlearnError(
-            str(path), "is not a readable SOFA file", "give a WAV, FLAC, AIFF or SOFA file"
-        ) from None
+        raise FdnlearnError(str(path), "is not a readable SOFA file", f"give a {NAMES} file") from None
 
 
 def _before_magic(pattern: PurePath) -> PurePath:

@@ -117,7 +117,7 @@ function recordingCard(store) {
   const input = h("input", { type: "file", id: "recording", accept: offer.suffixes.join(","), onchange: () => input.files[0] && upload(input.files[0]) });
   const drop = h("label.drop", { for: "recording" },
     h("strong", {}, "Drop an impulse response"),
-    h("span", {}, `or choose a file: WAV, FLAC, AIFF or SOFA, up to ${offer.upload_mb} MB`), input);
+    h("span", {}, `or choose a file: ${offer.formats}, up to ${offer.upload_mb} MB`), input);
   const card = {
     element: h("section.card", { "aria-labelledby": "h-recording" },
       h("h2", { id: "h-recording" }, "Recording"), drop,
