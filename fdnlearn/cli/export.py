@@ -10,6 +10,7 @@ import click
 from fdnlearn import registry
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.cli.common import every_command, print_json, sample_rate_option
+from fdnlearn.cli.names import export_name
 
 if TYPE_CHECKING:
     from fdnlearn.export import Check, Export
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
 @click.option(
     "-o", "folder", metavar="DIR", help="Folder for the files; those of the same names are replaced."
 )
-@click.option("--name", metavar="NAME", help="Name of the room in the files.  [default: that of FDN.json]")
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="Name of the room in the files.  [default: that of FDN.json; if in DIR it is another recording's, that of its "
+    "folder]",
+)
 @sample_rate_option("Rate that the export runs at.  [default: that of the fit]")
 @click.option("--check", "checked", is_flag=True, help="Play every export in its host and print the error.")
 @click.option("--list", "listed", is_flag=True, help="Print the targets, what for and how each was proved.")
@@ -53,7 +59,7 @@ def command(
 
     get_targets(targets)  # wrong usage is told before files are read
     fdn = load_fdn(network)
-    stem = name or Path(network).name.removesuffix(".json")
+    stem = name or export_name(Path(network), fdn, targets, Path(folder))
     exports = export(fdn, targets, folder, name=stem, sample_rate_hz=sample_rate_hz)
     checks = [check(one) if checked else None for one in exports]
     if as_json:

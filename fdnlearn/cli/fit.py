@@ -10,6 +10,7 @@ import click
 
 from fdnlearn.cli.common import config_option, duration, every_command, print_json, warn
 from fdnlearn.cli.fit_options import fit_options
+from fdnlearn.cli.names import fit_folder
 from fdnlearn.cli.progress import Shown, progress_bar
 
 if TYPE_CHECKING:
@@ -26,7 +27,13 @@ recording), metrics.json, history.csv and report.html. Ctrl-C keeps the best net
 
 @click.command("fit", short_help="Fit a network to a recording.", epilog=_EPILOG)
 @click.argument("rir", metavar="RIR")
-@click.option("-o", "folder", metavar="DIR", help="Where the results go.  [default: RIR's name with -fdn]")
+@click.option(
+    "-o",
+    "folder",
+    metavar="DIR",
+    help="Where the results go.  [default: RIR's name with -fdn; if that is another recording's, with its folder's "
+    "name in front]",
+)
 @fit_options
 @click.option("--resume", is_flag=True, help="Continue an unfinished fit in DIR.")
 @click.option("--force", is_flag=True, help="Replace results in DIR.")
@@ -49,8 +56,7 @@ def command(
 
     given = {name: value for name, value in settings.items() if value is not None}
     recording = Path(rir)
-    # The file's own place may be read-only: results go to where the user is.
-    destination = Path(folder) if folder else Path(f"{recording.stem or 'room'}-fdn")
+    destination = Path(folder) if folder else fit_folder(recording)
     with Interruptible() as interruptible, progress_bar(recording.name) as show:
         done = fit_recording(
             recording,
