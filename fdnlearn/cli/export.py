@@ -9,7 +9,7 @@ import click
 
 from fdnlearn import registry
 from fdnlearn.base.errors import FdnlearnError, UsageError
-from fdnlearn.cli.common import every_command, print_json, sample_rate_option
+from fdnlearn.cli.common import every_command, print_json, sample_rate_option, say
 from fdnlearn.cli.names import export_name
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ def command(
         print_json([_document(one, outcome) for one, outcome in zip(exports, checks, strict=True)])
     else:
         for one, outcome in zip(exports, checks, strict=True):
-            click.echo(_line(one, outcome))
+            say(_line(one, outcome))
             if one.target.about is not None:
-                click.echo(f"{'':14} {one.target.about()}")
+                say(f"{'':14} {one.target.about()}")
     failed = [outcome for outcome in checks if outcome is not None and outcome.passed is False]
     if failed:
         worst = ", ".join(f"{c.target} {c.error_db:.1f} dB" for c in failed)
@@ -83,13 +83,13 @@ def _list(as_json: bool) -> None:
         print_json(rows)
         return
     for row in rows:
-        click.echo(f"{row['target']:14} {row['purpose']}")
+        say(f"{row['target']:14} {row['purpose']}")
         proof = (
             f"in {row['verified_in']}: {row['measured_db']} dB re peak"
             if row["verified"]
             else (f"unverified: {row['verified_in']}")
         )
-        click.echo(f"{'':14} {proof}")
+        say(f"{'':14} {proof}")
 
 
 def _line(one: Export, outcome: Check | None) -> str:

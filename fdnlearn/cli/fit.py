@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from fdnlearn.cli.common import config_option, duration, every_command, print_json, warn
+from fdnlearn.cli.common import config_option, duration, every_command, print_json, print_table, say, warn
 from fdnlearn.cli.fit_options import fit_options
 from fdnlearn.cli.names import fit_folder
 from fdnlearn.cli.progress import Shown, progress_bar
@@ -92,18 +92,16 @@ def _telling(name: str, show: Callable[[Shown], None]) -> Callable[[Progress], N
 
 
 def _print_summary(done: RecordingFit) -> None:
-    from rich.console import Console
-
     from fdnlearn.report import metrics_table
 
     evaluation, solution = done.evaluation, done.evaluation.solution
-    Console().print(metrics_table(evaluation.metrics))
-    click.echo(
+    print_table(metrics_table(evaluation.metrics))
+    say(
         f"{evaluation.fdn.lines} lines, {solution.iterations} iterations in {solution.seconds:.1f} s "
         f"({solution.status.value}, loss {solution.loss:.4g})"
     )
     if evaluation.metrics.stereo:
         left, right = evaluation.metrics.stereo.drr_shift_db
-        click.echo(f"stereo   DRR of the channels shifts by {left or 0.0:+.1f} and {right or 0.0:+.1f} dB")
-    click.echo(f"network  {done.folder / 'fdn.json'}")
-    click.echo(f"report   {done.folder / 'report.html'}")
+        say(f"stereo   DRR of the channels shifts by {left or 0.0:+.1f} and {right or 0.0:+.1f} dB")
+    say(f"network  {done.folder / 'fdn.json'}")
+    say(f"report   {done.folder / 'report.html'}")
