@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fdnlearn.cli.common import every_command, print_json, warn
+from fdnlearn.cli.common import every_command, print_json, print_table, say, warn
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -55,17 +55,15 @@ def _document(recording: Recording, target: Target, measurement: Measurement) ->
 
 
 def _print_tables(target: Target, measurement: Measurement) -> None:
-    from rich.console import Console
-
-    click.echo(f"{target.name}, broadband and per octave (Hz)")
+    say(f"{target.name}, broadband and per octave (Hz)")
     for step in target.steps:
-        click.echo(f"  {step.name:<10} {step.detail}")
+        say(f"  {step.name:<10} {step.detail}")
     table, reasons = _table(measurement)
-    Console().print(table)
+    print_table(table)
     if reasons:
-        click.echo("In parentheses: does not count.")
+        say("In parentheses: does not count.")
     for reason, places in reasons.items():
-        click.echo(f"  {reason}: {', '.join(places)}")
+        say(f"  {reason}: {', '.join(places)}")
 
 
 def _table(measurement: Measurement) -> tuple[Table, dict[str, list[str]]]:

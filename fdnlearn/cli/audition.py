@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
-from fdnlearn.cli.common import DEBUG
+from fdnlearn.cli.common import DEBUG, say
 
 _PACKAGE = "fdnlearn_audition"
 _NEEDED = ("gradio", "fastapi", "uvicorn")
@@ -50,7 +50,7 @@ def command(result: str | None, host: str, port: int) -> None:
         port,
         opened,
         os.environ.get(PASSWORD),
-        lambda address: click.echo(f"listening room at {address} (Ctrl-C ends it)"),
+        lambda address: say(f"listening room at {address} (Ctrl-C ends it)"),
     )
 
 

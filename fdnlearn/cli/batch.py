@@ -17,6 +17,7 @@ from fdnlearn.cli.common import (
     folder_option,
     number_option,
     print_json,
+    say,
     warn,
 )
 from fdnlearn.cli.fit_options import fit_options
@@ -155,16 +156,16 @@ def _print_summary(done: BatchResult) -> None:
 
     standing = done.standing
     before = f", {standing.skipped} had been before" if standing.skipped else ""
-    click.echo(f"{standing.fitted} rooms fitted in {done.seconds:.1f} s{before}, {standing.failed} failed")
+    say(f"{standing.fitted} rooms fitted in {done.seconds:.1f} s{before}, {standing.failed} failed")
     for compared in COMPARED:
         found = done.summary["errors"][compared.key]
         if found["rooms"] and compared.judged:
             decimals, unit = compared.quantity.error_decimals, compared.quantity.error_unit
             middle = "missed" if found["median"] is None else format_number(found["median"], decimals, unit)
             within = f"{100 * found['within_jnd']:.0f} % of {found['rooms']} within 1 JND"
-            click.echo(f"{compared.quantity.symbol:8} median {middle:>9}, {within}")
-    click.echo(f"rooms    {done.folder / 'rooms'}")
-    click.echo(f"overview {done.folder / 'overview.html'}")
+            say(f"{compared.quantity.symbol:8} median {middle:>9}, {within}")
+    say(f"rooms    {done.folder / 'rooms'}")
+    say(f"overview {done.folder / 'overview.html'}")
 
 
 def _shown(progress: BatchProgress) -> Shown:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+import sys
 import tomllib
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.options import MAX_LINES, MAX_RATE_HZ, MIN_RATE_HZ
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -174,11 +178,23 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}"
 
 
+def say(text: str) -> None:
+    """Print a line to stdout, in its encoding: left to itself click takes another one than that asked for."""
+    click.echo(text, file=sys.stdout)
+
+
+def print_table(table: Table) -> None:
+    """Print a table to stdout, its lines in characters that are there."""
+    from rich.console import Console
+
+    Console(file=sys.stdout).print(table)
+
+
 def print_json(document: Any) -> None:
     """Print one JSON document to stdout."""
     import json
 
-    click.echo(json.dumps(document, indent=2, allow_nan=False))
+    say(json.dumps(document, indent=2, allow_nan=False))
 
 
 def warn(subject: str, *sentences: str) -> None:

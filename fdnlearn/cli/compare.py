@@ -17,7 +17,9 @@ from fdnlearn.cli.common import (
     folder_option,
     lines_option,
     print_json,
+    print_table,
     sample_rate_option,
+    say,
     warn,
 )
 from fdnlearn.cli.progress import Shown, progress_bar
@@ -91,7 +93,7 @@ def command(
         print_json({**done.summary, "folder": str(done.folder)})
     elif done.complete:
         _print_findings(done.summary)
-        click.echo(f"report  {done.folder / 'report.html'}")
+        say(f"report  {done.folder / 'report.html'}")
     for failure in done.summary["failures"]:
         cell = f", {failure['method']}, seed {failure['seed']}" if failure["method"] else ""
         warn(f"{failure['room']}{cell}", failure["reason"])
@@ -103,18 +105,14 @@ def command(
 
 
 def _print_findings(summary: Mapping[str, Any]) -> None:
-    from rich.console import Console
-
     from fdnlearn.runs.study.page import verdict_sentence
 
-    click.echo(
-        f"Median errors over {len(summary['rooms'])} room(s), {summary['settings']['budget_s']:g} s a fit"
-    )
+    say(f"Median errors over {len(summary['rooms'])} room(s), {summary['settings']['budget_s']:g} s a fit")
     specs = list(summary["methods"])
     for first in range(0, len(specs), _COLUMNS):
-        Console().print(_medians(summary, specs[first : first + _COLUMNS]))
+        print_table(_medians(summary, specs[first : first + _COLUMNS]))
     for pair in summary["pairs"]:
-        click.echo(verdict_sentence(pair))
+        say(verdict_sentence(pair))
 
 
 def _medians(summary: Mapping[str, Any], specs: Sequence[str]) -> Table:

@@ -9,7 +9,8 @@ import click
 
 from fdnlearn import registry
 from fdnlearn.base.errors import FdnlearnError, UsageError
-from fdnlearn.cli.common import every_command, print_json, sample_rate_option
+from fdnlearn.cli.common import every_command, print_json, sample_rate_option, say
+from fdnlearn.cli.names import export_name
 
 if TYPE_CHECKING:
     from fdnlearn.export import Check, Export
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
 @click.option(
     "-o", "folder", metavar="DIR", help="Folder for the files; those of the same names are replaced."
 )
-@click.option("--name", metavar="NAME", help="Name of the room in the files.  [default: that of FDN.json]")
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="Name of the room in the files.  [default: that of FDN.json; if in DIR it is another recording's, that of its "
+    "folder]",
+)
 @sample_rate_option("Rate that the export runs at.  [default: that of the fit]")
 @click.option("--check", "checked", is_flag=True, help="Play every export in its host and print the error.")
 @click.option("--list", "listed", is_flag=True, help="Print the targets, what for and how each was proved.")
@@ -53,16 +59,16 @@ def command(
 
     get_targets(targets)  # wrong usage is told before files are read
     fdn = load_fdn(network)
-    stem = name or Path(network).name.removesuffix(".json")
+    stem = name or export_name(Path(network), fdn, targets, Path(folder))
     exports = export(fdn, targets, folder, name=stem, sample_rate_hz=sample_rate_hz)
     checks = [check(one) if checked else None for one in exports]
     if as_json:
         print_json([_document(one, outcome) for one, outcome in zip(exports, checks, strict=True)])
     else:
         for one, outcome in zip(exports, checks, strict=True):
-            click.echo(_line(one, outcome))
+            say(_line(one, outcome))
             if one.target.about is not None:
-                click.echo(f"{'':14} {one.target.about()}")
+                say(f"{'':14} {one.target.about()}")
     failed = [outcome for outcome in checks if outcome is not None and outcome.passed is False]
     if failed:
         worst = ", ".join(f"{c.target} {c.error_db:.1f} dB" for c in failed)
@@ -77,13 +83,13 @@ def _list(as_json: bool) -> None:
         print_json(rows)
         return
     for row in rows:
-        click.echo(f"{row['target']:14} {row['purpose']}")
+        say(f"{row['target']:14} {row['purpose']}")
         proof = (
             f"in {row['verified_in']}: {row['measured_db']} dB re peak"
             if row["verified"]
             else (f"unverified: {row['verified_in']}")
         )
-        click.echo(f"{'':14} {proof}")
+        say(f"{'':14} {proof}")
 
 
 def _line(one: Export, outcome: Check | None) -> str:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from fdnlearn.cli.common import config_option, duration, every_command, print_json, warn
+from fdnlearn.cli.common import config_option, duration, every_command, print_json, print_table, say, warn
 from fdnlearn.cli.fit_options import fit_options
+from fdnlearn.cli.names import fit_folder
 from fdnlearn.cli.progress import Shown, progress_bar
 
 if TYPE_CHECKING:
@@ -26,7 +27,13 @@ recording), metrics.json, history.csv and report.html. Ctrl-C keeps the best net
 
 @click.command("fit", short_help="Fit a network to a recording.", epilog=_EPILOG)
 @click.argument("rir", metavar="RIR")
-@click.option("-o", "folder", metavar="DIR", help="Where the results go.  [default: RIR's name with -fdn]")
+@click.option(
+    "-o",
+    "folder",
+    metavar="DIR",
+    help="Where the results go.  [default: RIR's name with -fdn; if that is another recording's, with its folder's "
+    "name in front]",
+)
 @fit_options
 @click.option("--resume", is_flag=True, help="Continue an unfinished fit in DIR.")
 @click.option("--force", is_flag=True, help="Replace results in DIR.")
@@ -52,8 +59,7 @@ def command(
 
     given = {name: value for name, value in settings.items() if value is not None}
     recording = Path(rir)
-    # The file's own place may be read-only: results go to where the user is.
-    destination = Path(folder) if folder else Path(f"{recording.stem or 'room'}-fdn")
+    destination = Path(folder) if folder else fit_folder(recording)
     with Interruptible() as interruptible, progress_bar(recording.name) as show:
         done = fit_recording(
             recording,
@@ -89,18 +95,16 @@ def _telling(name: str, show: Callable[[Shown], None]) -> Callable[[Progress], N
 
 
 def _print_summary(done: RecordingFit) -> None:
-    from rich.console import Console
-
     from fdnlearn.report import metrics_table
 
     evaluation, solution = done.evaluation, done.evaluation.solution
-    Console().print(metrics_table(evaluation.metrics))
-    click.echo(
+    print_table(metrics_table(evaluation.metrics))
+    say(
         f"{evaluation.fdn.lines} lines, {solution.iterations} iterations in {solution.seconds:.1f} s "
         f"({solution.status.value}, loss {solution.loss:.4g})"
     )
     if evaluation.metrics.stereo:
         left, right = evaluation.metrics.stereo.drr_shift_db
-        click.echo(f"stereo   DRR of the channels shifts by {left or 0.0:+.1f} and {right or 0.0:+.1f} dB")
-    click.echo(f"network  {done.folder / 'fdn.json'}")
-    click.echo(f"report   {done.folder / 'report.html'}")
+        say(f"stereo   DRR of the channels shifts by {left or 0.0:+.1f} and {right or 0.0:+.1f} dB")
+    say(f"network  {done.folder / 'fdn.json'}")
+    say(f"report   {done.folder / 'report.html'}")

@@ -19,6 +19,7 @@ import click
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.base.version import __version__
 from fdnlearn.cli.common import DEBUG, DEFAULTS_FILE
+from fdnlearn.cli.streams import prepare_streams
 
 #: Subcommands, each ``fdnlearn/cli/NAME.py`` holding ``command``, imported when it is asked for.
 COMMANDS = ("fit", "batch", "analyze", "compare", "render", "export", "audition", "schema")
@@ -63,10 +64,8 @@ class Program(click.Group):
         except click.exceptions.NoArgsIsHelpError as request:
             click.echo(request.ctx.get_help() if request.ctx else "", err=True)
             return EXIT_USAGE
-        except BrokenPipeError:
-            # Whoever read our output has gone; closing stdout at exit must not complain again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return EXIT_FAILED
+        except BrokenPipeError:  # of click's own texts, some of which go past our streams
+            return 0
         except (KeyboardInterrupt, click.exceptions.Abort) as error:
             return _fail("interrupted; nothing was written", EXIT_INTERRUPTED, error, debug)
         except click.ClickException as error:
@@ -131,6 +130,7 @@ def main() -> NoReturn:
     if DEBUG not in sys.argv:
         # Remarks of libraries about themselves are for developers; what a user should know is told by us.
         warnings.simplefilter("ignore")
+    prepare_streams()
     # Importing makes half a million objects that stay: not to be looked through again and again, nor at the end.
     gc.set_threshold(50_000, 20, 20)
     try:

@@ -10,6 +10,7 @@ from fdnlearn.cli.common import (
     number_option,
     print_json,
     sample_rate_option,
+    say,
     warn,
 )
 
@@ -77,5 +78,5 @@ def command(
             }
         )
     else:
-        click.echo(f"{done.path}  {seconds:.2f} s, {done.channels} channel(s), {done.sample_rate_hz} Hz")
+        say(f"{done.path}  {seconds:.2f} s, {done.channels} channel(s), {done.sample_rate_hz} Hz")
     warn(output, *done.warnings)

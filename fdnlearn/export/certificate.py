@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from fdnlearn.base.files import write_text
 from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.base.version import __version__
 from fdnlearn.export.network import ExportNetwork
-from fdnlearn.fdn import dumps_fdn
+from fdnlearn.fdn import FDN, dumps_fdn
 from fdnlearn.fdn.stability import MARGIN
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def certificate(target: ExportTarget, network: ExportNetwork, files: dict[str, P
         "target": target.name,
         "files": {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()},
         "network_sha256": hashlib.sha256(dumps_fdn(network.fdn).encode()).hexdigest(),
+        "recording_sha256": recording_of(network.fdn),
         "sample_rate_hz": network.sample_rate_hz,
         "lines": network.lines,
         "inputs": network.inputs,
@@ -112,3 +114,19 @@ def certificate(target: ExportTarget, network: ExportNetwork, files: dict[str, P
 def write_certificate(path: Path, document: dict[str, Any]) -> None:
     """Write a certificate as JSON."""
     write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def recording_of(fdn: FDN) -> str | None:
+    """SHA-256 of the recording that a network has been fitted to; None where it does not say."""
+    target = fdn.provenance.get("target")
+    sha256 = target.get("sha256") if isinstance(target, Mapping) else None
+    return sha256 if isinstance(sha256, str) else None
+
+
+def recording_in(path: Path) -> str | None:
+    """The same of an export, by its certificate; None where that is not there or does not say."""
+    try:
+        sha256 = json.loads(path.read_text(encoding="utf-8"))["recording_sha256"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return sha256 if isinstance(sha256, str) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -9,13 +10,15 @@ from pathlib import Path
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.files import writing
-from fdnlearn.base.store import Fingerprint, Store
+from fdnlearn.base.store import STAGING, Fingerprint, Store
 
 #: In the order in which they are published. `fdn.json` is last: a folder that has it is complete.
 RESULTS = ("target.wav", "ir.wav", "history.csv", "report.html", "metrics.json", "fdn.json")
 CHECKPOINT = "checkpoint.safetensors"
 #: A result of a long room with its report takes less than this.
 NEEDED_BYTES = 4 << 20
+#: Begins the name of an empty folder that tells whose fit is running, or was killed: the rest is its SHA-256.
+_OF = "of-"
 
 
 class ResultFolder:
@@ -56,8 +59,13 @@ class ResultFolder:
         self._refuse_results(names)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, recording: str = "") -> Iterator[None]:
         """Make the folder, keep other fits out of it, see that it can be written, and drop an unfinished fit.
+
+        Parameters
+        ----------
+        recording : str
+            SHA-256 of what is fitted, for `recordings_in`; empty where it is not to be told.
 
         Raises
         ------
@@ -68,6 +76,9 @@ class ResultFolder:
             # Another fit may have come and gone since `admit`.
             self._refuse_results(self._store.list_names())
             self._there = self._store.fingerprint(RESULTS)
+            if recording:
+                with writing(self.path):
+                    (self.path / STAGING / f"{_OF}{recording}").mkdir(exist_ok=True)
             with self._store.staged() as staged, (staged / "probe").open("wb") as probe:
                 probe.write(bytes(NEEDED_BYTES))
                 probe.flush()
@@ -125,3 +136,14 @@ class ResultFolder:
         raise FdnlearnError(
             str(self.path), problem, "replace them with --force or choose another folder with -o"
         )
+
+
+def recordings_in(path: Path) -> set[str]:
+    """SHA-256 of the recordings whose fit a folder holds or is to hold; none where it does not tell."""
+    found = set()
+    with suppress(OSError):
+        found = {name.removeprefix(_OF) for name in os.listdir(path / STAGING) if name.startswith(_OF)}
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        document = json.loads((path / RESULTS[-1]).read_text(encoding="utf-8"))
+        found.add(str(document["provenance"]["target"]["sha256"]))
+    return found

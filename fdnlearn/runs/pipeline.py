@@ -169,7 +169,7 @@ def fit_recording(
     job = Job(config, channel, stereo, report=True)
     # What takes seconds to import comes after everything that can refuse in milliseconds.
     target = job.prepare(path)
-    with results.held():
+    with results.held(target.sha256):
         from fdnlearn.fitting import Checkpointing, Status
 
         if on_prepared is not None:
