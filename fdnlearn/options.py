@@ -244,7 +244,7 @@ class Iterative(MethodOptions):
         metavar="N",
         least=1,
         most=1_000_000,
-        auto="225 to 450, by the room; 300 to 600 where delays end between samples",
+        auto="300 to 600, by the room",
         absence=_IGNORED,
     )
 

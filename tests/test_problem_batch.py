@@ -323,8 +323,7 @@ def test_rooms_together_take_as_many_steps_as_the_one_that_asks_for_most(
 ) -> None:
     wanted = {id(target): number for target, number in zip(pairs, (4, 8, 6), strict=True)}
 
-    def asked(config: FitConfig, target: Target, *, in_time: bool) -> FitConfig:
-        assert in_time
+    def asked(config: FitConfig, target: Target) -> FitConfig:
         return config.with_settings(iterations=wanted[id(target)])
 
     monkeypatch.setattr(solving, "settled", asked)

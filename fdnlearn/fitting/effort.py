@@ -15,15 +15,10 @@ from fdnlearn.rir.target import Target
 #: 0.3 s from 0.19 to 0.13).
 _ITERATIONS_S = 400.0
 _LIMITS = (300, 600)
-#: Share of them with which a descent in time, at its higher rate, comes as far (docs/tuning.md).
-_IN_TIME = 0.75
 
 
-def settled(config: FitConfig, target: Target, *, in_time: bool = False) -> FitConfig:
-    """`config` with a number of iterations in the place of `options.AUTO`.
-
-    `in_time`: for a fit that runs its networks sample by sample.
-    """
+def settled(config: FitConfig, target: Target) -> FitConfig:
+    """`config` with a number of iterations in the place of `options.AUTO`."""
     method = config.method
     if not isinstance(method, Iterative) or method.iterations != AUTO:
         return config
@@ -31,8 +26,6 @@ def settled(config: FitConfig, target: Target, *, in_time: bool = False) -> FitC
     by_length = round(_ITERATIONS_S / target.reverberation_time_s)
     usual = MODELS[config.model.name].iterations
     iterations = min(max(by_length, few), many) if usual == AUTO else usual
-    if usual == AUTO and in_time:
-        iterations = round(_IN_TIME * iterations)
     return dataclasses.replace(config, method=dataclasses.replace(method, iterations=iterations))
 
 

@@ -10,11 +10,10 @@ from fdnlearn.config import FitConfig
 from fdnlearn.fitting import checkpoint, loop
 from fdnlearn.fitting.batch import groups_of
 from fdnlearn.fitting.effort import longest, settled
-from fdnlearn.fitting.problem import Problem, kernel_for, problem_for
+from fdnlearn.fitting.problem import Problem, problem_for
 from fdnlearn.fitting.progress import Callback, Checkpointing
 from fdnlearn.fitting.solution import Solution
 from fdnlearn.fitting.threads import one_torch_thread
-from fdnlearn.model.network import TIME_DOMAIN
 from fdnlearn.registry import METHODS, load
 from fdnlearn.rir.target import Target
 
@@ -48,7 +47,7 @@ def solve(
     FdnlearnError
         If there is a checkpoint to resume that belongs to another fit, or every start diverged.
     """
-    config = settled(config, target, in_time=kernel_for(config) == TIME_DOMAIN)
+    config = settled(config, target)
     problem = problem_for(target, config)
     with one_torch_thread(problem.device):
         solver = _solver(problem)
@@ -94,8 +93,7 @@ def solve_many(targets: Sequence[Target], config: FitConfig) -> list[Solution | 
         except FdnlearnError as error:
             results[index] = error
     for members in groups_of(problems):
-        in_time = problems[members[0]].kernel == TIME_DOMAIN
-        decided = longest([settled(config, targets[index], in_time=in_time) for index in members])
+        decided = longest([settled(config, targets[index]) for index in members])
         with one_torch_thread(problems[members[0]].device):
             solver = _solver(*(dataclasses.replace(problems[index], config=decided) for index in members))
             run = loop.run(solver)
