@@ -18,20 +18,20 @@ AGAIN = "export or download the recording again"
 _MISCOUNTED_BYTES = 512
 
 
-def whole_sound(file: BinaryIO, subject: str) -> tuple[BinaryIO | io.RawIOBase, tuple[str, ...]]:
+def whole_sound(file: BinaryIO, subject: str) -> tuple[io.RawIOBase, tuple[str, ...]]:
     """A file as libsndfile reads it whole.
 
     Parameters
     ----------
     file : binary file
-        WAV, RF64, W64, AIFF, AU, CAF, FLAC or Ogg; anything else is returned as it is.
+        WAV, RF64, W64, AIFF, AU, CAF, FLAC or Ogg; anything else is read as it is.
     subject : str
         File that the error is about.
 
     Returns
     -------
     file : binary file
-        The same, or its sound under a header that tells the true length.
+        What is in it, or its sound under a header that tells the true length.
     warnings : tuple of str
         What was wrong and what was done about it: at most one sentence.
 
@@ -49,8 +49,10 @@ def whole_sound(file: BinaryIO, subject: str) -> tuple[BinaryIO | io.RawIOBase, 
         _check_ogg(file, size, subject)
     sound = find_sound(file, size)
     file.seek(0)
+    # libsndfile goes where damaged headers point, before the beginning as well; a file of the system would complain.
+    plain = _Spliced(b"", file, 0, size)
     if sound is None:
-        return file, ()
+        return plain, ()
     available = max(0, size - sound.start)
     missing = sound.claimed - available
     if sound.claimed > max(LARGEST_BYTES, available) or (
@@ -70,7 +72,7 @@ def whole_sound(file: BinaryIO, subject: str) -> tuple[BinaryIO | io.RawIOBase, 
         elif sound.pad_missing:
             warning = "A chunk of odd length lacks its pad byte: what follows it was read all the same."
         else:
-            return file, ()
+            return plain, ()
     return _Spliced(sound.header(available), file, sound.start, available), (warning,)
 
 
