@@ -8,7 +8,7 @@ short it reads without a word.
 from __future__ import annotations
 
 import io
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.rir.containers import LARGEST_BYTES, find_sound
@@ -47,10 +47,10 @@ def whole_sound(file: BinaryIO, subject: str) -> tuple[io.RawIOBase, tuple[str, 
         _check_flac(file, subject)
     elif magic == b"OggS":
         _check_ogg(file, size, subject)
-    sound = find_sound(file, size)
-    file.seek(0)
-    # libsndfile goes where damaged headers point, before the beginning as well; a file of the system would complain.
+    # Damaged headers point before the beginning and far beyond the end, where a file of the system would not go.
     plain = _Spliced(b"", file, 0, size)
+    sound = find_sound(cast(BinaryIO, plain), size)
+    plain.seek(0)
     if sound is None:
         return plain, ()
     available = max(0, size - sound.start)
