@@ -251,7 +251,7 @@ def test_the_report_shows_every_octave(small: Target) -> None:
 
 def test_a_measured_room_is_met_in_its_octaves(rooms: dict[str, Path]) -> None:
     target = load_target(rooms["surrey_room_a_16k"], sample_rate_hz=48000)
-    fdn = solve(target, FitConfig.for_model("banded", iterations=120)).fdn
+    fdn = solve(target, FitConfig.for_model("banded", iterations=240)).fdn
     heard = impulse_response(fdn) / (fdn.gain * fdn.polarity)
     found = compare(target, heard, fdn.sample_rate_hz)
     errors, measurable = found.error.octave, found.measurable.octave
