@@ -118,11 +118,7 @@ class Kernel:
             addresses = self._addresses.get(kinds)
             if addresses is None:
                 addresses = self._addresses[kinds] = self._compiled(args)
-            parts = min(count, numba.get_num_threads())
-            if parts > 1:
-                self._launch(*addresses, count, parts, args)
-            else:  # the other threads would only be waited for
-                self.body(0, count, *args)
+            self._launch(*addresses, count, min(count, numba.get_num_threads()), args)
 
     def _compiled(self, args: tuple[Any, ...]) -> tuple[int, int]:
         """Addresses of the loop that all kernels share, and of the body for arguments of these types."""

@@ -149,6 +149,17 @@ def _loops() -> None:
     run(network, sos.requires_grad_(), torch.ones(1, 1, 1, 8), 64).sum().backward()
 
 
+def _transforms() -> None:
+    """Of signals long enough to go in parts."""
+    import torch
+
+    from fdnlearn.ops.fourier import irfft, rfft
+
+    for rows in (1, 2):
+        x = torch.zeros(rows, 1 << 16, requires_grad=True)
+        irfft(rfft(x), 1 << 16).sum().backward()
+
+
 def _filters() -> None:
     import torch
 
@@ -220,6 +231,7 @@ def _losses_and_steps() -> None:
     total, _ = decay.distance(h, target, (1.0, 0.0, 0.0))
     share = torch.full_like(density, 1 / 195, dtype=torch.float64)
     (total + echo.distance(h, EchoTarget(how, density, share))).sum().backward()
+    _losses_of_bands(target)
 
 
 def _losses_of_bands(decay: Any) -> None:
@@ -256,13 +268,14 @@ PARTS: Mapping[str, Callable[[], Any]] = {
     "losses and steps": _losses_and_steps,
     "loops": _loops,
     "rendering": _rendering,
+    "transforms": _transforms,
     "responses": _responses,
 }
 
 #: In which a fit computes responses -> what it needs, in an order in which every second one is half of the work.
 WAYS: Mapping[str, tuple[str, ...]] = {
-    "plain": ("responses", "losses and steps", "rendering", "adjoints"),
-    "filtered": ("responses", "losses and steps", "rendering", "adjoints", "filters"),
+    "plain": ("responses", "losses and steps", "rendering", "adjoints", "transforms"),
+    "filtered": ("responses", "losses and steps", "rendering", "adjoints", "filters", "transforms"),
     # Where delays are learned, responses are computed on frequencies.
-    "in time": ("responses", "losses and steps", "loops", "adjoints", "filters", "rendering"),
+    "in time": ("responses", "losses and steps", "loops", "adjoints", "filters", "rendering", "transforms"),
 }
