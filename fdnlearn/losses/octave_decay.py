@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from fdnlearn.acoustics.bands import Octave, octaves
-from fdnlearn.acoustics.parameters import BandParameters, RoomParameters, room_parameters
+from fdnlearn.acoustics.parameters import BandParameters, RoomParameters
 from fdnlearn.base.types import Float, FloatArray, shapes_checked
 from fdnlearn.losses import energy_decay
 from fdnlearn.losses.energy_decay import DEEPEST_DB, compared_range_db, decay_target
@@ -75,7 +75,7 @@ def _stacked(same: Sequence[Bands]) -> Bands:
 def octave_decay_term(target: Target) -> OctaveDecayTerm:
     """Prepare the decays of a target's octaves, and of the whole spectrum."""
     fs = target.sample_rate_hz
-    return OctaveDecayTerm(octave_target([room_parameters(h, fs, "auto") for h in target.samples], fs))
+    return OctaveDecayTerm(octave_target(target.parameters, fs))
 
 
 def octave_target(measured: Sequence[RoomParameters], sample_rate_hz: float) -> OctaveTarget:
