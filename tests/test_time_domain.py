@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 
+import numba
+import numpy as np
 import pytest
 import torch
 from brief_fits import BRIEF_BANDED, check_valid
 from ops_cases import loop_filters, randn, relative_error
 
 from fdnlearn.base.errors import UsageError
+from fdnlearn.base.handover import APART, come, finish, reached, wait
+from fdnlearn.base.jit import jit
 from fdnlearn.fitting import solve
 from fdnlearn.fitting.problem import problem_for
 from fdnlearn.model.network import TIME_DOMAIN, Network
+from fdnlearn.ops.response import Parameters
+from fdnlearn.ops.time_domain import run
 from fdnlearn.rir import Target
 
 LINES, LENGTH = 6, 3000
@@ -93,3 +100,67 @@ def test_a_fit_can_be_run_sample_by_sample(target: Target) -> None:
 def test_an_unknown_kernel_is_wrong_usage(target: Target) -> None:
     with pytest.raises(UsageError, match="unknown"):
         problem_for(target, BRIEF_BANDED.with_settings(kernel="nonsense"))
+
+
+@pytest.mark.parametrize("shortest", [40, 70, 300])
+@pytest.mark.parametrize("runs", [1, 3])
+def test_any_number_of_threads_computes_the_same_bytes(shortest: int, runs: int) -> None:
+    def results(threads: int) -> list[torch.Tensor]:
+        before = numba.get_num_threads()
+        numba.set_num_threads(threads)
+        try:
+            delays = torch.arange(shortest, shortest + 7 * LINES, 7.0)[None].requires_grad_()
+            matrix = torch.linalg.qr(randn(LINES, LINES))[0][None].float().requires_grad_()
+            inputs, outputs = (randn(*shape).float() for shape in ((1, LINES, 1), (1, 2, LINES)))
+            sections = loop_filters(LINES)[1][None].clone().requires_grad_()
+            parameters = Parameters(
+                matrix, torch.full((1, LINES), 0.8), delays, inputs, outputs, torch.zeros(1, 2, 1)
+            )
+            h = run(parameters, sections, randn(1, runs, 1, 20).float(), LENGTH)
+            return [h, *torch.autograd.grad((h * h).sum(), (matrix, delays, sections))]
+        finally:
+            numba.set_num_threads(before)
+
+    alone = results(1)
+    for threads in (2, 3):
+        if threads <= numba.config.NUMBA_NUM_THREADS:
+            for value, truth in zip(results(threads), alone, strict=True):
+                assert torch.equal(value, truth)
+
+
+@pytest.mark.parametrize("both_at_once", [False, True])
+def test_a_second_stage_is_done_whether_anybody_comes_for_it_or_not(both_at_once: bool) -> None:
+    counters, order = np.zeros(4 * APART, np.int64), np.zeros(2 * 50, np.int64)
+    threads = [threading.Thread(target=steps, args=(counters, order)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+        if not both_at_once:
+            thread.join()
+    for thread in threads:
+        thread.join()
+    assert order.tolist() == [*range(1, 51), *range(1, 51)]
+
+
+@jit()
+def steps(counters: np.ndarray, order: np.ndarray) -> None:
+    """Of each of fifty steps: a first stage, then a second that needs the first, and the second of the step before."""
+    count = order.size // 2
+    leads = come(counters, 0) == 0
+    begin, follows = 0, True
+    if not leads:
+        wait(counters, APART, 1)
+        begin = reached(counters, APART) - 1
+    for k in range(begin, count):
+        if leads:
+            order[k] = k + 1
+            finish(counters, 2 * APART, k + 1)
+            if follows and reached(counters, 0) > 1:
+                follows = False
+                finish(counters, APART, k + 1)
+        if follows:
+            if not leads:
+                wait(counters, 2 * APART, k + 1)
+            order[count + k] = order[k] if k == 0 else order[count + k - 1] + 1
+            finish(counters, 3 * APART, k + 1)
+    if leads and follows:
+        finish(counters, APART, count + 1)

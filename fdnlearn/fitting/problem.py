@@ -30,7 +30,7 @@ from fdnlearn.rir.target import Target
 Free = dict[str, Tensor]
 
 #: Bytes that a step on the CPU is meant to keep for its adjoint; two rows, one a core, are allowed in any case.
-_STEP_BYTES = 400_000_000
+_STEP_BYTES = 200_000_000
 _FEWEST_ROWS = 2
 
 
@@ -63,8 +63,8 @@ class Problem:
         """How many networks a step evaluates at the same time; the rest waits for the memory of these."""
         if self.kernel != TIME_DOMAIN:
             return 1 << 30  # of frequency sampling nothing is known to grow beyond what machines have
-        # What every line held, and its adjoint; the loss holds signals besides.
-        held = 2 * self.model.lines + MODELS[self.config.model.name].held * len(self.target.samples)
+        # What every line held, before and halfway through its sections, and its adjoint; the loss holds signals too.
+        held = 3 * self.model.lines + MODELS[self.config.model.name].held * len(self.target.samples)
         return max(_FEWEST_ROWS, _STEP_BYTES // (4 * self.n_fft * held))
 
     def with_lines(self, lines: int) -> Problem:

@@ -1,4 +1,4 @@
-"""The loop in Numba as a differentiable operation; every run of every network on a core of its own."""
+"""The loop in Numba as a differentiable operation: runs over cores, and stages of a run where there are more cores."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import weakref
 from typing import Any
 
+import numba
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,7 +15,8 @@ from torch.autograd.function import once_differentiable
 
 from fdnlearn.base.types import Array
 from fdnlearn.ops.response import Parameters
-from fdnlearn.ops.time_domain import loops
+from fdnlearn.ops.time_domain import backward, forward
+from fdnlearn.ops.time_domain.slopes import REACH, delay_gradients
 from fdnlearn.ops.time_domain.vectors import ROWS, lanes_of
 
 
@@ -26,7 +28,7 @@ def _filled_up(array: Array, width: int, axis: int = -1) -> Array:
 
 
 #: Workspaces that nobody uses: memory that is new each time costs as much as half the arithmetic.
-_free: collections.deque[Array] = collections.deque(maxlen=4)
+_free: collections.deque[Array] = collections.deque(maxlen=6)
 
 
 def _taken(size: int, dtype: Any) -> Array:
@@ -37,6 +39,8 @@ def _taken(size: int, dtype: Any) -> Array:
             if one.dtype == dtype and size <= one.size <= 1.25 * size:
                 return one[:size] if one.size != size else one
             _free.append(one)
+    # Sizes have changed: what is kept is of no use to anybody, but may be large.
+    _free.clear()
     return np.empty(size, dtype)
 
 
@@ -52,6 +56,12 @@ def _from_differences(grad: Array) -> Array:
     sigma, c0, c2, kappa, a2 = np.moveaxis(grad, -1, 0)
     pole = kappa - sigma
     return np.stack((sigma + c0, sigma, sigma + c2, np.zeros_like(sigma), pole, pole - c2 + a2), axis=-1)
+
+
+def _threads(runs: int) -> tuple[int, Array]:
+    """How many threads share a run, and the counters with which all runs' do."""
+    threads = min(forward.THREADS, max(1, numba.get_num_threads() // runs))
+    return threads, np.zeros(runs * forward.COUNTERS, np.int64)
 
 
 class _Loop(torch.autograd.Function):
@@ -82,26 +92,32 @@ class _Loop(torch.autograd.Function):
         m = _filled_up(np.round(delays.detach().numpy()).astype(np.int64), width)
         m[:, n:] = m[:, :1]
         shortest = int(m.min())
-        block = min(loops.BLOCK, shortest if shortest < lanes else shortest // lanes * lanes)
-        pad = int(m.max()) + loops.REACH
+        block = min(forward.BLOCK, shortest if shortest < lanes else shortest // lanes * lanes)
+        pad = int(m.max()) + REACH
         x = np.ascontiguousarray(signals.detach().expand(batch, -1, -1, -1).flatten(0, 1).numpy())
         runs = len(x)
-        lines = _taken(runs * width * (pad + length + loops.REACH), dtype)
-        past = _taken(runs * -(-length // block) * q.shape[1] * 4 * width, dtype)
+        lines = _taken(runs * width * (pad + length + REACH), dtype)
+        past = _taken(runs * (-(-length // block) + 1) * q.shape[1] * 4 * width, dtype)
         h = np.empty((runs, c.shape[1], length), dtype)
         turned = np.ascontiguousarray(looped.swapaxes(1, 2))
-        loops.forward(runs, turned, q, b, c, m, x, block, lanes, pad, lines, past, h)
-        weakref.finalize(ctx, _free.extend, (lines, past))
+        # As large as the lines, so that either can be had in place of the other.
+        halfway = _taken(lines.size, dtype)
+        half = forward.first_half(q.shape[1])
+        threads, counters = _threads(runs)
+        forward.forward(
+            runs * threads, threads, counters, turned, q, half, b, c, m, x, block, lanes, pad, lines, halfway, past, h
+        )  # fmt: skip
+        weakref.finalize(ctx, _free.extend, (lines, halfway, past))
         ctx.signals_shape, ctx.gain_dtype, ctx.delays_dtype = signals.shape, gains.dtype, delays.dtype
         ctx.sections_dtype = None if sections is None else sections.dtype
-        ctx.saved = (looped, q, b, c, m, x, block, lanes, pad, lines, past), u, gain
+        ctx.saved = (looped, q, half, b, c, m, x, block, lanes, pad, lines, halfway, past), u, gain
         result: Tensor = torch.from_numpy(h).unflatten(0, (batch, runs // batch))
         return result
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        (looped, q, b, c, m, x, block, lanes, pad, lines, past), u, gain = ctx.saved
+        (looped, q, half, b, c, m, x, block, lanes, pad, lines, halfway, past), u, gain = ctx.saved
         batch, n = gain.shape
         g = np.ascontiguousarray(grad.flatten(0, 1).numpy())
         runs = len(g)
@@ -109,17 +125,26 @@ class _Loop(torch.autograd.Function):
         d_sections = np.zeros((runs, *q.shape[1:]))
         d_inputs, d_outputs = np.zeros((runs, *b.shape[1:])), np.zeros((runs, *c.shape[1:]))
         d_signals = np.zeros((runs, *x.shape[1:]), u.dtype)
-        d_delays = np.zeros((runs if ctx.needs_input_grad[1] else 0, m.shape[1]))
         bars = _taken(lines.size, u.dtype)
-        loops.backward(
-            runs, looped, q, b, c, m, x, block, lanes, pad, lines, past, bars, g,
-            d_matrix, d_sections, d_inputs, d_outputs, d_signals, d_delays,
+        width = looped.shape[1]
+        between = np.zeros(runs * backward.DEPTH * (block + ROWS) * width, u.dtype)
+        futures = np.zeros((runs, max(q.shape[1], 1) * 2 * width), u.dtype)
+        threads, counters = _threads(runs)
+        backward.backward(
+            runs * threads, threads, counters, between, futures, looped, q, half, b, c, m, x, block, lanes, pad,
+            lines, halfway, past, bars, g, d_matrix, d_sections, d_inputs, d_outputs, d_signals,
         )  # fmt: skip
-        _free.append(bars)
 
         def summed(part: Array) -> Array:
             total: Array = np.add.reduce(part.reshape(batch, -1, *part.shape[1:]), axis=1)
             return total
+
+        d_delays = None
+        if ctx.needs_input_grad[1]:
+            moved = np.empty((runs, width))
+            delay_gradients(moved.size, m, lines, bars, pad, g.shape[2], moved)
+            d_delays = torch.from_numpy(summed(moved)[:, :n]).to(ctx.delays_dtype)
+        _free.append(bars)
 
         d_loop = summed(d_matrix)[:, :n, :n]
         d_q = None
@@ -127,7 +152,7 @@ class _Loop(torch.autograd.Function):
             d_q = _from_differences(summed(d_sections)[..., :n].transpose(0, 3, 1, 2))
         return (
             torch.from_numpy(d_signals).unflatten(0, (batch, runs // batch)).sum_to_size(ctx.signals_shape),
-            torch.from_numpy(summed(d_delays)[:, :n]).to(ctx.delays_dtype) if len(d_delays) else None,
+            d_delays,
             None,
             torch.from_numpy((d_loop * gain[:, None, :]).astype(u.dtype)),
             torch.from_numpy((d_loop * u).sum(1)).to(ctx.gain_dtype),

@@ -107,18 +107,21 @@ def _emit_sections(context: Any, b: Any, kinds: Any, args: Any, *, many: int, ke
         return b.add(base, b.mul(width, _int(index)))
 
     coefficients = [[known.load(row(oc, 5 * s + k)) for k in range(5)] for s in range(many)]
+    quicker = [b.fsub(a2, kappa, flags=_FAST) for *_, kappa, a2 in coefficients]
     held = _Registers(b, [state.load(row(os, k)) for k in range(4 * many)])
+    older = _Registers(b, [b.fsub(held[4 * s + 2], held[4 * s + 3], flags=_FAST) for s in range(many)])
     with cgutils.for_range(b, count) as loop:
         step = b.mul(loop.index, width)
         now = x.load(b.add(ox, step))
-        for s, (sigma, c0, c2, kappa, a2) in enumerate(coefficients):
+        for s, (sigma, c0, c2, kappa, _) in enumerate(coefficients):
             before, risen, change, slope = (held[4 * s + k] for k in range(4))
             rise = b.fsub(now, before, flags=_FAST)
             driven = _times(b, sigma, before)
             driven = _plus(b, driven, c0, rise)
             driven = _minus(b, driven, c2, risen)
-            slope = _plus(b, driven, a2, slope)
-            slope = _minus(b, slope, kappa, change)
+            driven = _minus(b, driven, kappa, older[s])
+            slope = _plus(b, driven, quicker[s], slope)
+            older[s] = change
             change = b.fadd(change, slope, flags=_FAST)
             for k, value in enumerate((now, rise, change, slope)):
                 held[4 * s + k] = value
@@ -174,6 +177,8 @@ TOGETHER = 3 if _BYTES == 64 else 1
 #:     e[t] = a2 e[t-1] - kappa d[t-1] + sigma x[t-1] + c0 (x[t] - x[t-1]) - c2 (x[t-1] - x[t-2])
 #:     d[t] = d[t-1] + e[t]        kappa = 1 + a1 + a2        sigma = c0 + c1 + c2
 #:
+#: What decides how fast it runs is how long e[t] waits for e[t-1]: one multiply-add, d[t-1] being d[t-2] + e[t-1].
+#:
 #: A section has five rows ``sigma c0 c2 kappa a2`` from `oc` and four rows of state from `os`, ``x[t-1]``, its rise, d
 #: and e, before the first row of x and then after the last.
 one_section, some_sections = _sections(1), _sections(TOGETHER)
@@ -203,6 +208,7 @@ def section_back(typing, x, ox, d, od, bar, ob, count, width, coefficients, oc, 
         zero = ir.Constant(x.vector, [0.0] * x.vector.count)
         last = b.sub(count, _int(1))
         two = b.mul(width, _int(2))
+        quicker = b.fsub(a2, kappa, flags=_FAST)
         end_x, end_d = b.add(ox, b.mul(last, width)), b.add(od, b.mul(last, width))
         held = _Registers(
             b,
@@ -211,11 +217,13 @@ def section_back(typing, x, ox, d, od, bar, ob, count, width, coefficients, oc, 
                 x.load(end_x), x.load(b.sub(end_x, width)), d.load(b.sub(end_d, width)),
             ],
         )  # fmt: skip
+        older = _Registers(b, [b.fsub(held[0], held[1], flags=_FAST)])
         with cgutils.for_range(b, count) as loop:
             step = b.mul(b.sub(last, loop.index), width)
             given = bar.load(b.add(ob, step))
-            turn = _plus(b, given, a2, held[1])
-            turn = _minus(b, turn, kappa, held[0])
+            turn = _minus(b, given, kappa, older[0])
+            turn = _plus(b, turn, quicker, held[1])
+            older[0] = held[0]
             r = b.fadd(held[0], turn, flags=_FAST)
             back = _plus(b, given, sigma, held[0])
             back = _minus(b, back, c2, held[1])
@@ -259,6 +267,23 @@ def product(typing, a, oa, row, inner, b, ob, step, out, oo, stride, count):
                 totals[r] = _plus(builder, totals[r], out.splat(scalar), vector)
         for r in range(ROWS):
             out.store(totals[r], builder.add(oo, builder.mul(stride, _int(r))))
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def copy(typing, source, at_source, target, at_target, count):
+    """Some elements of one array to another; in a loop Numba would look at every index for its sign."""
+    i64 = types.int64
+    signature = types.void(source, i64, target, i64, i64)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        source, target = (context.make_array(sig.args[i])(context, builder, args[i]).data for i in (0, 2))
+        size = _int(sig.args[0].dtype.bitwidth // 8)
+        cgutils.raw_memcpy(
+            builder, builder.gep(target, [args[3]]), builder.gep(source, [args[1]]), args[4], size
+        )  # fmt: skip
         return context.get_dummy_value()
 
     return signature, codegen
