@@ -1,10 +1,11 @@
 """Hold the methods against each other on measured rooms; write docs/comparison.md and docs/comparison.csv.
 
-``FDNLEARN_ROOMS=rooms python benchmarks/comparison.py`` takes hours: rooms x methods x seeds x budgets. It can be
-stopped at any time and goes on where it was; ``--no-run`` writes the page from what is there. With ``--threads 1`` as
-many of these may run at a time as there are cores, each with other ``--methods`` or ``--budgets`` or ``--split``;
+``FDNLEARN_ROOMS=rooms python benchmarks/comparison.py`` takes hours: models x rooms x methods x seeds x budgets. It can
+be stopped at any time and goes on where it was; ``--no-run`` writes the page from what is there. With ``--threads 1``
+as many of these may run at a time as there are cores, each with another ``--model``, ``--budgets`` or ``--split``;
 ``--gather`` then makes one of their fits, without a new one. Every figure comes from the `summary.json` files of the
-runs. What stands between the two discussion marks of the page is written by hand and kept.
+runs. A comparison of which the working folder has no run keeps its section and its rows, as does what is written by
+hand between the two discussion marks of the page.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from comparison_figures import write_figures
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.registry import METHODS
+from fdnlearn.registry import METHODS, MODELS
 from fdnlearn.report.formatting import format_effort, format_number
 from fdnlearn.runs.study import VARIANTS, Plan, compare_methods, parse_methods
 from fdnlearn.runs.study.pairs import FEWEST_ROOMS
@@ -57,7 +58,24 @@ BEGIN, END = "<!-- discussion -->", "<!-- end of discussion -->"
 Document = Mapping[str, Any]
 
 
-def run(split: str, budget_s: float, rooms: Sequence[Path], options: argparse.Namespace) -> None:
+class Comparison(NamedTuple):
+    """Which of the comparisons; its fields begin every row of the table."""
+
+    model: str
+    room_set: str
+    budget_s: float
+
+    @property
+    def heading(self) -> str:
+        """Of its section."""
+        return f"### {self.model}, {SPLITS[self.room_set][0].lower()}, {self.budget_s:g} s a fit"
+
+    def place(self, work: Path) -> Path:
+        """Folder of its run."""
+        return work / f"{self.model}-{self.room_set}-{self.budget_s:g}s"
+
+
+def run(which: Comparison, rooms: Sequence[Path], options: argparse.Namespace) -> None:
     """Finish one comparison; progress goes to stderr, a line for each fit."""
     last = ""
 
@@ -66,27 +84,27 @@ def run(split: str, budget_s: float, rooms: Sequence[Path], options: argparse.Na
         if step.doing != last:
             last = step.doing
             print(
-                f"{split} {budget_s:g} s  {step.done}/{step.cells}  {step.doing}", file=sys.stderr, flush=True
+                f"{which.model} {which.room_set} {which.budget_s:g} s  {step.done}/{step.cells}  {step.doing}",
+                file=sys.stderr,
+                flush=True,
             )
         return bool(options.gather)
 
-    plan = Plan(
+    plan = Plan.for_model(
+        which.model,
         tuple(rooms),
-        parse_methods(options.methods),
+        options.methods,
         seeds=options.seeds,
-        budget_s=budget_s,
+        budget_s=which.budget_s,
         threads=options.threads,
     )
-    compare_methods(plan, place(options.work, split, budget_s), resume=True, callback=show)
+    compare_methods(plan, which.place(options.work), resume=True, callback=show)
 
 
-def place(work: Path, split: str, budget_s: float) -> Path:
-    """Folder of one comparison."""
-    return work / f"{split}-{budget_s:g}s"
-
-
-def page(summaries: Mapping[tuple[str, float], Document], discussion: str) -> str:
-    """The whole document."""
+def page(summaries: Mapping[Comparison, Document], earlier: str) -> str:
+    """The whole document; of the earlier one stays what no summary replaces."""
+    discussion, known = _discussion(earlier), _sections(earlier)
+    sections = {which.heading: section(summary) for which, summary in summaries.items()}
     lines = [
         "# Gradient descent against the alternatives",
         "",
@@ -96,7 +114,7 @@ def page(summaries: Mapping[tuple[str, float], Document], discussion: str) -> st
         "",
         "## Method",
         "",
-        *_setup(list(summaries.values())),
+        *_method(),
     ]
     if discussion:
         lines += ["", BEGIN, discussion, END]
@@ -107,29 +125,58 @@ def page(summaries: Mapping[tuple[str, float], Document], discussion: str) -> st
         "Over the rooms of a set, seeds averaged first. The last column counts the judged quantities in which "
         "the first method is significantly better, and worse, than that of the row.",
     ]
-    for split, (title, _) in SPLITS.items():
-        found = {budget: summary for (name, budget), summary in summaries.items() if name == split}
-        for budget_s, summary in sorted(found.items(), reverse=True):
-            lines += ["", f"### {title}: {len(summary['rooms'])}, {budget_s:g} s a fit", *_results(summary)]
-    return "\n".join([*lines, "", *_credits(summaries), ""])
+    for which in _in_order(summaries, known):
+        lines += ["", which.heading, "", *(sections.get(which.heading) or known[which.heading])]
+    return "\n".join([*lines, "", *_credits(summaries, earlier), ""])
 
 
-def _setup(summaries: Sequence[Document]) -> list[str]:
-    settings = summaries[0]["settings"]
-    dates = sorted({date for summary in summaries for date in summary["dates"]})
-    machines: list[Document] = []
-    for summary in summaries:
-        machines += [machine for machine in summary["machines"] if machine not in machines]
+def _in_order(
+    summaries: Mapping[Comparison, Document], known: Mapping[str, Sequence[str]]
+) -> list[Comparison]:
+    """All comparisons that there are, in the order of the page."""
+    budgets = {float(words[-4]) for words in (heading.split() for heading in known)}
+    budgets |= {which.budget_s for which in summaries}
+    possible = [
+        Comparison(model, split, budget)
+        for model in sorted(MODELS)
+        for split in SPLITS
+        for budget in sorted(budgets, reverse=True)
+    ]
+    return [which for which in possible if which in summaries or which.heading in known]
+
+
+def section(summary: Document) -> list[str]:
+    """Under what conditions, and the medians."""
+    settings = summary["settings"]
+    conditions = (
+        f"{len(summary['rooms'])} rooms, {settings['lines']} lines at {settings['sample_rate_hz'] / 1000:g} kHz, "
+        f"{settings['seeds']} seed(s), {settings['threads']} thread(s) a fit; {', '.join(summary['dates'])}, "
+        f"{summary['program']}, "
+        + "; ".join(", ".join(f"{key} {value}" for key, value in one.items()) for one in summary["machines"])
+    )
+    return [f"{conditions}.", *_results(summary)]
+
+
+def _sections(earlier: str) -> dict[str, list[str]]:
+    """What an earlier page has under the heading of every comparison."""
+    found: dict[str, list[str]] = {}
+    _, _, rest = earlier.partition("\n## Medians\n")
+    for part in rest.partition("\n## ")[0].split("\n### ")[1:]:
+        heading, _, text = part.partition("\n")
+        found[f"### {heading}"] = text.strip("\n").split("\n")
+    return found
+
+
+def _method() -> list[str]:
     tolerances = ", ".join(
         f"{c.quantity.symbol} {c.tolerance:g} {c.quantity.error_unit}".strip() for c in COMPARED if c.judged
     )
-    lines = [
-        f"{settings['lines']} lines at {settings['sample_rate_hz'] / 1000:g} kHz, {settings['seeds']} seed(s), "
-        f"{settings['threads']} thread(s) a fit, no more of them at a time than cores, methods taking turns; "
-        "everything is compiled before the first fit, and the time of a fit holds everything up to whole-sample "
-        "delays. All methods use the same kernels; those that search evaluate batches in one call. How their "
-        "settings were found is told in "
-        "[tuning.md](tuning.md).",
+    about = {spec: text for spec in (*METHODS, *VARIANTS) if (text := parse_methods(spec)[0].about)}
+    return [
+        "No more fits at a time than cores, methods taking turns; everything is compiled before the first fit, and the "
+        "time of a fit holds everything up to whole-sample delays. All methods use the same kernels, those of the "
+        "banded model the loop in the time domain where the gradient does; those that search evaluate batches in one "
+        "call. How their settings were found is told in [tuning.md](tuning.md).",
         "",
         "Errors are absolute, broadband, on whole-sample delays, seeds averaged first, medians over rooms. A room "
         "counts for a quantity if its recording allows it; where a fit has no value it is a miss and ranks last. "
@@ -139,15 +186,8 @@ def _setup(summaries: Sequence[Document]) -> list[str]:
         "bootstrap of the median difference. Worse by more than a quarter of a just-noticeable difference means: "
         f"{tolerances} (EDC rms is taken in steps of 1 dB, EDP rms in steps of the distance of two noises).",
         "",
-        f"{', '.join(dates)}, {summaries[0]['program']}.",
-        "",
-        *("- " + ", ".join(f"{key} {value}" for key, value in machine.items()) for machine in machines),
+        *(f"- `{spec}`: {text}" for spec, text in about.items()),
     ]
-    about: dict[str, str] = {}
-    for summary in summaries:
-        about |= summary["settings"]["methods"]
-    lines += ["", *(f"- `{spec}`: {text}" for spec, text in about.items() if text)]
-    return lines
 
 
 def _results(summary: Document) -> list[str]:
@@ -193,13 +233,17 @@ def _worse_medians(summary: Document) -> str:
     return f"No median of `{first}` is worse than another method's by more than a quarter of a JND."
 
 
-def _credits(summaries: Mapping[tuple[str, float], Document]) -> list[str]:
-    used: dict[str, float] = {}
-    for summary in summaries.values():
-        used |= {room["name"]: room["reverberation_time_s"] for room in summary["rooms"]}
+def _credits(summaries: Mapping[Comparison, Document], earlier: str) -> list[str]:
+    rows = {}
+    for line in earlier.partition("\n## Recordings\n")[2].splitlines()[3:]:
+        room, *cells = (cell.strip() for cell in line.strip("|").split(" | "))
+        rows[room] = cells
     known = {**REPORT, **TUNE}
-    rows = [[name, format_number(used[name], 2), *known[name]] for name in sorted(used)]
-    return ["## Recordings", "", *_table(["room", "T60 / s", "credit", "licence"], rows)]
+    for summary in summaries.values():
+        for room in summary["rooms"]:
+            rows[room["name"]] = [format_number(room["reverberation_time_s"], 2), *known[room["name"]]]
+    table = [[name, *rows[name]] for name in sorted(rows)]
+    return ["## Recordings", "", *_table(["room", "T60 / s", "credit", "licence"], table)]
 
 
 def _heads() -> list[str]:
@@ -223,10 +267,9 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in (heads, rule, *rows)]
 
 
-def _discussion(path: Path) -> str:
+def _discussion(earlier: str) -> str:
     """What was written by hand into an earlier page."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    _, found, rest = text.partition(BEGIN)
+    _, found, rest = earlier.partition(BEGIN)
     return rest.partition(END)[0].strip("\n") if found else ""
 
 
@@ -239,9 +282,10 @@ def main() -> None:
         "--rooms", type=Path, default=os.environ.get("FDNLEARN_ROOMS"), help="folder of WAV files"
     )
     parser.add_argument("--work", type=Path, default=Path("build/comparison"), help="where the runs are kept")
-    parser.add_argument("--budgets", default="5,60", help="seconds of each fit")
+    parser.add_argument("--budgets", default="2,10,60", help="seconds of each fit")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--methods", default=",".join((*METHODS, *VARIANTS)))
+    parser.add_argument("--model", choices=sorted(MODELS), help="this one only")
+    parser.add_argument("--methods", help="of each model by default all that fit it, without variants")
     parser.add_argument("--threads", type=int, help="of each fit; by default all there are")
     parser.add_argument("--split", choices=SPLITS, help="these rooms only")
     parser.add_argument("--only", help="comma-separated names of rooms, to try things out")
@@ -253,31 +297,36 @@ def main() -> None:
     options = parser.parse_args()
     budgets = [float(budget) for budget in options.budgets.split(",")]
     wanted = set(options.only.split(",")) if options.only else {*REPORT, *TUNE}
+    every = [
+        Comparison(model, split, budget_s)
+        for model in sorted(MODELS)
+        for budget_s in budgets
+        for split in SPLITS
+        if options.model in (None, model) and options.split in (None, split)
+    ]
     try:
         if not options.no_run:
             if options.rooms is None:
                 parser.error("name the folder of the rooms with --rooms or FDNLEARN_ROOMS")
-            for budget_s in budgets:
-                for split, (_, names) in SPLITS.items():
-                    if options.split not in (None, split):
-                        continue
-                    if rooms := [options.rooms / f"{name}.wav" for name in names if name in wanted]:
-                        run(split, budget_s, rooms, options)
+            for which in every:
+                names = SPLITS[which.room_set][1]
+                if rooms := [options.rooms / f"{name}.wav" for name in names if name in wanted]:
+                    run(which, rooms, options)
         summaries = {}
-        for split in SPLITS:
-            for budget_s in budgets:
-                path = place(options.work, split, budget_s) / "summary.json"
-                if path.exists():
-                    summaries[split, budget_s] = json.loads(path.read_text(encoding="utf-8"))
+        for which in every:
+            path = which.place(options.work) / "summary.json"
+            if path.exists():
+                summaries[which] = json.loads(path.read_text(encoding="utf-8"))
         if not summaries:
             raise FdnlearnError(str(options.work), "holds no runs", "run without --no-run")
     except FdnlearnError as error:
         raise SystemExit(f"comparison: {error}") from None
     except KeyboardInterrupt:
         raise SystemExit("comparison: interrupted; run it again to go on") from None
-    options.output.write_text(page(summaries, _discussion(options.output)), encoding="utf-8")
+    earlier = options.output.read_text(encoding="utf-8") if options.output.exists() else ""
+    options.output.write_text(page(summaries, earlier), encoding="utf-8")
     figures = options.output.with_suffix(".csv")
-    write_figures(figures, summaries)
+    write_figures(figures, {tuple(which): summary for which, summary in summaries.items()})
     print(options.output, figures)
 
 

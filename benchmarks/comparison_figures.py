@@ -24,7 +24,7 @@ from fdnlearn.report.formatting import format_effort, format_number, format_p
 from fdnlearn.runs.study.quantities import COMPARED, Compared
 
 FIELDS = (
-    "table", "room_set", "budget_s", "room", "method", "quantity", "unit", "value", "against", "low", "high",
+    "table", "model", "room_set", "budget_s", "room", "method", "quantity", "unit", "value", "against", "low", "high",
     "effect", "p", "p_holm", "finding", "missed", "rooms",
 )  # fmt: skip
 
@@ -32,14 +32,27 @@ Document = Mapping[str, Any]
 Row = dict[str, str]
 
 
-def write_figures(path: Path, summaries: Mapping[tuple[str, float], Document]) -> None:
-    """Write the table; equal summaries give equal bytes."""
+def write_figures(path: Path, summaries: Mapping[tuple[str, str, float], Document]) -> None:
+    """Write the table of summaries by model, set of rooms and budget; equal summaries give equal bytes.
+
+    Rows of other comparisons stay where they are.
+    """
+    keys = {(model, split, f"{budget_s:g}") for model, split, budget_s in summaries}
+    kept: list[Row] = []
+    if path.exists():
+        with path.open(encoding="utf-8", newline="") as file:
+            kept = [
+                row
+                for row in csv.DictReader(file)
+                if (row["model"], row["room_set"], row["budget_s"]) not in keys
+            ]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, FIELDS, restval="", lineterminator="\n")
         writer.writeheader()
-        for (split, budget_s), summary in summaries.items():
+        writer.writerows(kept)
+        for (model, split, budget_s), summary in summaries.items():
             for row in (*_medians(summary), *_pairs(summary), *_losses(summary), *_rooms(summary)):
-                writer.writerow({"room_set": split, "budget_s": f"{budget_s:g}"} | row)
+                writer.writerow({"model": model, "room_set": split, "budget_s": f"{budget_s:g}"} | row)
 
 
 def _medians(summary: Document) -> Iterator[Row]:

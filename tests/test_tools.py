@@ -66,11 +66,23 @@ def test_a_benchmark_adds_a_line_to_the_history(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_the_comparison_holds_every_room_method_and_quantity(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sixteen rooms in two sets, eight methods, two budgets, eight quantities; and what a fit took."""
+    """Of every comparison all its rooms, methods and eight quantities; and what a fit took."""
     figures = beside(monkeypatch, "benchmarks", "comparison_figures")
     table = rows(ROOT / "docs" / "comparison.csv")
     assert list(table[0]) == list(figures.FIELDS)
-    counts = Counter(row["table"] for row in table)
-    assert counts["rooms"] == 16 * 8 * 2 * (8 + 2)
-    assert counts["medians"] == 2 * 8 * 2 * (8 + 2)
-    assert counts["pairs"] == 2 * 7 * 2 * 8
+    headings = (ROOT / "docs" / "comparison.md").read_text(encoding="utf-8")
+    found = {(row["model"], row["room_set"], row["budget_s"]) for row in table}
+    assert len(found) == headings.count("\n### ")
+    for model, room_set, budget_s in found:
+        words = {"report": "rooms for reporting", "tune": "rooms for tuning"}[room_set]
+        assert f"### {model}, {words}, {budget_s} s a fit" in headings
+        own = [
+            row
+            for row in table
+            if (row["model"], row["room_set"], row["budget_s"]) == (model, room_set, budget_s)
+        ]
+        counts = Counter(row["table"] for row in own)
+        methods = {row["method"] for row in own if row["table"] == "medians"}
+        assert counts["rooms"] == {"report": 10, "tune": 6}[room_set] * len(methods) * (8 + 2)
+        assert counts["medians"] == len(methods) * (8 + 2)
+        assert counts["pairs"] == (len(methods) - 1) * 8
