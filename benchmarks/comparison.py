@@ -326,7 +326,8 @@ def main() -> None:
     earlier = options.output.read_text(encoding="utf-8") if options.output.exists() else ""
     options.output.write_text(page(summaries, earlier), encoding="utf-8")
     figures = options.output.with_suffix(".csv")
-    write_figures(figures, {tuple(which): summary for which, summary in summaries.items()})
+    by_key = {(which.model, which.room_set, which.budget_s): summary for which, summary in summaries.items()}
+    write_figures(figures, by_key)
     print(options.output, figures)
 
 
