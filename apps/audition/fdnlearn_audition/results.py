@@ -26,7 +26,8 @@ def view(folder: str) -> dict[str, Any]:
     -------
     dict
         ``method``, ``model``, ``room``, ``room_id``, ``channel``, ``facts``, ``verdict``, ``table``, ``curves`` and
-        ``loss`` (None without metrics or history), ``parameters``, ``sample_rate_hz``, ``outputs``, ``inputs``, ``has_room``, ``has_report``.
+        ``loss`` (None without metrics or history), ``parameters``,
+        ``sample_rate_hz``, ``outputs``, ``inputs``, ``has_room``, ``has_report``.
 
     Raises
     ------
