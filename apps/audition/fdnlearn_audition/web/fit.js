@@ -12,8 +12,8 @@ export function fitPanel(panel, store, player, trigger) {
   const recording = recordingCard(store);
   const settings = settingsCard(store);
   const charts = liveCharts();
-  const hear = hearStrip(panel, store, player);
   const trouble = complaint();
+  const hear = hearStrip(panel, store, player, (work) => work()?.catch((error) => trouble.say(error.message)));
 
   const go = h("button.primary", { type: "button", id: "go", onclick: start }, "Fit");
   const stop = h("button", { type: "button", id: "stop", onclick: halt, disabled: true }, "Stop, keep the best");
@@ -115,8 +115,9 @@ export function fitPanel(panel, store, player, trigger) {
     announce(`Fit finished. ${news.shown.verdict?.headline ?? ""}`);
   }
   return {
-    shown: hear.update,
+    shown: hear.shown,
     hidden(next) {
+      hear.hidden();
       if (next !== "listen") player.pause();
     },
     key: hear.key,

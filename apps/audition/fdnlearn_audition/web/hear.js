@@ -1,6 +1,6 @@
 // What can be heard, as buttons: the keys of every panel, and the strip that goes with a fit.
 
-import { complaint, decibels, h } from "./dom.js";
+import { decibels, h } from "./dom.js";
 
 export function lookOf(stem) {
   if (stem.key === "dry" || stem.key === "room") return stem.key;
@@ -38,28 +38,24 @@ export function stemKey(player, event, attempt) {
 }
 
 /** Under the bar of a fit: play the room against the best network so far, and against what it becomes. */
-export function hearStrip(panel, store, player) {
-  const trouble = complaint();
+export function hearStrip(panel, store, player, attempt) {
   const keys = stemKeys(player);
   const play = h("button.play", { type: "button", id: "hear-play", onclick: () => attempt(() => player.toggle()) });
-  const element = h("div.hear", { hidden: true, "aria-label": "Hear it", role: "group" }, play, keys.element, trouble.element);
-
-  async function attempt(work) {
-    trouble.say(null);
-    try {
-      await work();
-    } catch (error) {
-      trouble.say(error.message);
-    }
-  }
+  const element = h("div.hear", { hidden: true, "aria-label": "Hear it", role: "group" }, play, keys.element);
 
   function update() {
+    if (panel.hidden) return;
     element.hidden = !store.heard.length || player.stems.length < 2;
     play.textContent = player.playing ? "Pause" : "Hear it";
     keys.fill();
   }
 
-  player.addEventListener("change", () => !panel.hidden && update());
+  player.addEventListener("change", update);
   update();
-  return { element, update, key: (event) => !element.hidden && stemKey(player, event, attempt) };
+  return {
+    element,
+    shown: update,
+    hidden: () => keys.element.replaceChildren(), // of all panels the one that is shown has keys
+    key: (event) => !element.hidden && stemKey(player, event, attempt),
+  };
 }

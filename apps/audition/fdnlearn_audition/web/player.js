@@ -37,7 +37,7 @@ export class Player extends EventTarget {
       // Who was listening to the fit under way listens to what it has become.
       if (this.selected === PREVIEW && !store.preview) this.selected = take.key;
       this.follow();
-      this.renew();
+      this.renew(this.stems.length > 0);
     });
     store.on("preview", () => this.renew(this.follow()));
   }
@@ -48,13 +48,13 @@ export class Player extends EventTarget {
     for (const stem of this.stems) if (stem.id.includes(`|${key}|`)) stem.id = "";
   }
 
-  /** Drop networks that have been followed by better ones; whether this is the first of a fit. */
+  /** Drop networks that have been followed by better ones; whether a fit begins to be heard, or ends. */
   follow() {
     const { preview } = this.store;
     for (const name of this.cache.keys()) if (name.includes(`|${PREVIEW}-`) && !name.includes(`|${preview?.key}|`)) this.cache.delete(name);
-    const first = Boolean(preview) && !this.following;
+    const changes = Boolean(preview) !== this.following;
     this.following = Boolean(preview);
-    return first;
+    return changes;
   }
 
   /** There is something else to hear: at once while it plays or if it is `wanted`, else when it is played next. */
