@@ -60,7 +60,11 @@ export class Player extends EventTarget {
   /** There is something else to hear: at once while it plays or if it is `wanted`, else when it is played next. */
   renew(wanted = false) {
     if (this.playing || wanted) this.prepare().catch(() => this.changed()); // Play will say what is wrong
-    else this.changed();
+    else {
+      // What Play will bring is what its key says.
+      for (const stem of this.stems) if (stem.key === PREVIEW && this.store.preview) stem.note = stateOf(this.store.preview);
+      this.changed();
+    }
   }
 
   changed() {
