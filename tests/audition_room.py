@@ -60,6 +60,15 @@ class Room:
     def children(self) -> list[int]:
         return _children(self.process.pid)
 
+    def busy(self) -> int:
+        """The one child of the server that computes; others may still be importing what they will need."""
+        while True:
+            before = {pid: _cpu_ticks(pid) for pid in self.children()}
+            time.sleep(1.0)
+            busy = [pid for pid, ticks in before.items() if _cpu_ticks(pid) - ticks > 10]
+            if len(busy) == 1:
+                return busy[0]
+
     def post(self, path: str, token: str = "", body: bytes = b"{}", **headers: str) -> dict[str, Any]:
         """What a page would ask."""
         request = urllib.request.Request(
@@ -76,6 +85,14 @@ def _children(pid: int) -> list[int]:
         with contextlib.suppress(OSError):
             found += [int(child) for child in (task / "children").read_text().split()]
     return found
+
+
+def _cpu_ticks(pid: int) -> int:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])
 
 
 @contextlib.contextmanager

@@ -112,7 +112,7 @@ def _iteration(page: Page) -> int:
 
 def _listen(page: Page) -> None:
     show(page, "listen")
-    page.wait_for_selector(".keys .key")
+    page.wait_for_selector(".keys [data-stem=analytic-homogeneous]")
     names = page.locator(".keys .name").all_inner_texts()
     assert names == ["dry", "room", "gradient", "analytic"]
     page.set_input_files("#own-clip", example_path("dry_voice"))

@@ -9,7 +9,6 @@ import re
 import shutil
 import signal
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -46,31 +45,13 @@ def test_a_crashed_fit_is_told_and_costs_nobody_else_anything(
 ) -> None:
     with visiting(chromium, listening_room, DESK) as page:
         start_fit(page)
-        fit = _busy(listening_room)
+        fit = listening_room.busy()
         os.kill(fit, signal.SIGKILL)
         assert fit_ended(page) == "Failed"
         assert "the fit's process ended unexpectedly; fit again" in page.inner_text(".run .complaint")
         page.select_option("#method", "analytic")
         page.click("#go")
         assert fit_ended(page) == "Done"
-
-
-def _busy(room: Room) -> int:
-    """The one child of the server that computes; others may still be importing what they will need."""
-    while True:
-        before = {pid: _cpu_ticks(pid) for pid in room.children()}
-        time.sleep(1.0)
-        busy = [pid for pid, ticks in before.items() if _cpu_ticks(pid) - ticks > 10]
-        if len(busy) == 1:
-            return busy[0]
-
-
-def _cpu_ticks(pid: int) -> int:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except OSError:
-        return 0
-    return int(fields[11]) + int(fields[12])
 
 
 def test_ten_programs_at_once(listening_room: Room, tmp_path: Path) -> None:

@@ -90,6 +90,24 @@ def test_equal_stems_do_not_show_that_they_are_switched(page: Page) -> None:
     assert db(heard - noise, noise) < -100
 
 
+@pytest.mark.parametrize("loop", [True, False])
+def test_what_comes_in_while_it_plays_is_where_the_others_are(page: Page, loop: bool) -> None:
+    """A stem with the samples of the one whose place it takes is not heard to come; another one fades in."""
+    rate = 48000
+    noise, other = np.random.default_rng(0).uniform(-0.5, 0.5, (2, rate))
+    region = "[0.1, 0.35]" if loop else "[0.1, 1]"
+    code = f"""const [first, same, other] = made;
+      graph.become([first], "stem0", 0);
+      graph.start(0.01, 0.05, {region}, {str(loop).lower()});
+      graph.become([{{ ...same, key: "stem0" }}], "stem0", 0.4003);
+      graph.become([{{ ...same, key: "stem0" }}, other], "stem2", 0.7);"""
+    heard = render_graph(page, rate, np.stack([noise, noise, other]), code, 0.85)
+    plain = f'graph.start(0.01, 0.05, {region}, {str(loop).lower()}); graph.select("stem1", 0.7);'
+    expected = render_graph(page, rate, np.stack([noise, other]), plain, 0.85)
+    assert np.max(np.abs(expected[round(0.75 * rate) :])) > 0.4
+    assert db(heard - expected, expected) < -100
+
+
 def test_stems_are_aligned_to_the_sample(page: Page) -> None:
     rate = 44100
     stems = np.zeros((3, 8000))

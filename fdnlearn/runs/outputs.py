@@ -138,8 +138,7 @@ def write(folder: Path, evaluation: Evaluation, *, report: bool = True) -> None:
         If one of them cannot be written.
     """
     fdn, target, history = evaluation.fdn, evaluation.solution.target, evaluation.solution.history
-    recording = target.samples * (target.gain * target.polarity)
-    write_audio(folder / "target.wav", recording, target.sample_rate_hz)
+    write_recording(folder / "target.wav", target)
     write_audio(folder / "ir.wav", evaluation.rendered, fdn.sample_rate_hz)
     write_text(folder / "history.csv", history_csv(history))
     if report:
@@ -147,6 +146,11 @@ def write(folder: Path, evaluation: Evaluation, *, report: bool = True) -> None:
         write_report(folder / "report.html", ReportData(target, fdn, fitted, evaluation.metrics, history))
     write_text(folder / "metrics.json", dumps_metrics(evaluation.metrics))
     save_fdn(fdn, folder / "fdn.json")
+
+
+def write_recording(path: Path, target: Target) -> None:
+    """Write the prepared recording, at its own level and polarity."""
+    write_audio(path, target.samples * (target.gain * target.polarity), target.sample_rate_hz)
 
 
 @shapes_checked

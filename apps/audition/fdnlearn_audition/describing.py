@@ -9,12 +9,23 @@ from fdnlearn_audition.tables import octave_rows
 
 
 def ready() -> bool:
-    """Import what nearly every task needs."""
+    """Import what nearly every task needs, and render once: kernels are loaded when they are first called."""
     import fdnlearn.acoustics.parameters
     import fdnlearn.export
-    import fdnlearn.render
     import fdnlearn.rir.preparation  # noqa: F401
+    from fdnlearn.fdn import FDN, PerLineGain
+    from fdnlearn.render import impulse_response
 
+    line = FDN(
+        sample_rate_hz=8000,
+        delays_samples=(40.0,),
+        feedback_matrix=((1.0,),),
+        input_gains=((1.0,),),
+        output_gains=((1.0,),),
+        direct_gains=((1.0,),),
+        absorption=PerLineGain(gains=(0.5,)),
+    )
+    impulse_response(line, length_s=0.01)
     return True
 
 

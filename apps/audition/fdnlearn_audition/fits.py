@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections import deque
+from pathlib import Path
 from typing import Any
 
 from fdnlearn.base.processes import SPAWN, WorkerProcess
+from fdnlearn_audition import previews
 from fdnlearn_audition.fit_process import FitRequest, run
 from fdnlearn_audition.limits import VisitorLimits
 from fdnlearn_audition.messages import Refused
@@ -76,6 +79,10 @@ class Fit:
         with self._lock:
             return {"state": self.state, "version": self.version, "stopping": self._stopping, **self._told}
 
+    def preview(self, key: str) -> Path | None:
+        """Folder of a network that it has let be heard, if it is there to be heard."""
+        return None if self.over else previews.find(self.request.previews, key)
+
     def work(self, worker: FitWorker) -> None:
         """Run to the end in a worker; in a thread of the queue's."""
         with self._lock:
@@ -94,6 +101,7 @@ class Fit:
             pass
         finally:
             worker.end(_PATIENCE_S)
+            shutil.rmtree(self.request.previews, ignore_errors=True)
         with self._lock:
             if not self.over:
                 self._told["problem"] = (
@@ -108,6 +116,9 @@ class Fit:
             self._rates.append((time.monotonic(), value["iteration"]))
             self._losses += value["losses"]
             thinned = self._losses[:: max(1, len(self._losses) // _LOSSES)] + self._losses[-1:]
+            # Not every frame has new curves.
+            drawn = self._told.get("progress", {}).get("curves")
+            value = ({"curves": drawn} if drawn else {}) | value
             self._told["progress"] = value | {"left_s": self._left_s(value), "losses": thinned}
             self._set("fitting")
         elif kind == "done":
@@ -130,6 +141,8 @@ class Fit:
 
     def _set(self, state: str) -> None:
         self.state = state
+        if self.over:
+            self._told.pop("preview", None)
         self.version += 1
 
 

@@ -25,8 +25,9 @@ def view(folder: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``method``, ``model``, ``name``, ``facts``, ``verdict``, ``table``, ``curves`` and ``loss`` (None without
-        metrics or history), ``parameters``, ``sample_rate_hz``, ``outputs``, ``inputs``, ``has_room``, ``has_report``.
+        ``method``, ``model``, ``room``, ``room_id``, ``channel``, ``facts``, ``verdict``, ``table``, ``curves`` and
+        ``loss`` (None without metrics or history), ``parameters``,
+        ``sample_rate_hz``, ``outputs``, ``inputs``, ``has_room``, ``has_report``.
 
     Raises
     ------
@@ -46,6 +47,7 @@ def view(folder: str) -> dict[str, Any]:
         "model": str(settings.get("model") or ("banded" if _banded(fdn) else "homogeneous"))[:40],
         "room": str(target.get("name", ""))[:80] if isinstance(target, dict) else "",
         "room_id": str(target.get("sha256", ""))[:64] if isinstance(target, dict) else "",
+        "channel": str(settings.get("channel") or 0)[:10],
         "facts": _facts(fdn, metrics),
         "verdict": _verdict(metrics) if metrics else None,
         "table": octave_rows(metrics) if metrics else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import shutil
 import threading
 from collections.abc import AsyncIterator, Mapping
@@ -187,7 +188,9 @@ class ListeningRoom:
         before = self._fit_of.get(session.token)
         if before is not None and not before.over:
             raise Refused("A fit is under way here; stop it first")
-        fit = self.fits.submit(request)
+        # Of every run anew: those of the run before may still be on their way out.
+        previews = str(session.folder / f"previews-{secrets.token_hex(4)}")
+        fit = self.fits.submit(replace(request, previews=previews))
         self._fit_of[session.token] = fit
         return fit
 
@@ -266,9 +269,14 @@ class ListeningRoom:
         return self._targets
 
     def response(self, session: Session, key: str, of: str, rate: int) -> Path:
-        """A WAV of a take's room or network."""
+        """A WAV of the room or network of a take, or of a network of the fit that is under way."""
         if rate not in RATES_HZ or of not in ("room", "network"):
             raise Refused(f"{rate} Hz is not offered; choose one of {', '.join(map(str, RATES_HZ))}")
+        fit = self._fit_of.get(session.token)
+        preview = None if fit is None else fit.preview(key)
+        if preview is not None:
+            folder = preview.parent if of == "room" else preview
+            return Path(self.bench.run(f"fdnlearn_audition.responses:{of}", str(folder), rate))
         take = session.take(key)
         if of == "room" and not take.view["has_room"]:
             raise Refused("These results hold no recording of the room")

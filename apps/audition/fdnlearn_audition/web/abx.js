@@ -27,7 +27,7 @@ export function abx({ store, player }) {
   let run = null;
 
   function stems() {
-    return player.stems.filter((stem) => stem.key !== "dry");
+    return player.stems.filter((stem) => stem.key === "room" || stem.take); // a fit under way is no fixed sound
   }
 
   function enter() {

@@ -2,16 +2,18 @@
 
 import { Chart, logTicks, ticks } from "./chart.js";
 import { announce, choice, complaint, field, h, seconds, toggle } from "./dom.js";
+import { hearStrip } from "./hear.js";
 import { ask, send } from "./server.js";
 
 const STAGES = { waiting: "Waiting", starting: "Starting", fitting: "Fitting", writing: "Measuring", done: "Done", failed: "Failed", cancelled: "Cancelled" };
 
-export function fitPanel(panel, store, trigger) {
+export function fitPanel(panel, store, player, trigger) {
   const offer = store.offer;
   const recording = recordingCard(store);
   const settings = settingsCard(store);
   const charts = liveCharts();
   const trouble = complaint();
+  const hear = hearStrip(panel, store, player, (work) => work()?.catch((error) => trouble.say(error.message)));
 
   const go = h("button.primary", { type: "button", id: "go", onclick: start }, "Fit");
   const stop = h("button", { type: "button", id: "stop", onclick: halt, disabled: true }, "Stop, keep the best");
@@ -26,7 +28,7 @@ export function fitPanel(panel, store, trigger) {
       h("div.scope", {},
         h("div.card.run", {},
           h("div.row", {}, go, stop, again, h("p.state", {}, state, detail)),
-          bar, trouble.element),
+          bar, hear.element, trouble.element),
         charts.element)),
   );
 
@@ -54,6 +56,9 @@ export function fitPanel(panel, store, trigger) {
     stop.disabled = false;
     bar.removeAttribute("value");
     charts.begin();
+    store.hear(null);
+    // So that the first network can be heard as soon as it comes.
+    player.clipBuffer().catch(() => {});
     show("Queueing", "");
   }
 
@@ -70,7 +75,12 @@ export function fitPanel(panel, store, trigger) {
 
   store.on("news", (news) => {
     if (news.room) charts.room(news.room.curves);
-    const progress = news.progress;
+    const { progress, preview } = news;
+    if (preview && preview.key !== store.preview?.key) {
+      if (!store.preview) announce("A first network can be heard");
+      store.hear(preview);
+    }
+    if (preview && !progress?.curves) charts.network(preview.curves);
     if (progress) {
       charts.progress(progress);
       bar.value = progress.iteration / progress.total;
@@ -78,10 +88,10 @@ export function fitPanel(panel, store, trigger) {
     const word = news.stopping && news.state !== "done" && news.state !== "cancelled" ? "Stopping" : STAGES[news.state];
     const texts = {
       waiting: () => (news.place === 1 ? "next in the queue" : `number ${news.place} in the queue`),
-      starting: () => "reading the recording, loading the solver",
-      fitting: () => line(progress),
-      writing: () => `${line(progress, false)}; rendering and measuring`,
-      done: () => line(progress, false),
+      starting: () => (preview ? "a design can be heard, the fit begins" : "reading the recording, loading the solver"),
+      fitting: () => progressLine(progress),
+      writing: () => `${progressLine(progress, false)}; rendering and measuring`,
+      done: () => progressLine(progress, false),
       failed: () => "",
       cancelled: () => "nothing was kept",
     };
@@ -89,25 +99,36 @@ export function fitPanel(panel, store, trigger) {
     if (["done", "failed", "cancelled"].includes(news.state)) finish(news);
   });
 
-  function line(progress, left = true) {
-    if (!progress) return "";
-    const rest = left && progress.left_s !== null ? `, about ${seconds(progress.left_s)} left` : "";
-    return `${progress.stage}, iteration ${progress.iteration} of ${progress.total}, loss ${progress.loss?.toPrecision(3) ?? "–"}${rest}`;
-  }
-
   function finish(news) {
     go.disabled = false;
     stop.disabled = true;
     if (news.state !== "done") bar.value = 0;
     if (news.problem) trouble.say(news.problem);
-    if (!news.shown) return announce(`Fit ${STAGES[news.state]}`);
+    if (!news.shown) {
+      store.hear(null);
+      return announce(`Fit ${STAGES[news.state]}`);
+    }
     again.hidden = !news.resumable;
     if (news.resumable) state.textContent = "Stopped";
     bar.value = news.resumable ? bar.value : 1;
-    store.keep(news.shown);
+    store.become(news.shown);
     announce(`Fit finished. ${news.shown.verdict?.headline ?? ""}`);
   }
-  return { offer };
+  return {
+    shown: hear.shown,
+    hidden(next) {
+      hear.hidden();
+      if (next !== "listen") player.pause();
+    },
+    key: hear.key,
+  };
+}
+
+/** Where a fit has got to, in words; empty before its first step. */
+export function progressLine(progress, left = true) {
+  if (!progress) return "";
+  const rest = left && progress.left_s !== null ? `, about ${seconds(progress.left_s)} left` : "";
+  return `${progress.stage}, iteration ${progress.iteration} of ${progress.total}, loss ${progress.loss?.toPrecision(3) ?? "–"}${rest}`;
 }
 
 function recordingCard(store) {
@@ -259,11 +280,13 @@ function liveCharts() {
       decay.draw("fit", [], []);
       density.draw("fit", [], []);
     },
+    network(curves) {
+      if (!axes) return;
+      decay.draw("fit", axes.decay_s, curves.decay_db);
+      density.draw("fit", axes.density_s, curves.density);
+    },
     progress(frame) {
-      if (axes && frame.curves) {
-        decay.draw("fit", axes.decay_s, frame.curves.decay_db);
-        density.draw("fit", axes.density_s, frame.curves.density);
-      }
+      if (frame.curves) this.network(frame.curves);
       history = frame.losses.map(([iteration, loss, stage]) => ({ iteration, loss, stage }));
       const values = history.map((one) => one.loss).filter((value) => value > 0);
       if (!values.length) return;

@@ -4,6 +4,8 @@
 
 /** Length of the cross-fade between stems, seconds. */
 export const FADE_S = 0.008;
+/** Until a stem that comes in later begins: by then its source has been set up. */
+const LEAD_S = 0.05;
 
 /** The part [start, end) of a buffer as a loop that closes without a step: its end fades into what precedes `start`. */
 export function loopBuffer(context, buffer, start, end) {
@@ -53,20 +55,26 @@ class Ramp {
 }
 
 /**
- * Stems side by side.
+ * Stems side by side, each in a lane of its own: a source, while it is running, and a gain.
  *
  * `stems` are { key, buffer, gain } of one rate; `dry` is the key of the one that the mix adds to the others.
  */
 export class Graph {
   constructor(context, destination, stems, dry = null) {
     this.context = context;
-    this.stems = stems;
+    this.destination = destination;
     this.dry = dry;
     this.selected = null;
     this.wet = 1;
-    this.sources = [];
-    this.ramps = new Map(stems.map((stem) => [stem.key, new Ramp(context, 0)]));
-    for (const ramp of this.ramps.values()) ramp.node.connect(destination);
+    this.ended = null; // called when stems that do not loop are over
+    this.running = null; // { when, offset, region, loop } since `start`
+    this.lanes = stems.map((stem) => this.lane(stem));
+  }
+
+  lane(stem) {
+    const ramp = new Ramp(this.context, 0);
+    ramp.node.connect(this.destination);
+    return { stem, ramp, source: null };
   }
 
   /** Gain of a stem when `selected` is heard. */
@@ -88,38 +96,87 @@ export class Graph {
 
   /** New gains, as for level matching. */
   gains(byKey, time = this.context.currentTime) {
-    for (const stem of this.stems) stem.gain = byKey.get(stem.key) ?? stem.gain;
+    for (const lane of this.lanes) lane.stem = { ...lane.stem, gain: byKey.get(lane.stem.key) ?? lane.stem.gain };
     this.settle(time, 0.03);
   }
 
   settle(time, length = FADE_S) {
-    for (const stem of this.stems) this.ramps.get(stem.key).move(this.level(stem), time, length);
+    for (const { stem, ramp } of this.lanes) ramp.move(this.level(stem), time, length);
   }
 
   /** Start all stems at the same sample, `offset` seconds into the region; `region` is [start, end] or null to end. */
   start(when, offset, region, loop) {
     this.stop();
-    this.sources = this.stems.map((stem) => {
-      const buffer = loop ? loopBuffer(this.context, stem.buffer, ...region) : stem.buffer;
-      const source = new AudioBufferSourceNode(this.context, { buffer, loop });
-      source.connect(this.ramps.get(stem.key).node);
-      if (loop) source.start(when, offset);
-      else source.start(when, region[0] + offset, region[1] - region[0] - offset);
-      return source;
+    this.running = { when, offset, region, loop };
+    for (const lane of this.lanes) this.run(lane, this.source(lane.stem), when);
+    this.lanes[0].source.onended = () => this.ended?.();
+  }
+
+  /**
+   * Other stems, of the same length: what has the same buffer sounds on, the rest fades in and out where it has got to.
+   *
+   * From `time` on; while it is running, a little later than now by itself.
+   */
+  become(stems, selected, time = null) {
+    const lanes = stems.map((stem) => {
+      const lane = this.lanes.find((one) => one.stem.key === stem.key && one.stem.buffer === stem.buffer);
+      if (!lane) return this.lane(stem);
+      lane.stem = stem;
+      return lane;
     });
+    const gone = this.lanes.filter((lane) => !lanes.includes(lane));
+    // What takes time comes before the time is looked at.
+    const sources = lanes.map((lane) => (lane.source || !this.running ? null : this.source(lane.stem)));
+    const from = this.onGrid(time ?? this.context.currentTime + LEAD_S);
+    this.lanes = lanes;
+    this.selected = selected;
+    sources.forEach((source, i) => source && this.run(lanes[i], source, from));
+    this.settle(from);
+    for (const { ramp, source } of gone) {
+      ramp.move(0, from);
+      source?.stop(from + 2 * FADE_S);
+      if (source) source.onended = () => ramp.node.disconnect();
+      else ramp.node.disconnect();
+    }
+  }
+
+  source(stem) {
+    const { region, loop } = this.running;
+    const buffer = loop ? loopBuffer(this.context, stem.buffer, ...region) : stem.buffer;
+    return new AudioBufferSourceNode(this.context, { buffer, loop });
+  }
+
+  /** The nearest time at which a sample of the stems that are running begins. */
+  onGrid(time) {
+    if (!this.running) return time;
+    const { when } = this.running;
+    const rate = this.context.sampleRate;
+    return when + Math.max(0, Math.round((time - when) * rate)) / rate;
+  }
+
+  /** Let a source run from `time` on as if it had run all the while. */
+  run(lane, source, time) {
+    const { when, offset, region, loop } = this.running;
+    const at = offset + time - when;
+    lane.source = source;
+    source.connect(lane.ramp.node);
+    if (loop) source.start(time, at % source.buffer.duration);
+    else source.start(time, region[0] + at, Math.max(0, region[1] - region[0] - at));
   }
 
   stop() {
-    for (const source of this.sources) {
-      source.onended = null;
-      source.stop();
-      source.disconnect();
+    for (const lane of this.lanes) {
+      if (!lane.source) continue;
+      lane.source.onended = null;
+      lane.source.stop();
+      lane.source.disconnect();
+      lane.source = null;
     }
-    this.sources = [];
+    this.running = null;
   }
 
   dispose() {
     this.stop();
-    for (const ramp of this.ramps.values()) ramp.node.disconnect();
+    for (const { ramp } of this.lanes) ramp.node.disconnect();
   }
 }

@@ -1,10 +1,13 @@
 // Listen: dry clip, room and networks on one timeline.
 
-import { choice, complaint, decibels, field, h, slider, toggle } from "./dom.js";
+import { choice, complaint, field, h, slider, toggle } from "./dom.js";
+import { progressLine } from "./fit.js";
+import { lookOf, stemKey, stemKeys } from "./hear.js";
 
 export function listenPanel(panel, store, player) {
   const trouble = complaint();
-  const keys = h("div.keys", { role: "group", "aria-label": "What is heard" });
+  const keys = stemKeys(player);
+  const fit = h("p.hint.fitting", { id: "listen-fit", hidden: true });
   const play = h("button.primary.play", { type: "button", id: "play", onclick: () => attempt(() => player.toggle()) });
   const wave = waveform(player);
   const clock = h("output.clock", { "aria-label": "Position" }, "0.00 s");
@@ -22,7 +25,8 @@ export function listenPanel(panel, store, player) {
   const empty = h("p.empty", {}, "Nothing to compare yet: fit a recording first, or open an earlier result under Take away.");
   const desk = h("div.desk", { hidden: true },
     h("div.card.stage", {},
-      keys,
+      keys.element,
+      fit,
       wave.element,
       h("div.row.transport", {}, play, clock, loop.element, match.element, h("span.grow"), whole),
       trouble.element),
@@ -52,14 +56,14 @@ export function listenPanel(panel, store, player) {
 
   function update() {
     desk.removeAttribute("aria-busy");
-    const any = store.takes.length > 0;
+    const any = store.heard.length > 0;
     empty.hidden = any;
     desk.hidden = !any;
     if (!any) return;
     const names = player.clips();
     clip.replaceChildren(...names.map(([value, text]) => h("option", { value }, text)));
     clip.value = player.clip;
-    keys.replaceChildren(...player.stems.map((stem, index) => keyButton(stem, index)));
+    keys.fill();
     play.textContent = player.playing ? "Pause" : "Play";
     loop.box.checked = player.loop;
     const [from, to] = player.bounds;
@@ -69,16 +73,14 @@ export function listenPanel(panel, store, player) {
     wave.draw();
   }
 
-  function keyButton(stem, index) {
-    const on = stem.key === player.selected;
-    const gain = decibels(20 * Math.log10(stem.gain));
-    return h(`button.key.${lookOf(stem)}`, { type: "button", "aria-pressed": String(on), "data-stem": stem.key, onclick: () => player.select(stem.key) },
-      h("kbd", { "aria-hidden": "true" }, String(index + 1)), h("span.name", {}, stem.name), h("span.gain", {}, gain));
-  }
-
   player.addEventListener("change", () => !panel.hidden && update());
   player.addEventListener("preparing", () => { desk.setAttribute("aria-busy", "true"); });
   store.on("takes", update);
+  store.on("preview", update);
+  store.on("news", (news) => {
+    fit.hidden = !store.preview;
+    fit.textContent = `The fit goes on: ${progressLine(news.progress) || "design"}. Better networks take the place of “so far” as they come.`;
+  });
 
   function tick() {
     if (!panel.hidden) {
@@ -92,26 +94,18 @@ export function listenPanel(panel, store, player) {
   return {
     async shown() {
       update();
-      if (store.takes.length) await attempt(() => player.prepare());
+      if (store.heard.length) await attempt(() => player.prepare());
       update();
     },
-    hidden() {
-      player.pause();
+    hidden(next) {
+      if (next !== "fit") player.pause();
     },
     key(event) {
-      const stem = player.stems[Number(event.key) - 1];
-      if (stem) player.select(stem.key);
-      else if (event.key === "p") attempt(() => player.toggle());
-      else if (event.key === "l") attempt(() => player.setLoop(!player.loop));
-      else return false;
+      if (event.key !== "l") return stemKey(player, event, attempt);
+      attempt(() => player.setLoop(!player.loop));
       return true;
     },
   };
-}
-
-export function lookOf(stem) {
-  if (stem.key === "dry" || stem.key === "room") return stem.key;
-  return stem.key === "opened" ? "opened" : stem.take?.method ?? "other";
 }
 
 /** Peaks of the stem that is heard, the loop region, the cursor; dragging sets the region, a click goes there. */

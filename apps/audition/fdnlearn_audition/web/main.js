@@ -36,9 +36,8 @@ function enter(room, store, offer, trigger) {
   store.offer = offer;
   const panel = (name) => room.querySelector(`#panel-${name}`);
   const player = new Player(store);
-  fitPanel(panel("fit"), store, trigger);
   const panels = {
-    fit: { shown() {}, hidden() {}, key: () => false },
+    fit: fitPanel(panel("fit"), store, player, trigger),
     listen: listenPanel(panel("listen"), store, player),
     blind: blindPanel(panel("blind"), store, player),
     tweak: tweakPanel(panel("tweak"), store, player),
@@ -64,7 +63,7 @@ function tabs(room, panels) {
 
   function tab(name, focus = false) {
     if (name === current) return;
-    panels[current].hidden();
+    panels[current].hidden(name);
     current = name;
     for (const button of buttons) {
       const on = nameOf(button) === name;

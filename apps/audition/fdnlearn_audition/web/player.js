@@ -7,6 +7,8 @@ import { takeName } from "./store.js";
 
 export const CLIP_NAMES = { dry: "Strings and drums", dry_drums: "Drum loop", dry_voice: "Voice" };
 const SHORTEST_REGION_S = 0.1;
+/** Key of the stem that is the best network so far of a fit under way, whichever that is. */
+export const PREVIEW = "preview";
 
 export class Player extends EventTarget {
   constructor(store) {
@@ -25,10 +27,44 @@ export class Player extends EventTarget {
     this.stems = [];
     this.cache = new Map();
     this.signature = "";
+    this.timeline = ""; // what decides the length of all stems
+    this.made = Promise.resolve();
+    this.following = false; // a fit under way that can be heard
     store.on("takes", (take) => {
-      for (const key of this.cache.keys()) if (key.includes(`|${take.key}|`) || key.includes("|room|")) this.cache.delete(key);
+      this.forget(take.key);
       this.signature = "";
+      if (!this.playing) this.timeline = "";
+      // Who was listening to the fit under way listens to what it has become.
+      if (this.selected === PREVIEW && !store.preview) this.selected = take.key;
+      this.follow();
+      this.renew(this.stems.length > 0);
     });
+    store.on("preview", () => this.renew(this.follow()));
+  }
+
+  /** Drop what was made of a network. */
+  forget(key) {
+    for (const name of this.cache.keys()) if (name.includes(`|${key}|`)) this.cache.delete(name);
+    for (const stem of this.stems) if (stem.id.includes(`|${key}|`)) stem.id = "";
+  }
+
+  /** Drop networks that have been followed by better ones; whether a fit begins to be heard, or ends. */
+  follow() {
+    const { preview } = this.store;
+    for (const name of this.cache.keys()) if (name.includes(`|${PREVIEW}-`) && !name.includes(`|${preview?.key}|`)) this.cache.delete(name);
+    const changes = Boolean(preview) !== this.following;
+    this.following = Boolean(preview);
+    return changes;
+  }
+
+  /** There is something else to hear: at once while it plays or if it is `wanted`, else when it is played next. */
+  renew(wanted = false) {
+    if (this.playing || wanted) this.prepare().catch(() => this.changed()); // Play will say what is wrong
+    else {
+      // What Play will bring is what its key says.
+      for (const stem of this.stems) if (stem.key === PREVIEW && this.store.preview) stem.note = stateOf(this.store.preview);
+      this.changed();
+    }
   }
 
   changed() {
@@ -91,53 +127,97 @@ export class Player extends EventTarget {
     });
   }
 
-  responseBuffer(key, of) {
-    return this.cached(`${this.rate}|${of === "room" ? "room" : key}|${of}`, async () => {
-      const response = await buffer(this.context, responsePath(key, of, this.rate));
+  responseBuffer({ source, from, of }) {
+    return this.cached(`${this.rate}|${source}|${of}`, async () => {
+      const response = await buffer(this.context, responsePath(from, of, this.rate));
       return fitted(response, response.length);
     });
   }
 
-  /** Make the stems for the present clip, rate and takes, unless they are made. */
-  async prepare() {
-    const takes = this.store.takes;
-    const signature = JSON.stringify([this.rate, this.clip, takes.map((take) => take.key)]);
-    if (signature === this.signature) return;
-    this.pause();
-    this.dispatchEvent(new Event("preparing"));
-    const clip = await this.clipBuffer();
+  /** What there is to hear beside the dry clip: `source` says what it is a response of, `from` whose folder has it. */
+  wanted() {
+    const { heard, preview, takes } = this.store;
+    const networks = heard.map((one) => ({
+      key: one === preview ? PREVIEW : one.key, source: one.key, from: one.key, of: "network", method: one.method, take: one === preview ? null : one,
+      name: one === preview ? `${takeName(one, [])} so far` : takeName(one, takes), note: one === preview ? stateOf(one) : "" }));
     // The room as the fit of the highest rate knew it.
-    const witness = takes.filter((take) => take.has_room).sort((a, b) => b.sample_rate_hz - a.sample_rate_hz)[0];
-    const wanted = [
-      ...(witness ? [{ key: "room", name: "room", of: "room", from: witness.key }] : []),
-      ...takes.map((take) => ({ key: take.key, name: takeName(take, takes), of: "network", from: take.key, take })),
-    ];
-    const responses = await Promise.all(wanted.map((stem) => this.responseBuffer(stem.from, stem.of)));
-    const length = clip.length + Math.max(0, ...responses.map(audible));
-    const wet = await Promise.all(responses.map((response) => convolve(clip, response, length)));
-    this.graph?.dispose();
-    this.graph = null;
-    this.stems = [
-      { key: "dry", name: "dry", buffer: fitted(clip, length) },
-      ...wanted.map((stem, i) => ({ ...stem, buffer: wet[i] })),
-    ].map((stem) => ({ ...stem, ...measured(stem.buffer) }));
-    if (!this.stems.some((stem) => stem.key === this.selected)) this.selected = this.stems.at(-1).key;
-    this.region = null;
-    this.at = 0;
-    this.signature = signature;
-    this.gains();
+    const witness = [preview, ...heard].filter((one) => one?.has_room).sort((a, b) => b.sample_rate_hz - a.sample_rate_hz)[0];
+    if (!witness) return networks;
+    const source = `${witness.room_id || witness.key}|${witness.channel}, ${witness.sample_rate_hz}`;
+    return [{ key: "room", source, from: witness.key, of: "room", name: "room", note: "" }, ...networks];
+  }
+
+  /** Make the stems for the present clip, rate and networks, unless they are made. */
+  prepare() {
+    // One after the other; a blind test has stems of its own.
+    this.made = this.made.catch(() => {}).then(() => this.borrowed ? null : this.make());
+    return this.made;
+  }
+
+  async make() {
+    const wanted = this.wanted();
+    const asked = () => JSON.stringify([this.rate, this.clip, this.wanted().map((stem) => [stem.key, stem.source])]);
+    const signature = asked();
+    if (signature === this.signature) return;
+    const timeline = `${this.rate}|${this.clip}`;
+    const goesOn = () => this.playing && timeline === this.timeline && wanted.length > 0;
+    if (!goesOn()) {
+      this.pause();
+      this.dispatchEvent(new Event("preparing"));
+    }
+    try {
+      const clip = await this.clipBuffer();
+      const responses = [];
+      for (const stem of wanted) responses.push(await this.responseBuffer(stem));
+      const needed = clip.length + Math.max(0, ...responses.map(audible));
+      const present = timeline === this.timeline ? this.stems[0]?.buffer.length ?? 0 : 0;
+      // Nothing that plays gets longer: what does not fit is heard to its end when it is played next.
+      const length = goesOn() ? present : Math.max(present, needed);
+      const stem = async (one, make) => {
+        const id = `${timeline}|${one.source}|${one.of}|${length}`;
+        const { buffer: made, loudness, peak } = this.stems.find((other) => other.id === id) ?? (await rendered(make));
+        return { ...one, id, buffer: made, loudness, peak };
+      };
+      const stems = [await stem({ key: "dry", source: "", of: "clip", name: "dry", note: "" }, () => fitted(clip, length))];
+      for (const [i, one] of wanted.entries()) stems.push(await stem(one, () => convolve(clip, responses[i], length)));
+      this.take(stems, timeline, goesOn());
+      this.signature = length < needed ? "" : signature;
+    } catch (error) {
+      // A network that has been followed by a better one cannot be fetched any more.
+      if (asked() !== signature) return this.make();
+      throw error;
+    }
     this.changed();
+  }
+
+  /** Play other stems from now on, on the timeline that is running or from the start of another one. */
+  take(stems, timeline, goesOn) {
+    this.stems = stems;
+    if (!stems.some((stem) => stem.key === this.selected)) this.selected = stems.at(-1).key;
+    this.gains();
+    if (goesOn) this.graph.become(stems, this.selected);
+    else {
+      this.pause();
+      this.graph?.dispose();
+      this.graph = null;
+    }
+    if (timeline !== this.timeline || this.region?.[1] > this.duration) {
+      this.region = null;
+      this.at = 0;
+    }
+    this.timeline = timeline;
   }
 
   gains() {
     const gains = playbackGains(this.stems, this.matched);
     for (const stem of this.stems) stem.gain = gains.get(stem.key);
-    this.graph?.gains(gains);
+    return gains;
   }
 
   match(on) {
     this.matched = on;
-    this.gains();
+    const gains = this.gains();
+    this.graph?.gains(gains);
     this.changed();
   }
 
@@ -180,7 +260,7 @@ export class Player extends EventTarget {
     this.graph.settle(context.currentTime);
     this.graph.start(this.started, this.offset, [start, end], this.loop);
     if (!this.loop) {
-      this.graph.sources[0].onended = () => {
+      this.graph.ended = () => {
         this.pause();
         this.at = start;
         this.changed();
@@ -235,4 +315,14 @@ export class Player extends EventTarget {
     this.region = whole ? null : [Math.max(0, start), Math.min(this.duration, end)];
     return was ? this.play() : this.changed();
   }
+}
+
+async function rendered(make) {
+  const made = await make();
+  return { buffer: made, ...measured(made) };
+}
+
+/** Which network of a fit under way it is. */
+function stateOf({ stage, iteration, loss }) {
+  return `${stage === "design" ? "design" : `iteration ${iteration}`}, loss ${loss.toPrecision(3)}`;
 }

@@ -10,6 +10,7 @@ export function createStore() {
     offer: null, // what there is to choose from
     recording: null,
     takes: [],
+    preview: null, // the best network so far of the fit that is under way
     on(event, listener) {
       listeners.set(event, [...(listeners.get(event) ?? []), listener]);
     },
@@ -17,9 +18,26 @@ export function createStore() {
       for (const listener of listeners.get(event) ?? []) listener(value);
     },
     keep(take) {
-      this.takes = [...this.takes.filter((other) => other.key !== take.key), take];
+      // Takes are heard side by side: all are of one room.
+      this.takes = [...this.takes.filter((other) => other.key !== take.key && other.room_id === take.room_id), take];
       this.takes.sort((a, b) => rank(a) - rank(b));
       this.tell("takes", take);
+    },
+    /** Another network of the fit that is under way; null when there is none any more. */
+    hear(preview) {
+      if (this.preview === preview) return;
+      this.preview = preview;
+      this.tell("preview", preview);
+    },
+    /** The fit that is under way has become a take. */
+    become(take) {
+      this.preview = null;
+      this.keep(take);
+    },
+    /** All networks that can be heard together: takes of another room wait until the fit of this one is over. */
+    get heard() {
+      if (!this.preview) return this.takes;
+      return [...this.takes.filter((take) => take.room_id === this.preview.room_id), this.preview];
     },
   };
 }
