@@ -20,11 +20,11 @@ from fdnlearn.ops.time_domain.slopes import REACH, delay_gradients
 from fdnlearn.ops.time_domain.vectors import ROWS, lanes_of
 
 
-def _filled_up(array: Array, width: int, axis: int = -1) -> Array:
-    """Zeros behind an axis until it is so long."""
-    missing = [(0, 0)] * array.ndim
-    missing[axis] = (0, width - array.shape[axis])
-    return np.ascontiguousarray(np.pad(array, missing))
+def _filled_up(array: Array, *shape: int) -> Array:
+    """Zeros behind the last axes until they are so long."""
+    filled = np.zeros((*array.shape[: array.ndim - len(shape)], *shape), array.dtype)
+    filled[(..., *(slice(size) for size in array.shape[array.ndim - len(shape) :]))] = array
+    return filled
 
 
 #: Workspaces that nobody uses: memory that is new each time costs as much as half the arithmetic.
@@ -83,8 +83,8 @@ class _Loop(torch.autograd.Function):
         batch, n = gain.shape
         lanes = lanes_of(dtype)
         width = -(-n // max(lanes, ROWS)) * max(lanes, ROWS)
-        looped = _filled_up(_filled_up(u * gain[:, None, :], width), width, 1)
-        b = _filled_up(inputs.detach().numpy(), width, 1)
+        looped = _filled_up(u * gain[:, None, :], width, width)
+        b = _filled_up(inputs.detach().numpy(), width, inputs.shape[2])
         c = _filled_up(outputs.detach().numpy(), width)
         q = np.zeros((batch, 0 if sections is None else sections.shape[2], 5, width), dtype)
         if sections is not None:
