@@ -47,7 +47,8 @@ class TestStopping:
         assert load_fdn(out / "fdn.json").lines == 4
         assert json.loads((out / "metrics.json").read_text())["status"] == "interrupted"
 
-    def test_a_killed_fit_resumes_to_the_same_network(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("more", [(), ("--iterations", "40", "--restarts", "2")])
+    def test_a_killed_fit_resumes_to_the_same_network(self, tmp_path: Path, more: tuple[str, ...]) -> None:
         whole, killed = tmp_path / "whole", tmp_path / "killed"
         assert run(*self.fit(whole, 40)).code == 0
         code = f"""
@@ -67,9 +68,16 @@ fit_recording(
         assert "--resume" in refused.complaint
         foreign = run(*self.fit(killed, 40, "--resume", "--seed", "7"))
         assert foreign.code == 1
-        assert f"{killed / CHECKPOINT}: belongs to a fit" in foreign.complaint
+        assert (
+            f"{killed}: holds an unfinished fit with other settings (seed 0 instead of 7)"
+            in foreign.complaint
+        )
+        other = run("fit", example_path("hall"), "-o", killed, "--resume")
+        assert other.code == 1
+        assert f"{killed / CHECKPOINT}: belongs to a fit of another recording" in other.complaint
         assert set(contents(killed)) == {CHECKPOINT}
-        resumed = run(*self.fit(killed, 40, "--resume"))
+        # Its settings are in the folder: those that are named have to be the same, none has to be named.
+        resumed = run("fit", example_path("small_room"), "-o", killed, "--resume", *more)
         assert resumed.code == 0, resumed.stderr
         assert contents(killed)["fdn.json"] == contents(whole)["fdn.json"]
         assert set(contents(killed)) == set(RESULTS)

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
-from fdnlearn.cli.common import DEBUG, say
+from fdnlearn.cli.common import DEBUG, WholeNumber, say
 
 _PACKAGE = "fdnlearn_audition"
 _NEEDED = ("gradio", "fastapi", "uvicorn")
@@ -29,7 +29,7 @@ _NEEDED = ("gradio", "fastapi", "uvicorn")
 @click.option(
     "--port",
     metavar="N",
-    type=click.IntRange(0, 65535),
+    type=WholeNumber(0, 65535),
     default=7860,
     show_default=True,
     help="0: any free one.",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from fdnlearn import registry
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.cli.common import (
     NumberType,
     choice_option,
@@ -30,7 +31,8 @@ _EPILOG = """RIR is a recording, a folder of them, a quoted pattern ("rooms/**/*
 measurement), or a manifest: CSV or Parquet with a column path and, if need be, name, channel, measurement.
 
 DIR receives rooms/NAME/ as from fdnlearn fit, summary.csv (and .parquet), failures.csv and overview.html. The same
-command again goes on where the last one was stopped. Ctrl-C finishes the fits under way, a second one ends them."""
+command again goes on where the last one was stopped. A room that fails costs the others nothing; the exit code is then
+1. Ctrl-C finishes the fits under way, a second one ends them."""
 
 
 @click.command("batch", short_help="Fit many recordings.", epilog=_EPILOG)
@@ -130,6 +132,8 @@ def command(
         told = f"{done.standing.done} of {done.standing.total} rooms are done; the same command goes on"
         click.echo(f"fdnlearn: interrupted; {told}", err=True)
         raise click.exceptions.Exit(130)
+    if done.standing.failed:
+        raise click.exceptions.Exit(FdnlearnError.exit_code)
 
 
 def _document(done: BatchResult) -> dict[str, Any]:

@@ -73,6 +73,11 @@ def command(
     if failed:
         worst = ", ".join(f"{c.target} {c.error_db:.1f} dB" for c in failed)
         raise FdnlearnError(folder, f"these exports differ from the network: {worst}", "report it")
+    if checked and all(outcome is None or outcome.passed is None for outcome in checks):
+        reasons = ", ".join(dict.fromkeys(outcome.reason for outcome in checks if outcome is not None))
+        raise FdnlearnError(
+            folder, f"nothing was checked: {reasons}", "the files are written, none is proved"
+        )
 
 
 def _list(as_json: bool) -> None:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from fdnlearn.cli.common import config_option, duration, every_command, print_json, print_table, say, warn
+from fdnlearn.cli.common import (
+    config_option,
+    duration,
+    every_command,
+    print_json,
+    print_table,
+    say,
+    warn,
+    was_given,
+)
 from fdnlearn.cli.fit_options import fit_options
 from fdnlearn.cli.names import fit_folder
 from fdnlearn.cli.progress import Shown, progress_bar
 
 if TYPE_CHECKING:
     from fdnlearn.fitting import Progress
+    from fdnlearn.rir import Target
     from fdnlearn.runs import RecordingFit
 
 #: Steps after which the time of the rest is known well enough, and how long it has to be to be worth a line.
@@ -35,7 +46,7 @@ recording), metrics.json, history.csv and report.html. Ctrl-C keeps the best net
     "name in front]",
 )
 @fit_options
-@click.option("--resume", is_flag=True, help="Continue an unfinished fit in DIR.")
+@click.option("--resume", is_flag=True, help="Continue the unfinished fit in DIR, with its settings.")
 @click.option("--force", is_flag=True, help="Replace results in DIR.")
 @config_option
 @every_command
@@ -56,20 +67,31 @@ def command(
     from fdnlearn.cli.interrupt import Interruptible, stopping
     from fdnlearn.fitting import FitConfig
     from fdnlearn.runs import fit_recording
+    from fdnlearn.runs.folder import ResultFolder
 
-    given = {name: value for name, value in settings.items() if value is not None}
     recording = Path(rir)
     destination = Path(folder) if folder else fit_folder(recording)
+    chosen = {"channel": channel, "stereo": stereo, **settings}
+    results = ResultFolder(destination)
+    if resume:
+        named = {name: value for name, value in chosen.items() if was_given(name)}
+        chosen = results.settings_to_resume(named) or chosen
+    of_signals = {name: chosen.pop(name) for name in ("channel", "stereo")}
+
+    def begin(target: Target) -> None:
+        if resume and not results.checkpoint.exists():
+            warn(str(destination), "holds nothing to resume: this fit begins anew")
+        warn(rir, *target.warnings)
+
     with Interruptible() as interruptible, progress_bar(recording.name) as show:
         done = fit_recording(
             recording,
             destination,
-            FitConfig.for_model(**given),
-            channel=channel,
-            stereo=stereo,
+            FitConfig.for_model(**chosen),
+            **of_signals,
             resume=resume,
             force=force,
-            on_prepared=lambda target: warn(rir, *target.warnings),
+            on_prepared=begin,
             callback=stopping(interruptible, _telling(recording.name, show)),
         )
     if as_json:
@@ -94,14 +116,22 @@ def _telling(name: str, show: Callable[[Shown], None]) -> Callable[[Progress], N
     return tell
 
 
+def _by_stage(history: Sequence[Progress]) -> str:
+    """How many iterations of each stage, where there are several: ``--iterations`` is the length of the last."""
+    counts = Counter(progress.stage for progress in history)
+    if len(counts) < 2:
+        return ""
+    return f" ({', '.join(f'{stage} {count}' for stage, count in counts.items())})"
+
+
 def _print_summary(done: RecordingFit) -> None:
     from fdnlearn.report import metrics_table
 
     evaluation, solution = done.evaluation, done.evaluation.solution
     print_table(metrics_table(evaluation.metrics))
     say(
-        f"{evaluation.fdn.lines} lines, {solution.iterations} iterations in {solution.seconds:.1f} s "
-        f"({solution.status.value}, loss {solution.loss:.4g})"
+        f"{evaluation.fdn.lines} lines, {solution.iterations} iterations{_by_stage(solution.history)} in "
+        f"{solution.seconds:.1f} s ({solution.status.value}, loss {solution.loss:.4g})"
     )
     if evaluation.metrics.stereo:
         left, right = evaluation.metrics.stereo.drr_shift_db
