@@ -22,11 +22,14 @@ from fdnlearn.cli.common import (
     warn,
 )
 from fdnlearn.cli.fit_options import fit_options
+from fdnlearn.cli.interrupt import EXIT_INTERRUPTED, Interruptible, Interruption, stopping
+from fdnlearn.cli.memory import LEARNING, require_memory
 from fdnlearn.cli.progress import Shown, progress_bar
 
 if TYPE_CHECKING:
     from fdnlearn.runs.many import BatchProgress, BatchResult
 
+_STOPS = "stopping, the rooms under way are finished first"
 _EPILOG = """RIR is a recording, a folder of them, a quoted pattern ("rooms/**/*.wav"), a SOFA file (one room for each
 measurement), or a manifest: CSV or Parquet with a column path and, if need be, name, channel, measurement.
 
@@ -74,7 +77,10 @@ command again goes on where the last one was stopped. A room that fails costs th
 @click.option("--force", is_flag=True, help="Remove the rooms of an earlier batch in DIR.")
 @config_option
 @every_command
+@click.pass_obj
 def command(
+    interruptible: Interruptible,
+    /,
     recordings: tuple[str, ...],
     folder: str,
     engine: str,
@@ -92,8 +98,8 @@ def command(
     **settings: Any,
 ) -> None:
     """Fit a network to each of many recordings, several at a time."""
+    require_memory(LEARNING)
     from fdnlearn.base.errors import UsageError
-    from fdnlearn.cli.interrupt import Interruptible, stopping
     from fdnlearn.fitting import FitConfig
     from fdnlearn.runs.many import run_batch
     from fdnlearn.runs.many.engine import Resources
@@ -104,7 +110,7 @@ def command(
             raise UsageError(name, "belongs to a cluster", "add --engine ray")
     chosen = {name: value for name, value in settings.items() if value is not None}
     memory = None if max_memory_gb is None else max_memory_gb * 1e9
-    with Interruptible() as interruptible, progress_bar() as show:
+    with progress_bar() as show:
         try:
             done = run_batch(
                 recordings,
@@ -113,13 +119,12 @@ def command(
                 engine=engine,
                 resources=Resources(workers, threads, memory, address, gpus, together),
                 force=force,
-                callback=stopping(interruptible, lambda progress: show(_shown(progress))),
+                callback=stopping(interruptible, lambda progress: show(_shown(progress)), _STOPS),
             )
         except KeyboardInterrupt:
             if not interruptible.requested:
                 raise
-            click.echo("fdnlearn: interrupted; finished rooms are kept, the same command goes on", err=True)
-            raise click.exceptions.Exit(130) from None
+            raise Interruption("finished rooms are kept, the same command goes on") from None
     if as_json:
         print_json(_document(done))
     else:
@@ -131,7 +136,7 @@ def command(
     if not done.complete:
         told = f"{done.standing.done} of {done.standing.total} rooms are done; the same command goes on"
         click.echo(f"fdnlearn: interrupted; {told}", err=True)
-        raise click.exceptions.Exit(130)
+        raise click.exceptions.Exit(EXIT_INTERRUPTED)
     if done.standing.failed:
         raise click.exceptions.Exit(FdnlearnError.exit_code)
 

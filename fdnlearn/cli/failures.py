@@ -9,10 +9,10 @@ import click
 
 from fdnlearn.base.errors import FdnlearnError, UsageError, suggest
 from fdnlearn.cli.common import DEBUG, DEFAULTS_FILE
+from fdnlearn.cli.interrupt import EXIT_INTERRUPTED, Interruption
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ def failure_of(error: BaseException) -> Failure:
     """Put into words whatever ended a command."""
     match error:
         case KeyboardInterrupt() | click.exceptions.Abort():
-            return Failure("", "interrupted", "nothing was written", EXIT_INTERRUPTED)
+            kept = error.kept if isinstance(error, Interruption) else "nothing was written"
+            return Failure("", "interrupted", kept, EXIT_INTERRUPTED)
         case click.ClickException():
             return _of_usage(error)
         case FdnlearnError():

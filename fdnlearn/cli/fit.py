@@ -20,6 +20,8 @@ from fdnlearn.cli.common import (
     was_given,
 )
 from fdnlearn.cli.fit_options import fit_options
+from fdnlearn.cli.interrupt import EXIT_INTERRUPTED, Interruptible, Interruption, stopping
+from fdnlearn.cli.memory import LEARNING, require_memory
 from fdnlearn.cli.names import fit_folder
 from fdnlearn.cli.progress import Shown, progress_bar
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 #: Steps after which the time of the rest is known well enough, and how long it has to be to be worth a line.
 _TIMED_STEPS, _LONG_S = 3, 60.0
 
+_STOPS = "stopping, the best network so far is kept"
 _EPILOG = """DIR receives fdn.json (the network), ir.wav (what it renders), target.wav (the prepared
 recording), metrics.json, history.csv and report.html. Ctrl-C keeps the best network so far;
 --resume goes on from there."""
@@ -50,7 +53,10 @@ recording), metrics.json, history.csv and report.html. Ctrl-C keeps the best net
 @click.option("--force", is_flag=True, help="Replace results in DIR.")
 @config_option
 @every_command
+@click.pass_obj
 def command(
+    interruptible: Interruptible,
+    /,
     rir: str,
     folder: str | None,
     channel: int | Literal["all"] | None,
@@ -64,7 +70,7 @@ def command(
 
     RIR may be WAV, W64, FLAC, AIFF, CAF, AU or SOFA.
     """
-    from fdnlearn.cli.interrupt import Interruptible, stopping
+    require_memory(LEARNING)
     from fdnlearn.fitting import FitConfig
     from fdnlearn.runs import fit_recording
     from fdnlearn.runs.folder import ResultFolder
@@ -83,24 +89,29 @@ def command(
             warn(str(destination), "holds nothing to resume: this fit begins anew")
         warn(rir, *target.warnings)
 
-    with Interruptible() as interruptible, progress_bar(recording.name) as show:
-        done = fit_recording(
-            recording,
-            destination,
-            FitConfig.for_model(**chosen),
-            **of_signals,
-            resume=resume,
-            force=force,
-            on_prepared=begin,
-            callback=stopping(interruptible, _telling(recording.name, show)),
-        )
+    try:
+        with progress_bar(recording.name) as show:
+            done = fit_recording(
+                recording,
+                destination,
+                FitConfig.for_model(**chosen),
+                **of_signals,
+                resume=resume,
+                force=force,
+                on_prepared=begin,
+                callback=stopping(interruptible, _telling(recording.name, show), _STOPS),
+            )
+    except KeyboardInterrupt:
+        if not results.checkpoint.exists():
+            raise
+        raise Interruption("go on with --resume") from None
     if as_json:
         print_json({**done.evaluation.metrics.to_json(), "folder": str(done.folder)})
     else:
         _print_summary(done)
     warn(rir, *done.evaluation.warnings)
     if interruptible.requested:
-        raise click.exceptions.Exit(130)
+        raise click.exceptions.Exit(EXIT_INTERRUPTED)
 
 
 def _telling(name: str, show: Callable[[Shown], None]) -> Callable[[Progress], None]:

@@ -20,6 +20,7 @@ from fdnlearn.base.errors import UsageError, suggest
 from fdnlearn.base.version import __version__
 from fdnlearn.cli.common import DEBUG, JSON, PRINTED, print_json
 from fdnlearn.cli.failures import EXIT_USAGE, failure_of
+from fdnlearn.cli.interrupt import Interruptible
 from fdnlearn.cli.streams import prepare_streams
 
 #: Subcommands, each ``fdnlearn/cli/NAME.py`` holding ``command``, imported when it is asked for.
@@ -63,7 +64,10 @@ class Program(click.Group):
         context: click.Context | None = None
         try:
             # click takes from the list what it understands.
-            with self.make_context(prog_name, list(args)) as context:
+            with (
+                Interruptible() as interruptible,
+                self.make_context(prog_name, list(args), obj=interruptible) as context,
+            ):
                 self.invoke(context)
             sys.stdout.flush()
             return 0
