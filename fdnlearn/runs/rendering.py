@@ -10,7 +10,7 @@ import numpy as np
 
 from fdnlearn.base.audio import check_suffix, write_audio
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.files import replacing
+from fdnlearn.base.files import replacing, writing
 from fdnlearn.base.types import FloatArray
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def render_file(
     dry_file : str or Path
         Audio file of any rate.
     output : str or Path
-        WAV (float32), FLAC or AIFF (24 bit), by its suffix. Replaced if it exists.
+        WAV (float32), FLAC or AIFF (24 bit), by its suffix. Replaced if it exists; its folder is made if need be.
     wet_db : float
         Level of what the network returns, the direct sound of the room included.
     dry_db : float or None
@@ -96,6 +96,8 @@ def render_file(
     if dry_db is not None:
         wet[:, : dry.shape[1]] += 10 ** (dry_db / 20) * _spread(dry, len(wet))
     told = tuple(f"{recording.name}: {sentence}" for sentence in recording.warnings)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
         warnings = (*told, *write_audio(partial, wet, rate))
     return Rendering(path, rate, len(wet), wet.shape[1], float(np.max(np.abs(wet), initial=0.0)), warnings)
