@@ -239,7 +239,7 @@ def test_where_no_room_can_be_fitted_the_batch_fails(tmp_path: Path) -> None:
 def test_a_channel_that_one_file_lacks_is_that_files_failure(tmp_path: Path) -> None:
     manifest = tmp_path / "rooms.csv"
     make_rooms(tmp_path, 1)
-    manifest.write_text("path,name,channel\nr000.wav,first,0\nr000.wav,second,5\n")
+    manifest.write_text("path,name,channel\nr000.wav,first,1\nr000.wav,second,5\n")
     outcome = run("batch", manifest, "-o", tmp_path / "out", *TINY_OPTIONS)
     assert outcome.code == 1
     assert "warning: second: " in outcome.stderr

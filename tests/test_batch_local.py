@@ -95,7 +95,9 @@ def test_a_killed_driver_takes_its_workers_along_and_the_same_command_goes_on(
     process, out = running
     second = run(*batch(rooms, out))
     assert second.code == 1
-    assert f"{out}: another batch is running in it" in second.complaint
+    failure = json.loads(second.stdout)["failure"]
+    assert (failure["subject"], failure["exit_code"]) == (str(out), 1)
+    assert "another batch is running in it" in failure["problem"]
     workers = workers_of(process.pid)
     process.kill()
     wait_until(lambda: not any(map(alive, workers)), "the end of the workers", 10.0)

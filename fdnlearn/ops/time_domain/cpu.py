@@ -23,7 +23,8 @@ from fdnlearn.ops.time_domain.vectors import ROWS, lanes_of
 def _filled_up(array: Array, *shape: int) -> Array:
     """Zeros behind the last axes until they are so long."""
     filled = np.zeros((*array.shape[: array.ndim - len(shape)], *shape), array.dtype)
-    filled[(..., *(slice(size) for size in array.shape[array.ndim - len(shape) :]))] = array
+    part: tuple[slice, ...] = tuple(slice(size) for size in array.shape)
+    filled[part] = array
     return filled
 
 
