@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from fdnlearn.acoustics.bands import Octave, filter_octaves, octaves
 from fdnlearn.acoustics.energy_decay import EnergyDecay, Noise, energy_decay
 from fdnlearn.acoustics.noise_floor import LN_60_DB
 from fdnlearn.acoustics.onset import find_direct, find_onset
+from fdnlearn.acoustics.sensitivity import bent_down, noise_like, unsteady
 from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 #: The quantities, by the keys they have everywhere.
@@ -101,7 +103,11 @@ class RoomParameters:
 
 @shapes_checked
 def room_parameters(
-    h: Float64[FloatArray, " samples"], sample_rate_hz: float, noise: Noise = "auto"
+    h: Float64[FloatArray, " samples"],
+    sample_rate_hz: float,
+    noise: Noise = "auto",
+    *,
+    rounding_power: float = 0.0,
 ) -> RoomParameters:
     """Measure a response.
 
@@ -116,6 +122,9 @@ def room_parameters(
     noise : {"auto", "none"}
         ``"none"`` for a synthetic response without a noise floor that has decayed completely: the decay curve
         is then Schroeder's integral as it is. Ranges, filters and windows are the same.
+    rounding_power : float
+        Mean square of what was rounded away (`fdnlearn.acoustics.quantisation`): noise of that power is put back in
+        its place, so that the floor is seen which the rounding has hidden.
 
     Returns
     -------
@@ -126,10 +135,19 @@ def room_parameters(
     direct = find_direct(h, onset, sample_rate_hz) - onset
     cut = h[onset:]
     bands = octaves(sample_rate_hz)
-    broadband = _measure(cut, sample_rate_hz, noise, direct, None, 0.0)
+    white, *coloured = (
+        noise_like(cut, sample_rate_hz, bands) if noise == "auto" else [cut[:0]] * (1 + len(bands))
+    )
+    if rounding_power > 0.0 and noise == "auto":
+        # Other noise than the one by which figures are tried.
+        cut = cut + math.sqrt(rounding_power) * white[::-1]
+    broadband = _measure(cut, sample_rate_hz, noise, direct, None, 0.0, white, {})
+    # What was done to a recording was done to all of its octaves.
+    done = bent_down(broadband.values(), None) if noise == "auto" else {}
+    filtered = zip(bands, filter_octaves(cut, sample_rate_hz, bands), coloured, strict=True)
     octave = {
-        band.nominal_hz: _measure(filtered, sample_rate_hz, noise, direct, band, before)
-        for band, (filtered, before) in zip(bands, filter_octaves(cut, sample_rate_hz, bands), strict=True)
+        band.nominal_hz: _measure(own, sample_rate_hz, noise, direct, band, before, alike, done)
+        for band, (own, before), alike in filtered
     }
     return RoomParameters(broadband, octave, onset / sample_rate_hz, (onset + direct) / sample_rate_hz)
 
@@ -164,14 +182,36 @@ def decay_time(
 
 
 def _measure(
-    h: FloatArray, sample_rate_hz: float, noise: Noise, direct: int, band: Octave | None, before: float
+    h: FloatArray,
+    sample_rate_hz: float,
+    noise: Noise,
+    direct: int,
+    band: Octave | None,
+    before: float,
+    alike: FloatArray,
+    done: Mapping[str, str],
 ) -> BandParameters:
-    """All quantities of one band from its decay curve."""
-    decay = energy_decay(
-        h, sample_rate_hz, noise, early_energy=before, centre_hz=None if band is None else band.centre_hz
-    )
-    values = _values(decay, direct) if decay.curve[0] > 0.0 else dict.fromkeys(QUANTITIES)
+    """All quantities of one band from its decay curve.
+
+    `alike` is noise of power one of the band; `done` says why quantities of no band count.
+    """
+
+    def decay_of(h: FloatArray) -> EnergyDecay:
+        centre_hz = None if band is None else band.centre_hz
+        return energy_decay(h, sample_rate_hz, noise, early_energy=before, centre_hz=centre_hz)
+
+    def measured(decay: EnergyDecay) -> dict[str, float | None]:
+        return _values(decay, direct) if decay.curve[0] > 0.0 else dict.fromkeys(QUANTITIES)
+
+    decay = decay_of(h)
+    values = measured(decay)
     measurability = {name: _judge(name, value, decay, band) for name, value in values.items()}
+    if noise == "auto" and any(one.counts for one in measurability.values()):
+        changes = unsteady(h, decay, values, alike, lambda other: measured(decay_of(other)))
+        changes |= {**bent_down(values, band), **done}
+        for name, reason in changes.items():
+            if measurability[name].counts:
+                measurability[name] = Measurability(False, reason)
     return BandParameters(**values, measurability=measurability, decay=decay)
 
 

@@ -22,16 +22,21 @@ if TYPE_CHECKING:
 def command(rir: str, as_json: bool) -> None:
     """Measure RIR at its own rate: reverberation time, clarity and more, broadband and per octave.
 
-    A quantity counts when the recording's decay range above its noise is large enough for it.
+    A quantity counts when the recording's decay range above its noise is large enough for it, and when it keeps its
+    value with a little less of the recording and a little more noise.
     """
     require_memory(RUNNING)
     from fdnlearn.acoustics import room_parameters
+    from fdnlearn.acoustics.quantisation import rounding_power
     from fdnlearn.acoustics.values import measurement_of
     from fdnlearn.rir import prepare_target, read_recording
 
     recording = read_recording(rir)
     target = prepare_target(recording, sample_rate_hz=recording.sample_rate_hz, subject=rir)
-    measurement = measurement_of(room_parameters(recording.samples[0], recording.sample_rate_hz))
+    first = recording.samples[0]
+    measurement = measurement_of(
+        room_parameters(first, recording.sample_rate_hz, rounding_power=rounding_power(first))
+    )
     if as_json:
         print_json(_document(recording, target, measurement))
     else:

@@ -10,6 +10,7 @@ from fdnlearn.acoustics.energy_decay import compensated_decay, peak_power
 from fdnlearn.acoustics.noise_floor import NoiseFloor, find_noise_floor
 from fdnlearn.acoustics.onset import find_direct, find_onset
 from fdnlearn.acoustics.parameters import NEEDED_INR_DB, decay_time
+from fdnlearn.acoustics.quantisation import rounding_power
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.base.types import FloatArray
 from fdnlearn.rir.checks import LATE_ONSET_S, SHORTEST_S, check_content, check_decay, is_clipped
@@ -69,6 +70,9 @@ def prepare_target(
     warnings += rate_warnings
     # Squares of very loud or very quiet float files would leave the range of double precision.
     scale = float(np.abs(samples).max())
+    rounded = rounding_power(samples / scale)
+    if rounded > 0.0:
+        warnings.append("The recording has few steps: what decays below one of them cannot be told.")
     samples = resample(samples / scale, source_hz, rate)
     if rate != source_hz:
         steps.append(
@@ -120,6 +124,7 @@ def prepare_target(
         source_sample_rate_hz=source_hz,
         steps=tuple(steps),
         warnings=tuple(warnings),
+        rounding_power=rounded * rate / source_hz / norm**2,
     )
 
 

@@ -69,6 +69,8 @@ class Target:
         What was done, in order.
     warnings : tuple of str
         What the user should know about the recording, one sentence each.
+    rounding_power : float
+        Mean square of what the recording's few steps have rounded away; 0 where they are fine.
     """
 
     name: str
@@ -87,11 +89,14 @@ class Target:
     source_sample_rate_hz: int
     steps: tuple[PreparationStep, ...]
     warnings: tuple[str, ...]
+    rounding_power: float = 0.0
 
     @cached_property
     def parameters(self) -> tuple[RoomParameters, ...]:
         """Room parameters of each channel, its noise taken out."""
-        return tuple(room_parameters(h, self.sample_rate_hz, "auto") for h in self.samples)
+        return tuple(
+            room_parameters(h, self.sample_rate_hz, rounding_power=self.rounding_power) for h in self.samples
+        )
 
     @property
     def dense_samples(self) -> int:

@@ -43,6 +43,7 @@ def describe(path: str, channel: int = 1) -> dict[str, Any]:
         If it is no impulse response.
     """
     from fdnlearn.acoustics import room_parameters
+    from fdnlearn.acoustics.quantisation import rounding_power
     from fdnlearn.acoustics.values import measurement_of
     from fdnlearn.report.formatting import format_number, format_time
     from fdnlearn.rir import prepare_target, read_recording
@@ -53,7 +54,8 @@ def describe(path: str, channel: int = 1) -> dict[str, Any]:
     target = prepare_target(
         recording, sample_rate_hz=recording.sample_rate_hz, channel=channel, subject=recording.name
     )
-    room = room_parameters(recording.samples[channel - 1], recording.sample_rate_hz)
+    chosen = recording.samples[channel - 1]
+    room = room_parameters(chosen, recording.sample_rate_hz, rounding_power=rounding_power(chosen))
     values = room.broadband.values()
     usable_s = target.length_samples / target.sample_rate_hz
     facts = [
