@@ -200,7 +200,7 @@ def test_a_fit_that_is_heard_ends_as_one_that_is_not(
     shown = load_fdn(tmp_path / "previews" / heard[-1]["key"] / "fdn.json")
     assert shown.outputs == (2 if stereo else 1)
 
-    fit_recording(request.recording, tmp_path / "plain", config, channel=0, stereo=stereo)
+    fit_recording(request.recording, tmp_path / "plain", config, channel=1, stereo=stereo)
     for name in ("fdn.json", "ir.wav", "target.wav"):
         assert (tmp_path / "fit" / name).read_bytes() == (tmp_path / "plain" / name).read_bytes()
     assert (tmp_path / "previews" / "target.wav").read_bytes() == (
