@@ -53,6 +53,8 @@ REPORT = {
     "bbc_rd_listening_room": ("BBC R&D, bbc/bbcrd-brirs", "CC BY-SA 4.0"),
 }
 SPLITS = {"report": ("Rooms for reporting", REPORT), "tune": ("Rooms for tuning", TUNE)}
+#: `Compared.tolerance` is a quarter of a just-noticeable difference.
+_QUARTERS = 4
 BEGIN, END = "<!-- discussion -->", "<!-- end of discussion -->"
 
 Document = Mapping[str, Any]
@@ -123,7 +125,8 @@ def page(summaries: Mapping[Comparison, Document], earlier: str) -> str:
         "## Medians",
         "",
         "Over the rooms of a set, seeds averaged first. The last column counts the judged quantities in which "
-        "the first method is significantly better, and worse, than that of the row.",
+        "the first method is significantly better, and worse, than that of the row; *within* is the number of rooms in "
+        "which every judged quantity that counts is within one just-noticeable difference.",
     ]
     for which in _in_order(summaries, known):
         lines += ["", which.heading, "", *(sections.get(which.heading) or known[which.heading])]
@@ -148,8 +151,9 @@ def _in_order(
 def section(summary: Document) -> list[str]:
     """Under what conditions, and the medians."""
     settings = summary["settings"]
+    lines = f"{settings['lines']} lines" if settings["lines"] else "as many lines as the room asks for"
     conditions = (
-        f"{len(summary['rooms'])} rooms, {settings['lines']} lines at {settings['sample_rate_hz'] / 1000:g} kHz, "
+        f"{len(summary['rooms'])} rooms, {lines} at {settings['sample_rate_hz'] / 1000:g} kHz, "
         f"{settings['seeds']} seed(s), {settings['threads']} thread(s) a fit; {', '.join(summary['dates'])}, "
         f"{summary['program']}, "
         + "; ".join(", ".join(f"{key} {value}" for key, value in one.items()) for one in summary["machines"])
@@ -211,12 +215,23 @@ def _medians(summary: Document) -> list[str]:
     for spec, row in summary["methods"].items():
         cells = [_error(row["median"][c.key], c.quantity.error_decimals) for c in COMPARED]
         effort = [format_effort(row["seconds"]), format_effort(row["evaluations"])]
-        rows.append([f"`{spec}`", *cells, *effort, verdicts.get(spec, "")])
+        rows.append([f"`{spec}`", *cells, str(_within(summary, spec)), *effort, verdicts.get(spec, "")])
     counted = [
         str(max(row["median"][c.key]["rooms"] for row in summary["methods"].values())) for c in COMPARED
     ]
-    heads = ["", *_heads(), "s", "evaluations", "better, worse"]
-    return _table(heads, [*rows, ["rooms", *counted, "", "", ""]])
+    heads = ["", *_heads(), "within", "s", "evaluations", "better, worse"]
+    return _table(heads, [*rows, ["rooms", *counted, str(len(summary["rooms"])), "", "", ""]])
+
+
+def _within(summary: Document, spec: str) -> int:
+    """In how many rooms a method is within one just-noticeable difference in every judged quantity that counts."""
+    found = 0
+    for room in summary["rooms"]:
+        errors = room["methods"][spec]["error"] or {}
+        counted = [c for c in COMPARED if c.judged and c.key in room["counts"]]
+        values = [(errors.get(c.key), _QUARTERS * c.tolerance) for c in counted]
+        found += all(value is not None and value <= most for value, most in values)
+    return found
 
 
 def _worse_medians(summary: Document) -> str:
