@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
+
+
+def one_line(text: str) -> str:
+    """A text without ends of lines and without characters that steer a terminal: names of files may have both."""
+    line = " ".join(text.split())
+    return "".join(ascii(c)[1:-1] if unicodedata.category(c) == "Cc" else c for c in line)
+
 
 class FdnlearnError(Exception):
     """A refused input or failed resource, told in one line.
@@ -20,7 +28,8 @@ class FdnlearnError(Exception):
 
     def __init__(self, subject: str, problem: str, remedy: str) -> None:
         self.subject, self.problem, self.remedy = subject, problem, remedy
-        super().__init__(" ".join(f"{subject}: {problem}; {remedy}".split()))
+        named = subject if subject.strip() else repr(subject)
+        super().__init__(one_line(f"{named}: {problem}; {remedy}"))
 
 
 class UsageError(FdnlearnError):

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import click
 
-from fdnlearn.base.errors import FdnlearnError, UsageError
+from fdnlearn.base.errors import FdnlearnError, UsageError, one_line
 from fdnlearn.base.version import __version__
 from fdnlearn.cli.common import DEBUG, DEFAULTS_FILE
 from fdnlearn.cli.streams import prepare_streams
@@ -93,7 +93,7 @@ class Program(click.Group):
 def _fail(line: str, code: int, error: BaseException, debug: bool) -> int:
     if debug:
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
-    click.echo(f"fdnlearn: {' '.join(line.split())}", err=True)
+    click.echo(f"fdnlearn: {one_line(line)}", err=True)
     return code
 
 

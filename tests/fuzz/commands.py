@@ -55,7 +55,7 @@ _TEXTS: dict[str, tuple[str, ...]] = {
 }
 #: What would take long in earnest, or opens what is to be tried elsewhere.
 _TAME: dict[str, tuple[str, ...]] = {"seeds": ("1", "2", "0", "1001"), "size": ("0.01", "0.5", "3", "101")}
-_LEFT_OUT = {"--check", "--help"}
+_LEFT_OUT = {"--check", "--help", "--debug"}
 _LONGEST = 7
 
 

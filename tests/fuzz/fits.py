@@ -25,7 +25,7 @@ def brief_fits() -> Iterator[None]:
 
     def solved(job: Job, target: Target, callback: Any = None, checkpointing: Any = None) -> Solution:
         config = _brief(job)
-        key = (target.sha256, target.channels, target.sample_rate_hz, repr(config.settings()))
+        key = (target.sha256, job.channel, repr(config.settings()))
         return _once(solutions, key, functools.partial(solve, target, config))
 
     def evaluated(job: Job, solution: Solution, *, more: Any = {}) -> Evaluation:  # noqa: B006

@@ -71,6 +71,7 @@ _BODIES: dict[str, dict[str, tuple[Any, ...]]] = {
     "results/begin": {},
     "results/opened-00/fdn.json": {},
     "results/..": {},
+    "results/opened-" + "x" * 300: {},
 }
 _ADDRESSES = (
     f"response/{{token}}/{OPENED}/network/48000.wav",
@@ -183,7 +184,7 @@ def _mutate(rng: random.Random, known: list[Case], case: Case) -> Case:
         given[key] = _value(rng, choices.get(key, ()), named=not name.startswith("/"))
     if name.startswith("upload ") and rng.random() < 0.5:
         steps[-1][0] = "upload " + rng.choice(
-            ("a.flac", "../../x.wav", "x" * 300 + ".wav", "\n.wav", "a.exe", ".wav")
+            ("a.flac", "../../x.wav", "x" * 300 + ".wav", "\U0001f3b5" * 80 + ".wav", "\n.wav", "a.exe")
         )
     if name.startswith("/") and rng.random() < 0.2:
         given[rng.choice(("", "take", "rate", "more"))] = _value(rng, (), named=False)

@@ -12,7 +12,7 @@ from command_line import decay
 from test_rir_headers import CONTAINERS, encoded
 from test_rir_sofa import write
 
-from fuzz.cases import Case, Kind
+from fuzz.cases import Case, Fault, Kind
 from fuzz.mutations import changed_bytes
 from fuzz.verdicts import command
 
@@ -50,7 +50,8 @@ def _mutate(rng: random.Random, known: list[Case], case: Case) -> Case:
 def _check(case: Case) -> None:
     path = Path(f"room{case.suffix}")
     path.write_bytes(case.content)
-    command("analyze", str(path), "--json")
+    if "does not exist" in command("analyze", str(path), "--json").stderr:
+        raise Fault("is said not to be there")
 
 
 RECORDINGS = Kind("recordings", _seeds, _mutate, _check)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -29,11 +30,12 @@ def strict(text: str) -> Any:
         raise Fault(f"prints what is not JSON ({error}): {text[:200]!r}") from None
 
 
-def clear(line: str) -> None:
-    """Whether a refusal is one line for whoever reads it, with a remedy."""
+def clear(line: str, given: int = 0) -> None:
+    """Whether a refusal is one line with a remedy; `given` is the length of what it may repeat."""
     if _SURPRISED.search(line):
         raise Fault(f"is surprised: {line}")
-    if "\n" in line or ";" not in line or len(line) > _LONGEST_LINE:
+    steering = any(unicodedata.category(c) == "Cc" for c in line)
+    if steering or line.startswith("fdnlearn: :") or ";" not in line or len(line) > _LONGEST_LINE + given:
         raise Fault(f"is no clear line: {line!r}")
 
 
@@ -50,7 +52,7 @@ def command(*args: str) -> Outcome:
     if any(line and not line.startswith("fdnlearn: ") for line in lines):
         raise Fault(f"says more than it should: {outcome.stderr!r}")
     if outcome.code:
-        clear(last)
+        clear(last, sum(map(len, args)))
     if "--json" in args and outcome.stdout and not {"--help", "-h"} & set(args):
         strict(outcome.stdout)
     elif outcome.code and outcome.stdout:

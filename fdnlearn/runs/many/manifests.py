@@ -18,6 +18,9 @@ from fdnlearn.runs.many.task import BatchRoom
 
 COLUMNS = ("path", "name", "channel", "measurement")
 
+#: Digits of a number of a channel or measurement.
+_LONGEST_INDEX = 9
+
 ManifestRow = Mapping[str, Any]
 
 
@@ -68,8 +71,8 @@ def _text(cell: Any) -> str:
 def _index(text: str) -> int | None:
     if not text:
         return None
-    if not text.isdecimal():
-        raise ValueError(f"{text!r} is no index")
+    if not text.isdecimal() or len(text) > _LONGEST_INDEX:
+        raise ValueError(f"{text[:40]!r} is no index")
     return int(text)
 
 
