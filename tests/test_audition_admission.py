@@ -46,7 +46,7 @@ def test_a_busy_port_is_named() -> None:
 
 def test_a_name_that_no_host_can_have_is_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(security.PASSWORD, "long enough")
-    outcome = run("audition", "--host", "x" * 80, "--port", 0)
+    outcome = run("audition", "--host", "ü" * 80, "--port", 0)
     assert outcome.code == 1
     assert "cannot be listened at (no such name)" in outcome.complaint
 

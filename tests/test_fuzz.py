@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import pytest
 from fuzz.cases import Fuzzer
-from fuzz.kinds import KINDS
+from fuzz.kinds import KINDS, kind_of
 
 pytestmark = [pytest.mark.long, pytest.mark.fit]
 
@@ -17,7 +17,7 @@ COUNTS = {"recordings": 150, "networks": 60, "commands": 60, "manifests": 30, "p
 
 @pytest.fixture(scope="module", params=KINDS)
 def fuzzer(request: pytest.FixtureRequest) -> Generator[Fuzzer, None, None]:
-    kind = KINDS[request.param]
+    kind = kind_of(request.param)
     with kind.world():
         yield Fuzzer(kind, SEED)
 

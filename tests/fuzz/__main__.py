@@ -39,11 +39,11 @@ def main() -> int:
 
 def _again(files: list[Path]) -> int:
     from fuzz.cases import Case, Fuzzer
-    from fuzz.kinds import KINDS
+    from fuzz.kinds import kind_of
 
     failed = 0
     for path in map(Path.resolve, files):
-        kind = KINDS[path.parent.name]
+        kind = kind_of(path.parent.name)
         with kind.world():
             fault = Fuzzer(kind, 0).attempt(Case(path.read_bytes(), path.suffix))
         failed += bool(fault)
@@ -54,9 +54,9 @@ def _again(files: list[Path]) -> int:
 def _search(name: str, seed: int, seconds: float, folder: Path) -> int:
     """Try cases of one kind; how many different faults they show."""
     from fuzz.cases import Fuzzer
-    from fuzz.kinds import KINDS
+    from fuzz.kinds import kind_of
 
-    kind, folder = KINDS[name], folder.resolve()
+    kind, folder = kind_of(name), folder.resolve()
     faults: Counter[str] = Counter()
     with kind.world():
         fuzzer = Fuzzer(kind, seed)
