@@ -178,12 +178,13 @@ def _mutate(rng: random.Random, known: list[Case], case: Case) -> Case:
     steps = json.loads(case.content)
     if rng.random() < 0.3:
         steps = [*steps, *json.loads(rng.choice(known).content)][-3:]
-    name, given = rng.choice(steps)
-    choices = _CHOICES | _BODIES.get(name.removeprefix("/"), {})
+    step = rng.choice(steps)
+    name, given = step
+    choices = _BODIES.get(name.removeprefix("/"), {}) if name.startswith("/") else _CHOICES
     for key in rng.sample(sorted(given), min(len(given), rng.choice((1, 1, 2, 3)))):
         given[key] = _value(rng, choices.get(key, ()), named=not name.startswith("/"))
     if name.startswith("upload ") and rng.random() < 0.5:
-        steps[-1][0] = "upload " + rng.choice(
+        step[0] = "upload " + rng.choice(
             ("a.flac", "../../x.wav", "x" * 300 + ".wav", "\U0001f3b5" * 80 + ".wav", "\n.wav", "a.exe")
         )
     if name.startswith("/") and rng.random() < 0.2:
