@@ -15,7 +15,7 @@ PARALLEL ?= --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo audition check test lint types fast slow tests coverage processors hooks format wheel player \
+.PHONY: help demo audition check test lint types fast slow tests coverage fuzz processors hooks format wheel player \
 	player-dist clean
 
 help:
@@ -60,6 +60,12 @@ tests: $(VENV)/.installed-dev
 coverage: $(VENV)/.installed-dev
 	$(PYTEST) $(PARALLEL) --tier fast --cov --cov-report=
 	@echo "lines that the fast tests reach: $$($(BIN)/python -m coverage report --format=total) %"
+
+# Inputs that nobody has thought of: those of another SEED are others. What shows a fault is kept in fuzz-failures/.
+SECONDS ?= 600
+SEED ?= 0
+fuzz: $(VENV)/.installed-dev
+	nice $(BIN)/python tests/fuzz --seconds $(SECONDS) --seed $(SEED)
 
 # As on a processor without wide vectors, for which kernels are compiled anew, and as on another with one thread.
 processors: $(VENV)/.installed-dev

@@ -17,6 +17,9 @@ import pytest
 from audition_room import Room
 from command_line import run
 from fdnlearn_audition import security
+from fdnlearn_audition.limits import VisitorLimits
+from fdnlearn_audition.messages import Refused, shown_name
+from fdnlearn_audition.options import FitOptions
 
 
 def test_others_are_let_in_with_a_password_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,6 +42,20 @@ def test_a_busy_port_is_named() -> None:
         outcome = run("audition", "--port", port)
     assert outcome.code == 1
     assert f"127.0.0.1:{port}: cannot be listened at (address already in use)" in outcome.complaint
+
+
+def test_a_name_that_no_host_can_have_is_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(security.PASSWORD, "long enough")
+    outcome = run("audition", "--host", "ü" * 80, "--port", 0)
+    assert outcome.code == 1
+    assert "cannot be listened at (no such name)" in outcome.complaint
+
+
+def test_what_a_visitor_sends_never_surprises() -> None:
+    with pytest.raises(Refused, match=r"lines '1000+' is out of range"):
+        FitOptions.read({"lines": 10**400}, VisitorLimits())
+    assert len(shown_name("\U0001f3b5" * 80 + ".wav").encode()) <= 200
+    assert shown_name("\U0001f3b5" * 80 + ".wav").endswith("\U0001f3b5.wav")
 
 
 def test_without_gradio_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import sofar
+from batch_rooms import TINY
 from command_line import decay
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.runs.many.names import folder_name
+from fdnlearn.runs.many.one import fit_room
 from fdnlearn.runs.many.sources import find_rooms
 from fdnlearn.runs.many.task import BatchRoom
 
@@ -89,6 +92,17 @@ def test_an_input_without_recordings_is_refused(tmp_path: Path, given: str) -> N
 def test_a_missing_file_is_a_room_that_will_fail(tmp_path: Path) -> None:
     (room,) = find(tmp_path / "none.wav")
     assert room.source == str(tmp_path / "none.wav")
+
+
+def test_names_that_no_file_can_have_are_rooms_that_will_fail(tmp_path: Path) -> None:
+    manifest = tmp_path / "rooms.csv"
+    names = ["x" * 300 + ".sofa", "x" * 300 + ".wav", "a\0b.wav"]
+    manifest.write_text("path,channel\n" + "".join(f"{name},\n" for name in names) + f"a.wav,{'9' * 5000}\n")
+    rooms = find(manifest)
+    outcomes = [fit_room(room, TINY, tmp_path / "out") for room in rooms]
+    told = ["not a readable SOFA file", "cannot be read", "does not exist", "'9{40}' is no index"]
+    assert all(re.search(words, one.problem) for words, one in zip(told, outcomes, strict=True))
+    assert not any("report it" in one.problem for one in outcomes)
 
 
 class TestManifest:

@@ -75,6 +75,16 @@ def test_a_bad_recording_is_refused_in_one_line(tmp_path: Path, kind: str, comma
     assert not out.parent.exists()
 
 
+def test_a_file_name_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    outcome = run("analyze", tmp_path / "red\x1b[31m.wav")
+    assert r"red\x1b[31m.wav: does not exist" in outcome.complaint
+
+
+def test_no_name_is_named(tmp_path: Path) -> None:
+    outcome = run("render", "", record(tmp_path / "dry.wav"), "-o", tmp_path / "wet.wav")
+    assert outcome.complaint == "fdnlearn: '': there is no such file; check the path"
+
+
 def test_a_file_name_cannot_break_the_line(tmp_path: Path) -> None:
     outcome = run("analyze", tmp_path / "two\nlines.wav")
     assert outcome.code == 1

@@ -14,6 +14,7 @@ from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.cli.fit import command as fit
 from fdnlearn.cli.main import cli
 from fdnlearn.rir import load_target, read_recording
+from fdnlearn.rir.mpeg import DAMAGED
 from fdnlearn.runs.many.sources import find_rooms
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,6 +43,18 @@ def test_what_is_in_the_list_is_read_whatever_its_suffix(tmp_path: Path, name: s
         recording = read_recording(write(tmp_path / f"a{suffix}", *WRITTEN[name]))
         assert recording.samples.shape == (1, len(NOISE))
         assert bool(recording.warnings) == (name in formats.LOSSY_FORMATS)
+
+
+def test_what_the_decoder_of_mp3_says_of_damage_is_one_warning(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "a.mp3", *WRITTEN["MP3"])
+    assert DAMAGED not in read_recording(path).warnings
+    content = bytearray(path.read_bytes())
+    content[500:504] = bytes(4)
+    path.write_bytes(content)
+    assert read_recording(path).warnings[-1] == DAMAGED
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("format", ["VOC", "NIST", "IRCAM", "AVR", "MAT5", "PVF", "SVX"])

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+
+def one_line(text: str) -> str:
+    """A text without ends of lines and without characters that steer a terminal: names of files may have both."""
+    line = " ".join(text.split())
+    return "".join(ascii(c)[1:-1] if unicodedata.category(c) == "Cc" else c for c in line)
 
 
 class FdnlearnError(Exception):
@@ -23,7 +30,8 @@ class FdnlearnError(Exception):
 
     def __init__(self, subject: str, problem: str, remedy: str) -> None:
         self.subject, self.problem, self.remedy = subject, problem, remedy
-        super().__init__(" ".join(f"{subject}: {problem}; {remedy}".split()))
+        named = subject if subject.strip() else repr(subject)
+        super().__init__(one_line(f"{named}: {problem}; {remedy}"))
 
 
 class UsageError(FdnlearnError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from fdnlearn.base.errors import FdnlearnError, UsageError, suggest
+from fdnlearn.base.errors import FdnlearnError, UsageError, one_line, suggest
 from fdnlearn.options import MAX_LINES, MAX_RATE_HZ, MIN_RATE_HZ
 
 if TYPE_CHECKING:
@@ -239,4 +239,4 @@ def print_json(document: Any) -> None:
 def warn(subject: str, *sentences: str) -> None:
     """Say what a user should know, on stderr."""
     for sentence in sentences:
-        click.echo(f"fdnlearn: warning: {subject}: {' '.join(sentence.split())}", err=True)
+        click.echo(f"fdnlearn: warning: {one_line(f'{subject}: {sentence}')}", err=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fdnlearn.base.errors import FdnlearnError, UsageError, suggest
+from fdnlearn.base.errors import FdnlearnError, UsageError, one_line, suggest
 from fdnlearn.cli.common import DEBUG, DEFAULTS_FILE
 from fdnlearn.cli.interrupt import EXIT_INTERRUPTED, Interruption
 
@@ -36,7 +36,7 @@ class Failure:
     def line(self) -> str:
         """All of it in one line."""
         front = f"{self.subject}: " if self.subject else ""
-        return " ".join(f"{front}{self.problem}; {self.remedy}".split())
+        return one_line(f"{front}{self.problem}; {self.remedy}")
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values; ``failure`` is in no document of a success."""

@@ -58,10 +58,8 @@ def read_sofa(path: Path, subject: str, longest_s: float) -> tuple[FloatArray, i
             responses = np.moveaxis(_numbers(variable), _time_axis(variable), -1).reshape(-1, shape[-1])
             convention = str(getattr(file, "SOFAConventions", "without convention"))
     # netCDF4 and HDF5 raise their own on a file that is not SOFA or damaged.
-    except (OSError, RuntimeError, KeyError, AttributeError, ValueError, TypeError) as error:
-        raise FdnlearnError(
-            subject, f"is not a readable SOFA file ({type(error).__name__})", _NOT_SOFA
-        ) from None
+    except (OSError, RuntimeError, KeyError, AttributeError, ValueError, TypeError):
+        raise FdnlearnError(subject, "is not a readable SOFA file", _NOT_SOFA) from None
     return delayed(responses, delay_samples), rate_hz, f"SOFA {convention}", warnings
 
 

@@ -6,6 +6,8 @@ import re
 
 from fdnlearn.base.errors import FdnlearnError
 
+#: Of a file's name; file systems allow 255.
+_LONGEST_BYTES = 200
 _FLAG = re.compile(r"(?<![\w-])--([a-z][a-z-]*)")
 _PATH = re.compile(r"(?<![\w.:/])/(?:[^/\s;:,'\"]+/)+[^/\s;:,'\"]*")
 
@@ -38,5 +40,8 @@ def clean(text: str) -> str:
 def shown_name(name: str) -> str:
     """A file name as it is shown: its last part, without control characters, not endless."""
     last = re.split(r"[/\\]", name)[-1]
-    printable = "".join(c for c in last if c.isprintable()).strip()
-    return printable[-80:].lstrip(".") or "recording"
+    printable = "".join(c for c in last if c.isprintable()).strip()[-80:]
+    # File systems count bytes.
+    while len(printable.encode()) > _LONGEST_BYTES:
+        printable = printable[1:]
+    return printable.lstrip(".") or "recording"

@@ -71,7 +71,7 @@ def _whole(name: str, value: Any, least: int, most: int) -> int | None:
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = float("nan")
     if isinstance(value, bool) or not (least <= number <= most and number == int(number)):
         raise Refused(

@@ -8,6 +8,7 @@ sites cannot send, downloads in their address.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shutil
 from collections.abc import Callable
@@ -29,6 +30,8 @@ TOKEN_HEADER = "x-room-token"
 #: Downloads from a folder of results, beside exports.
 _OPEN_FILES = (*FILES, "report.html")
 _BODY_BYTES = 1 << 16
+#: Folders that visitors bring results into, as a session names them.
+_PLACE = re.compile(r"opened-[0-9a-f]{8}")
 
 
 def routes(room: ListeningRoom) -> APIRouter:
@@ -124,7 +127,7 @@ def routes(room: ListeningRoom) -> APIRouter:
         try:
             session = room.sessions.find(request.headers.get(TOKEN_HEADER, ""))
             folder = session.folder / place
-            if name not in FILES or not place.startswith("opened-") or not folder.is_dir():
+            if name not in FILES or not _PLACE.fullmatch(place) or not folder.is_dir():
                 raise Refused(f"{shown_name(name)}: is no file of a fit; choose the folder that a fit wrote")
             await receive(request, folder, name)
             return JSONResponse({"ok": True})
@@ -135,7 +138,7 @@ def routes(room: ListeningRoom) -> APIRouter:
     async def open_results(request: Request, place: str) -> Response:
         def work(session: Session, told: dict[str, Any]) -> dict[str, Any]:
             folder = session.folder / place
-            if not place.startswith("opened-") or not folder.is_dir():
+            if not _PLACE.fullmatch(place) or not folder.is_dir():
                 raise Refused("There is no such folder; choose it again")
             return {"shown": room.open_results(session, folder)}
 
@@ -160,8 +163,11 @@ def routes(room: ListeningRoom) -> APIRouter:
     async def file(token: str, key: str, name: str) -> Response:
         def work(session: Session) -> Path:
             folder = session.take(key).folder.resolve()
-            path = (folder / name).resolve()
-            within = path.is_relative_to(folder) and path.is_file()
+            try:
+                path = (folder / name).resolve()
+                within = path.is_relative_to(folder) and path.is_file()
+            except (OSError, ValueError):  # a name that no file can have
+                within = False
             if not within or not (name in _OPEN_FILES or path.suffix == ".zip"):
                 raise Refused("There is no such file")
             return path

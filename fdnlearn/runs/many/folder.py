@@ -111,7 +111,7 @@ class BatchFolder:
             return False
         try:
             return done >= Path(room.source).stat().st_mtime_ns
-        except OSError:
+        except (OSError, ValueError):  # a name that no file has
             return True
 
     def publish(self, room: BatchRoom, write: Callable[[Path], object]) -> bool:

@@ -18,6 +18,9 @@ from fdnlearn.runs.many.task import BatchRoom
 
 COLUMNS = ("path", "name", "channel", "measurement")
 
+#: Digits of a number of a channel or measurement.
+_LONGEST_INDEX = 9
+
 ManifestRow = Mapping[str, Any]
 
 
@@ -68,8 +71,8 @@ def _text(cell: Any) -> str:
 def _whole(column: str, text: str, least: int) -> int | None:
     if not text:
         return None
-    if not text.isdecimal() or int(text) < least:
-        raise ValueError(f"{text!r} is no {column}; write whole numbers from {least}")
+    if not text.isdecimal() or len(text) > _LONGEST_INDEX or int(text) < least:
+        raise ValueError(f"{text[:40]!r} is no {column}; write whole numbers from {least}")
     return int(text)
 
 

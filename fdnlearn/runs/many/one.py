@@ -117,7 +117,7 @@ def target_of(room: BatchRoom, job: Job) -> Target:
         If its recording cannot be read or used.
     """
     path = Path(room.source)
-    recording = _read(path, path.stat().st_mtime_ns if path.exists() else 0, room.measurement is not None)
+    recording = _read(path, room.measurement is not None)
     subject = room.source
     if room.measurement is not None:
         recording = _measurement(recording, room)
@@ -125,11 +125,17 @@ def target_of(room: BatchRoom, job: Job) -> Target:
     return room.job(job).prepare(recording, subject=subject)
 
 
-def _read(path: Path, version: int, keep: bool) -> Recording:
+def _read(path: Path, keep: bool) -> Recording:
     """A recording; of a file with many measurements the last one read is kept, for the next room is in it too."""
     from fdnlearn.rir import read_recording
 
-    return _last_read(path, version) if keep else read_recording(path)
+    if not keep:
+        return read_recording(path)
+    try:
+        version = path.stat().st_mtime_ns
+    except (OSError, ValueError):  # reading it will say why
+        version = 0
+    return _last_read(path, version)
 
 
 @functools.lru_cache(maxsize=1)

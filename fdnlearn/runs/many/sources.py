@@ -116,9 +116,9 @@ def measurements_in(path: Path) -> int:
     """
     import netCDF4
 
-    if not path.is_file():
-        raise FdnlearnError(str(path), "does not exist", "check the path")
     try:
+        if not path.is_file():
+            raise FdnlearnError(str(path), "does not exist", "check the path")
         with netCDF4.Dataset(str(path)) as file:
             return int(file.dimensions["M"].size)
     except (OSError, RuntimeError, KeyError):
