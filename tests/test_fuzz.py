@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.long, pytest.mark.fit]
 
 SEED = 0
 #: Inputs of each kind, besides its seeds and its corpus: a few seconds.
-COUNTS = {"recordings": 150, "networks": 60, "commands": 60, "manifests": 30, "page": 60}
+COUNTS = {"recordings": 150, "networks": 60, "commands": 60, "manifests": 8, "page": 100}
 
 
 @pytest.fixture(scope="module", params=KINDS)

@@ -93,6 +93,7 @@ class _Here(NamedTuple):
     room: ListeningRoom
     calls: dict[str, Callable[..., Any]]
     client: TestClient
+    loop: asyncio.AbstractEventLoop
 
 
 _here: list[_Here] = []
@@ -146,15 +147,20 @@ def _world() -> Iterator[None]:
         room.begin()
         app = FastAPI()
         app.include_router(routes(room))
+        # Gradio would make a loop of its own, and leave it open.
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
         with gr.Blocks() as blocks:
             endpoints(room)
         calls = {str(one.api_name): one.fn for one in blocks.fns.values() if one.fn is not None}
-        _here.append(_Here(room, calls, TestClient(app)))
+        _here.append(_Here(room, calls, TestClient(app), loop))
         try:
             yield
         finally:
             _here.pop()
             room.end()
+            asyncio.set_event_loop(None)
+            loop.close()
 
 
 def _seeds() -> list[Case]:
@@ -234,7 +240,7 @@ def _with_remedy(sentence: str) -> str:
 
 def _step(here: _Here, token: str, name: str, given: dict[str, Any]) -> Any:
     if name in here.calls:
-        return _call(here.calls[name], given)
+        return _call(here, here.calls[name], given)
     headers = {TOKEN_HEADER: token}
     if name.startswith("get "):
         got = here.client.get("/room/" + name.removeprefix("get ").format(token=token))
@@ -255,7 +261,7 @@ def _step(here: _Here, token: str, name: str, given: dict[str, Any]) -> Any:
     return strict(got.text)
 
 
-def _call(function: Callable[..., Any], given: dict[str, Any]) -> Any:
+def _call(here: _Here, function: Callable[..., Any], given: dict[str, Any]) -> Any:
     request = SimpleNamespace(session_hash=_VISITOR)
     names = [name for name in inspect.signature(function).parameters if name != "request"]
     values = {name: given.get(name) for name in names}
@@ -268,7 +274,7 @@ def _call(function: Callable[..., Any], given: dict[str, Any]) -> Any:
             return [one async for one in outcome]
         return await outcome
 
-    return asyncio.run(work())
+    return here.loop.run_until_complete(work())
 
 
 PAGE = Kind("page", _seeds, _mutate, _check, _world)
