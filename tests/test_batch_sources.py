@@ -100,7 +100,7 @@ def test_names_that_no_file_can_have_are_rooms_that_will_fail(tmp_path: Path) ->
     manifest.write_text("path,channel\n" + "".join(f"{name},\n" for name in names) + f"a.wav,{'9' * 5000}\n")
     rooms = find(manifest)
     outcomes = [fit_room(room, TINY, tmp_path / "out") for room in rooms]
-    told = ["not a readable SOFA file", "cannot be read", "does not exist", "'9{40}' is no index"]
+    told = ["not a readable SOFA file", "cannot be read", "does not exist", "'9{40}' is no channel"]
     assert all(re.search(words, one.problem) for words, one in zip(told, outcomes, strict=True))
     assert not any("report it" in one.problem for one in outcomes)
 

@@ -29,9 +29,10 @@ class FdnlearnError(Exception):
     exit_code = 1
 
     def __init__(self, subject: str, problem: str, remedy: str) -> None:
-        self.subject, self.problem, self.remedy = subject, problem, remedy
-        named = subject if subject.strip() else repr(subject)
-        super().__init__(one_line(f"{named}: {problem}; {remedy}"))
+        # What has an empty name is named all the same.
+        self.subject = subject if subject.strip() else repr(subject)
+        self.problem, self.remedy = problem, remedy
+        super().__init__(one_line(f"{self.subject}: {problem}; {remedy}"))
 
 
 class UsageError(FdnlearnError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,7 +108,9 @@ def _read_audio(path: Path, subject: str, longest_s: float) -> tuple[FloatArray,
             whole, told = whole_sound(stream, subject)
             head = whole.read(4)
             whole.seek(0)
-            listening = overheard() if is_mpeg(head or b"") else nullcontext([])
+            listening: AbstractContextManager[list[str]] = (
+                overheard() if is_mpeg(head or b"") else nullcontext([])
+            )
             with listening as heard, soundfile.SoundFile(whole) as file:
                 opened = True
                 if not is_read(file.format):

@@ -152,10 +152,10 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
         listening.listen(128)
-    except (OSError, UnicodeError) as error:
+    except (OSError, UnicodeError, TypeError) as error:
         listening.close()
-        # What no host can be called is refused before anybody is asked for it.
-        reason = "no such name" if isinstance(error, UnicodeError) else (error.strerror or str(error)).lower()
+        # What no host can be called is refused before anybody is asked for it, by either of two errors.
+        reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "no such name"
         raise FdnlearnError(
             f"{host}:{port}", f"cannot be listened at ({reason})", "choose another --port or --host"
         ) from error
