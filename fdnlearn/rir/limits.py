@@ -12,7 +12,14 @@ LARGEST_SAMPLES = 200_000_000
 _RATES_HZ = (1000, 2_000_000)
 
 
-def check_size(subject: str, frames: int, channels: int, sample_rate_hz: int, longest_s: float) -> None:
+def check_size(
+    subject: str,
+    frames: int,
+    channels: int,
+    sample_rate_hz: int,
+    longest_s: float,
+    largest_samples: int = LARGEST_SAMPLES,
+) -> None:
     """Refuse what is too long or of an impossible rate.
 
     Raises
@@ -26,9 +33,9 @@ def check_size(subject: str, frames: int, channels: int, sample_rate_hz: int, lo
             f"claims a sample rate of {sample_rate_hz} Hz",
             f"export it again, at {lowest_hz} to {highest_hz} Hz",
         )
-    if frames > longest_s * sample_rate_hz or frames * channels > LARGEST_SAMPLES:
+    if frames > longest_s * sample_rate_hz or frames * channels > largest_samples:
         raise FdnlearnError(
             subject,
             f"is {frames / sample_rate_hz:.0f} s of {channels} channels, too long",
-            f"cut it to what is needed (an impulse response: at most {LONGEST_S:.0f} s)",
+            f"cut it to what is needed (at most {longest_s:.0f} s)",
         )
