@@ -240,7 +240,7 @@ class Iterative(MethodOptions):
     iterations: int = option(
         USUAL,
         "--iterations",
-        "Length of the long descent, or generations.",
+        "Length of the long descent, the stages before it take up to 3/4 more; or generations.",
         metavar="N",
         least=1,
         most=1_000_000,

@@ -201,7 +201,7 @@ def test_a_sofa_file_is_as_many_rooms_as_measurements(tmp_path: Path, batch: Go)
     assert len({row["loss"] for row in rows}) == 3
     for measurement in range(3):
         # In a single fit the receivers of all measurements count on.
-        fit_recording(path, tmp_path / f"single{measurement}", TINY.config, channel=2 * measurement)
+        fit_recording(path, tmp_path / f"single{measurement}", TINY.config, channel=2 * measurement + 1)
         room = contents(tmp_path / "out" / "rooms" / rows[measurement]["room"])
         assert room["target.wav"] == contents(tmp_path / f"single{measurement}")["target.wav"]
 
@@ -241,9 +241,24 @@ def test_a_channel_that_one_file_lacks_is_that_files_failure(tmp_path: Path) -> 
     make_rooms(tmp_path, 1)
     manifest.write_text("path,name,channel\nr000.wav,first,0\nr000.wav,second,5\n")
     outcome = run("batch", manifest, "-o", tmp_path / "out", *TINY_OPTIONS)
-    assert outcome.code == 0
+    assert outcome.code == 1
     assert "warning: second: " in outcome.stderr
     assert "has no channel 5" in outcome.stderr
+    assert load_fdn(tmp_path / "out" / "rooms" / "first" / "fdn.json").lines > 0
+
+
+def test_the_exit_code_tells_of_failed_rooms_as_long_as_there_are_any(tmp_path: Path) -> None:
+    rooms = make_rooms(tmp_path / "rooms", 2)
+    bad = rooms / "bad.wav"
+    bad.write_text("no sound")
+    arguments = ("batch", rooms, "-o", tmp_path / "out", "--json", *TINY_OPTIONS)
+    for fitted in (2, 0):  # again: finished rooms are skipped, the failed one fails once more
+        outcome = run(*arguments)
+        document = json.loads(outcome.stdout)
+        assert (outcome.code, document["fitted"], document["failed"]) == (1, fitted, 1)
+        assert (tmp_path / "out" / "overview.html").is_file()
+    bad.unlink()
+    assert run(*arguments).code == 0
 
 
 def test_a_stopped_batch_sums_up_and_goes_on(tmp_path: Path, batch: Go) -> None:

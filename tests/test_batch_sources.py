@@ -103,7 +103,7 @@ class TestManifest:
         assert empty.fault is not None
         assert "row 4: names no recording" in empty.fault
         assert wrong.fault is not None
-        assert "'x' is no index" in wrong.fault
+        assert "'x' is no channel; write whole numbers from 1" in wrong.fault
 
     def test_csv(self, tmp_path: Path) -> None:
         manifest = tmp_path / "rooms.csv"

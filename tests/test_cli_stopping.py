@@ -15,7 +15,7 @@ from processes import wait_until
 
 from fdnlearn import FitConfig, example_path, fit_recording
 from fdnlearn.base.store import Store
-from fdnlearn.cli.interrupt import Interruptible
+from fdnlearn.cli.interrupt import TOGETHER_S, Interruptible
 from fdnlearn.fdn import load_fdn
 from fdnlearn.fitting import Status
 from fdnlearn.runs.folder import CHECKPOINT, RESULTS
@@ -42,12 +42,14 @@ class TestStopping:
             finally:
                 process.kill()
         assert process.returncode == 130, stderr
+        assert "fdnlearn: stopping, the best network so far is kept; once more to end at once\n" in stderr
         assert "interrupted" in stderr
         assert set(contents(out)) == {*RESULTS, CHECKPOINT}
         assert load_fdn(out / "fdn.json").lines == 4
         assert json.loads((out / "metrics.json").read_text())["status"] == "interrupted"
 
-    def test_a_killed_fit_resumes_to_the_same_network(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("more", [(), ("--iterations", "40", "--restarts", "2")])
+    def test_a_killed_fit_resumes_to_the_same_network(self, tmp_path: Path, more: tuple[str, ...]) -> None:
         whole, killed = tmp_path / "whole", tmp_path / "killed"
         assert run(*self.fit(whole, 40)).code == 0
         code = f"""
@@ -67,9 +69,16 @@ fit_recording(
         assert "--resume" in refused.complaint
         foreign = run(*self.fit(killed, 40, "--resume", "--seed", "7"))
         assert foreign.code == 1
-        assert f"{killed / CHECKPOINT}: belongs to a fit" in foreign.complaint
+        assert (
+            f"{killed}: holds an unfinished fit with other settings (seed 0 instead of 7)"
+            in foreign.complaint
+        )
+        other = run("fit", example_path("hall"), "-o", killed, "--resume")
+        assert other.code == 1
+        assert f"{killed / CHECKPOINT}: belongs to a fit of another recording" in other.complaint
         assert set(contents(killed)) == {CHECKPOINT}
-        resumed = run(*self.fit(killed, 40, "--resume"))
+        # Its settings are in the folder: those that are named have to be the same, none has to be named.
+        resumed = run("fit", example_path("small_room"), "-o", killed, "--resume", *more)
         assert resumed.code == 0, resumed.stderr
         assert contents(killed)["fdn.json"] == contents(whole)["fdn.json"]
         assert set(contents(killed)) == set(RESULTS)
@@ -122,15 +131,50 @@ fit_recording(
         assert set(contents(tmp_path)) == set(RESULTS)
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_the_first_signal_asks_and_the_second_ends(self, number: signal.Signals) -> None:
+    def test_the_first_signal_asks_and_the_second_ends(
+        self, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         before = signal.getsignal(number)
         with Interruptible() as interruptible:
-            interruptible.begun()
+            interruptible.begun("stopping")
             signal.raise_signal(number)
             assert interruptible.requested
+            signal.raise_signal(number)  # so close together they are one
+            monkeypatch.setattr("fdnlearn.cli.interrupt.TOGETHER_S", 0.0)
             with pytest.raises(KeyboardInterrupt):
                 signal.raise_signal(number)
         assert signal.getsignal(number) is before
+
+    @pytest.mark.parametrize("second", [False, True])
+    def test_signals_are_answered_where_no_handler_can_run(self, second: bool) -> None:
+        """A long call into a library, here one that waits: the line comes in time, a second signal is obeyed."""
+        code = """
+import ctypes, sys
+from fdnlearn.cli.interrupt import Interruptible
+with Interruptible() as interruptible:
+    interruptible.begun("stopping")
+    print("ready", flush=True)
+    ctypes.CDLL(None).pthread_mutex_lock(locked := ctypes.create_string_buffer(64))
+    ctypes.CDLL(None).pthread_mutex_lock(locked)
+"""
+        command = [sys.executable, "-c", code]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+        ) as process:
+            try:
+                assert process.stdout is not None
+                assert process.stderr is not None
+                assert process.stdout.readline() == "ready\n"
+                process.send_signal(signal.SIGTERM)
+                assert process.stderr.readline() == "fdnlearn: stopping; once more to end at once\n"
+                if second:
+                    time.sleep(1.5 * TOGETHER_S)
+                    process.send_signal(signal.SIGINT)
+                    ended = "fdnlearn: ended at once; what had been finished before is kept\n"
+                    assert process.stderr.readline() == ended
+                    assert process.wait(30) == 130
+            finally:
+                process.kill()
 
     def test_a_signal_before_there_is_anything_to_keep_ends_at_once(self) -> None:
         with Interruptible(), pytest.raises(KeyboardInterrupt):

@@ -270,7 +270,9 @@ class TestSafety:
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=60)
         assert process.returncode == 130, stderr
-        assert stderr == "fdnlearn: interrupted; 1 of 2 fits are done; go on with --resume\n"
+        told = "stopping, the fit under way is dropped and finished ones are kept; once more to end at once"
+        end = "interrupted; 1 of 2 fits are done; go on with --resume"
+        assert stderr == f"fdnlearn: {told}\nfdnlearn: {end}\n"
         assert stdout == ""
         assert [name.split(".")[1] for name in contents(folder / "cells")] == ["analytic"]
         assert json.loads((folder / "summary.json").read_text())["cells"]["pending"] == 1

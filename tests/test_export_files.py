@@ -82,7 +82,8 @@ class TestCommand:
     ) -> None:
         monkeypatch.setenv("PATH", str(tmp_path))
         outcome = run("export", fdn_file, "--to", "csound", "-o", tmp_path / "out", "--check")
-        assert outcome.code == 0
+        assert outcome.code == 1
+        assert "nothing was checked: csound: is not installed" in outcome.stderr
         assert "not checked (csound: is not installed; apt-get install csound)" in outcome.stdout
 
 

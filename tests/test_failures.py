@@ -114,7 +114,7 @@ USAGE = {
     "unknown method": ["--method", "magic"],
     "unknown device": ["--device", "abacus"],
     "unknown delays": ["--delays", "rubber"],
-    "channel before the first": ["--channel", "-1"],
+    "channel before the first": ["--channel", "0"],
     "channel that is no number": ["--channel", "left"],
     "channel beyond the last": ["--channel", "5"],
     "unknown option": ["--wet", "3"],
@@ -134,7 +134,7 @@ def test_wrong_usage_is_refused_in_one_line(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["fit"], ["analyze"], ["render"], ["play"], ["--nonsense"], ["schema", "extra"]]
+    "arguments", [["fit"], ["analyze"], ["render"], ["play"], ["--nonsense"], ["schema", "fdn", "extra"]]
 )
 def test_incomplete_or_unknown_commands_are_usage_errors(arguments: list[str]) -> None:
     outcome = run(*arguments)
@@ -367,7 +367,8 @@ class TestRender:
 
     def test_an_output_that_cannot_be_written_is_refused(self, tmp_path: Path, network: Path) -> None:
         dry = record(tmp_path / "dry.wav")
-        for wet in (tmp_path / "nowhere" / "wet.wav", tmp_path / "nowhere" / "wet.flac"):
+        (tmp_path / "file").touch()
+        for wet in (tmp_path / "file" / "wet.wav", tmp_path / "file" / "deeper" / "wet.flac"):
             outcome = run("render", network, dry, "-o", wet)
             assert outcome.code == 1
             assert f"{wet}: cannot be written" in outcome.complaint

@@ -107,9 +107,18 @@ def test_a_checkpoint_of_another_fit_is_refused(
     path = tmp_path / "checkpoint.safetensors"
     solve(target, BRIEF, stop_after(3), Checkpointing(path))
     resume = Checkpointing(path, resume=True)
-    for change in ({"seed": 1}, {"lines": 5}, {"iterations": 7}, {"delays": "fractional"}, {"restarts": 3}):
-        with pytest.raises(FdnlearnError, match="another recording or with other settings"):
-            solve(target, BRIEF.with_settings(**change), checkpointing=resume)
+    for name, value in {
+        "seed": 1,
+        "lines": 5,
+        "iterations": 7,
+        "delays": "fractional",
+        "restarts": 3,
+    }.items():
+        named = rf"other settings \({name} {BRIEF.settings()[name]} instead of {value}\)"
+        with pytest.raises(FdnlearnError, match=named):
+            solve(target, BRIEF.with_settings(**{name: value}), checkpointing=resume)
+    with pytest.raises(FdnlearnError, match=r"other settings \(stereo None instead of True\)"):
+        solve(target, BRIEF, checkpointing=dataclasses.replace(resume, more={"stereo": True}))
     other = make_room(sample_rate_hz=RATE_HZ, seconds=0.3, reverberation_time_s=0.2, seed=2)
-    with pytest.raises(FdnlearnError, match="another recording or with other settings"):
+    with pytest.raises(FdnlearnError, match="another recording"):
         solve(target_of(other, RATE_HZ), BRIEF, checkpointing=resume)

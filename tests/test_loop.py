@@ -16,6 +16,7 @@ from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.fdn import FDN
 from fdnlearn.fitting import Checkpointing, Progress, Solution, Status, loop, solve
 from fdnlearn.fitting.loop import CannotResumeError, Run, Step
+from fdnlearn.fitting.owner import Owner
 from fdnlearn.rir import Target
 
 
@@ -87,13 +88,13 @@ def test_a_stage_that_runs_out_of_time_makes_a_fit_one_of_its_budget() -> None:
 @pytest.mark.parametrize("stop", [1, 2, 3])
 def test_interrupted_and_resumed_it_ends_as_if_it_had_not_been(stop: int, tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.safetensors"
-    part = loop.run(Counting(), stop_after(stop), Checkpointing(path), "mine")
+    part = loop.run(Counting(), stop_after(stop), Checkpointing(path), Owner({"name": "mine"}))
     assert (part.status, len(part.histories[0])) == (Status.INTERRUPTED, stop)
     # A checkpoint is of one room.
     solver = Counting()
     solver.rooms = 1
     solver.step = lambda run: Counting.step(solver, run)[:1]  # type: ignore[method-assign]
-    whole = loop.run(solver, None, Checkpointing(path, resume=True), "mine")
+    whole = loop.run(solver, None, Checkpointing(path, resume=True), Owner({"name": "mine"}))
     assert whole.status is Status.COMPLETED
     assert [p.loss for p in whole.histories[0]] == [p.loss for p in loop.run(Counting()).histories[0]]
     assert whole.seconds >= part.histories[0][-1].seconds
@@ -110,9 +111,9 @@ def test_the_time_left_is_that_of_the_work_left() -> None:
 
 def test_what_a_solver_cannot_take_up_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.safetensors"
-    loop.run(Counting(), stop_after(5), Checkpointing(path), "mine")
+    loop.run(Counting(), stop_after(5), Checkpointing(path), Owner({"name": "mine"}))
     with pytest.raises(FdnlearnError, match=r"safetensors: cannot be counted; start again with --force"):
-        loop.run(Counting(), None, Checkpointing(path, resume=True), "mine")
+        loop.run(Counting(), None, Checkpointing(path, resume=True), Owner({"name": "mine"}))
 
 
 @pytest.mark.usefixtures("clock")
@@ -121,9 +122,9 @@ def test_a_checkpoint_is_written_when_its_time_has_come(
 ) -> None:
     written: list[int] = []
     monkeypatch.setattr(loop.checkpoint, "save", lambda *given: written.append(len(given[3])))
-    loop.run(Counting(), None, Checkpointing(tmp_path / "x", every_s=1e6), "mine")
+    loop.run(Counting(), None, Checkpointing(tmp_path / "x", every_s=1e6), Owner({"name": "mine"}))
     assert written == []
-    loop.run(Counting(), None, Checkpointing(tmp_path / "x", every_s=0.0), "mine")
+    loop.run(Counting(), None, Checkpointing(tmp_path / "x", every_s=0.0), Owner({"name": "mine"}))
     assert written == [1, 2, 3, 4, 5, 6]
 
 

@@ -122,9 +122,9 @@ def test_channels(make_room: Make) -> None:
     first = prepare(h)
     assert has_warning(first, "3 channels")
     assert first.samples.shape[0] == 1
-    assert not prepare(h, channel=0).warnings
-    assert prepare(h, channel=2).polarity == -1
-    for missing in (3, -1, 1000):
+    assert not prepare(h, channel=1).warnings
+    assert prepare(h, channel=3).polarity == -1
+    for missing in (4, 0, -1, 1000):
         with pytest.raises(UsageError, match="has no channel"):
             prepare(h, channel=missing)
     together = prepare(h, channel="all")

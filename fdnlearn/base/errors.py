@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 
 class FdnlearnError(Exception):
     """A refused input or failed resource, told in one line.
@@ -27,3 +30,17 @@ class UsageError(FdnlearnError):
     """Options that are unknown, contradictory or out of range (exit code 2)."""
 
     exit_code = 2
+
+
+def suggest(word: str, known: Iterable[str], otherwise: str) -> str:
+    """A remedy for a misspelt word: the nearest of those that are known, or something else where none is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, list(known), n=1)
+    return f"did you mean {near[0]}?" if near else otherwise
+
+
+def differences(there: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """Which settings differ, each with what is there and what was asked for; empty where none does."""
+    names = sorted(name for name in {*there, *asked} if there.get(name) != asked.get(name))
+    return ", ".join(f"{name} {there.get(name)} instead of {asked.get(name)}" for name in names)

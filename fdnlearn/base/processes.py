@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -66,7 +66,7 @@ class WorkerProcess:
         self._process = SPAWN.Process(
             target=_live, args=(work, theirs, their_line, arguments), name=name, daemon=True
         )
-        with _environment(environment or {}):
+        with _environment(environment or {}), _no_signals():
             self._process.start()
         theirs.close()
         their_line.close()
@@ -108,6 +108,7 @@ def _live(
     # Ctrl-C reaches the whole group; what is under way is for who started it to decide.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _unblock()
     threading.Thread(target=_die_with, args=(lifeline,), daemon=True).start()
     warnings.simplefilter("ignore")  # what a user should know comes through the pipe
     work(pipe, *arguments)
@@ -118,6 +119,25 @@ def _die_with(lifeline: Connection) -> None:
     with suppress(OSError, EOFError):
         lifeline.recv_bytes()
     os._exit(1)
+
+
+@contextmanager
+def _no_signals() -> Iterator[None]:
+    """Let a process that starts meanwhile get no SIGINT until it ignores it: Ctrl-C would end it with a traceback."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # it would lift the block as it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _unblock() -> None:
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from fdnlearn.base.errors import FdnlearnError
+from fdnlearn.base.errors import FdnlearnError, differences
 from fdnlearn.base.files import writing
 from fdnlearn.base.locks import exclusive, is_held
 
@@ -242,9 +242,7 @@ class Store:
         FdnlearnError
             If they differ; it names those that do.
         """
-        names = sorted(n for n in {*there, *asked} if there.get(n) != asked.get(n))
-        if names:
-            differing = ", ".join(f"{n} {there.get(n)} instead of {asked.get(n)}" for n in names)
+        if differing := differences(there, asked):
             raise FdnlearnError(
                 str(self.path),
                 f"holds {what} with other settings ({differing})",

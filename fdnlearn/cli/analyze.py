@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fdnlearn.cli.common import every_command, print_json, print_table, say, warn
+from fdnlearn.cli.memory import RUNNING, require_memory
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,6 +24,7 @@ def command(rir: str, as_json: bool) -> None:
 
     A quantity counts when the recording's decay range above its noise is large enough for it.
     """
+    require_memory(RUNNING)
     from fdnlearn.acoustics import room_parameters
     from fdnlearn.acoustics.values import measurement_of
     from fdnlearn.rir import prepare_target, read_recording

@@ -10,7 +10,9 @@ from pathlib import Path
 import click
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
-from fdnlearn.cli.common import DEBUG, say
+from fdnlearn.cli.common import DEBUG, WholeNumber, say
+from fdnlearn.cli.interrupt import Interruptible
+from fdnlearn.cli.memory import LEARNING, require_memory
 
 _PACKAGE = "fdnlearn_audition"
 _NEEDED = ("gradio", "fastapi", "uvicorn")
@@ -29,29 +31,29 @@ _NEEDED = ("gradio", "fastapi", "uvicorn")
 @click.option(
     "--port",
     metavar="N",
-    type=click.IntRange(0, 65535),
+    type=WholeNumber(0, 65535),
     default=7860,
     show_default=True,
     help="0: any free one.",
 )
 @click.option(DEBUG, is_flag=True, expose_value=False, help="Show tracebacks and warnings of libraries.")
-def command(result: str | None, host: str, port: int) -> None:
+@click.pass_obj
+def command(interruptible: Interruptible, result: str | None, host: str, port: int) -> None:
     """Open the listening room, with an earlier result if one is named.
 
     Fits, gapless comparison, blind tests and exports in the browser; nothing leaves this machine. Ctrl-C ends it.
     """
+    require_memory(LEARNING)
     opened = _opened(result)
     _require()
     from fdnlearn_audition.security import PASSWORD
     from fdnlearn_audition.server import serve
 
-    serve(
-        host,
-        port,
-        opened,
-        os.environ.get(PASSWORD),
-        lambda address: say(f"listening room at {address} (Ctrl-C ends it)"),
-    )
+    def announce(address: str) -> None:
+        interruptible.begun("closing the listening room")
+        say(f"listening room at {address} (Ctrl-C ends it)")
+
+    serve(host, port, opened, os.environ.get(PASSWORD), announce)
 
 
 def _opened(result: str | None) -> Path | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from fdnlearn import registry
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.cli.common import (
     NumberType,
     choice_option,
@@ -21,16 +22,20 @@ from fdnlearn.cli.common import (
     warn,
 )
 from fdnlearn.cli.fit_options import fit_options
+from fdnlearn.cli.interrupt import EXIT_INTERRUPTED, Interruptible, Interruption, stopping
+from fdnlearn.cli.memory import LEARNING, require_memory
 from fdnlearn.cli.progress import Shown, progress_bar
 
 if TYPE_CHECKING:
     from fdnlearn.runs.many import BatchProgress, BatchResult
 
+_STOPS = "stopping, the rooms under way are finished first"
 _EPILOG = """RIR is a recording, a folder of them, a quoted pattern ("rooms/**/*.wav"), a SOFA file (one room for each
 measurement), or a manifest: CSV or Parquet with a column path and, if need be, name, channel, measurement.
 
 DIR receives rooms/NAME/ as from fdnlearn fit, summary.csv (and .parquet), failures.csv and overview.html. The same
-command again goes on where the last one was stopped. Ctrl-C finishes the fits under way, a second one ends them."""
+command again goes on where the last one was stopped. A room that fails costs the others nothing; the exit code is then
+1. Ctrl-C finishes the fits under way, a second one ends them."""
 
 
 @click.command("batch", short_help="Fit many recordings.", epilog=_EPILOG)
@@ -72,7 +77,10 @@ command again goes on where the last one was stopped. Ctrl-C finishes the fits u
 @click.option("--force", is_flag=True, help="Remove the rooms of an earlier batch in DIR.")
 @config_option
 @every_command
+@click.pass_obj
 def command(
+    interruptible: Interruptible,
+    /,
     recordings: tuple[str, ...],
     folder: str,
     engine: str,
@@ -90,8 +98,8 @@ def command(
     **settings: Any,
 ) -> None:
     """Fit a network to each of many recordings, several at a time."""
+    require_memory(LEARNING)
     from fdnlearn.base.errors import UsageError
-    from fdnlearn.cli.interrupt import Interruptible, stopping
     from fdnlearn.fitting import FitConfig
     from fdnlearn.runs.many import run_batch
     from fdnlearn.runs.many.engine import Resources
@@ -102,7 +110,7 @@ def command(
             raise UsageError(name, "belongs to a cluster", "add --engine ray")
     chosen = {name: value for name, value in settings.items() if value is not None}
     memory = None if max_memory_gb is None else max_memory_gb * 1e9
-    with Interruptible() as interruptible, progress_bar() as show:
+    with progress_bar() as show:
         try:
             done = run_batch(
                 recordings,
@@ -111,13 +119,12 @@ def command(
                 engine=engine,
                 resources=Resources(workers, threads, memory, address, gpus, together),
                 force=force,
-                callback=stopping(interruptible, lambda progress: show(_shown(progress))),
+                callback=stopping(interruptible, lambda progress: show(_shown(progress)), _STOPS),
             )
         except KeyboardInterrupt:
             if not interruptible.requested:
                 raise
-            click.echo("fdnlearn: interrupted; finished rooms are kept, the same command goes on", err=True)
-            raise click.exceptions.Exit(130) from None
+            raise Interruption("finished rooms are kept, the same command goes on") from None
     if as_json:
         print_json(_document(done))
     else:
@@ -129,7 +136,9 @@ def command(
     if not done.complete:
         told = f"{done.standing.done} of {done.standing.total} rooms are done; the same command goes on"
         click.echo(f"fdnlearn: interrupted; {told}", err=True)
-        raise click.exceptions.Exit(130)
+        raise click.exceptions.Exit(EXIT_INTERRUPTED)
+    if done.standing.failed:
+        raise click.exceptions.Exit(FdnlearnError.exit_code)
 
 
 def _document(done: BatchResult) -> dict[str, Any]:

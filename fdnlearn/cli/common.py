@@ -6,13 +6,12 @@ import math
 import sys
 import tomllib
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from fdnlearn.base.errors import FdnlearnError, UsageError
+from fdnlearn.base.errors import FdnlearnError, UsageError, suggest
 from fdnlearn.options import MAX_LINES, MAX_RATE_HZ, MIN_RATE_HZ
 
 if TYPE_CHECKING:
@@ -20,7 +19,9 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-DEBUG = "--debug"
+DEBUG, JSON = "--debug", "--json"
+#: Key in `click.Context.meta`: the JSON document has been printed.
+PRINTED = "fdnlearn.printed"
 #: Key in `click.Context.meta`: the configuration file that filled in defaults.
 DEFAULTS_FILE = "fdnlearn.defaults_file"
 
@@ -44,13 +45,46 @@ class NumberType(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{value!r} is not a number", param, ctx)
         inside = self.least < number <= self.most if self.above else self.least <= number <= self.most
         if not math.isfinite(number) or not inside:
-            bounds = f"{'above' if self.above else 'from'} {self.least:g} to {self.most:g}"
-            self.fail(f"{value} is not in the range {bounds}", param, ctx)
+            least = f"above {self.least:g} and up" if self.above else f"from {self.least:g}"
+            self.fail(f"{value} is not a number {least} to {self.most:g}", param, ctx)
         return number
 
 
+class WholeNumber(click.IntRange):
+    """A whole number between two bounds, refused in words."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse, and refuse what is out of range."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value} is not a whole number from {self.min} to {self.max}", param, ctx)
+
+
+class Word(click.Choice[str]):
+    """One of several words; of a misspelt one it says which was meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Take the word, or refuse it."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            remedy = suggest(str(value), self.choices, f"choose among {', '.join(self.choices)}")
+            raise WrongWordError(f"{value!r} is unknown", remedy, ctx, param) from None
+
+
+class WrongWordError(click.BadParameter):
+    """A word that is none of those known, with its remedy."""
+
+    def __init__(
+        self, message: str, remedy: str, ctx: click.Context | None, param: click.Parameter | None
+    ) -> None:
+        super().__init__(message, ctx, param)
+        self.remedy = remedy
+
+
 class ChannelType(click.ParamType):  # type: ignore[type-arg]
-    """A channel number from 0, or ``all``."""
+    """A channel number from 1, or ``all``."""
 
     name = "channel"
 
@@ -62,8 +96,8 @@ class ChannelType(click.ParamType):  # type: ignore[type-arg]
             number = int(value)
         except ValueError:
             self.fail(f"{value!r} is neither a channel number nor 'all'", param, ctx)
-        if number < 0:
-            self.fail(f"{number} is not a channel: they count from 0", param, ctx)
+        if number < 1:
+            self.fail(f"{number} is not a channel: they count from 1", param, ctx)
         return number
 
 
@@ -78,16 +112,14 @@ def count_option(
     flag: str, most: int, help_text: str, *, metavar: str = "K", **settings: Any
 ) -> Callable[[Command], Command]:
     """Add ``FLAG K``, a whole number from 1, with the `settings` of `click.option` that differ."""
-    return click.option(flag, metavar=metavar, type=click.IntRange(1, most), help=help_text, **settings)
+    return click.option(flag, metavar=metavar, type=WholeNumber(1, most), help=help_text, **settings)
 
 
 def choice_option(
     flag: str, choices: Iterable[str], default: str, help_text: str
 ) -> Callable[[Command], Command]:
     """Add ``FLAG``, one of several words, which shows what it is by default."""
-    return click.option(
-        flag, type=click.Choice(list(choices)), default=default, show_default=True, help=help_text
-    )
+    return click.option(flag, type=Word(list(choices)), default=default, show_default=True, help=help_text)
 
 
 def folder_option(default: str) -> Callable[[Command], Command]:
@@ -99,7 +131,7 @@ def folder_option(default: str) -> Callable[[Command], Command]:
 
 def lines_option(help_text: str, **settings: Any) -> Callable[[Command], Command]:
     """Add ``--lines N``, with the `settings` of `click.option` that differ."""
-    return click.option("--lines", metavar="N", type=click.IntRange(1, MAX_LINES), help=help_text, **settings)
+    return click.option("--lines", metavar="N", type=WholeNumber(1, MAX_LINES), help=help_text, **settings)
 
 
 def sample_rate_option(help_text: str, **settings: Any) -> Callable[[Command], Command]:
@@ -108,7 +140,7 @@ def sample_rate_option(help_text: str, **settings: Any) -> Callable[[Command], C
         "--sample-rate",
         "sample_rate_hz",
         metavar="HZ",
-        type=click.IntRange(MIN_RATE_HZ, MAX_RATE_HZ),
+        type=WholeNumber(MIN_RATE_HZ, MAX_RATE_HZ),
         help=help_text,
         **settings,
     )
@@ -125,7 +157,7 @@ def every_command(command: Command) -> Command:
     command = click.option(
         DEBUG, is_flag=True, expose_value=False, help="Show tracebacks and warnings of libraries."
     )(command)
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")(command)
+    return click.option(JSON, "as_json", is_flag=True, help="Print one JSON document to stdout.")(command)
 
 
 def config_option(command: Command) -> Command:
@@ -160,8 +192,7 @@ def _read_config(ctx: click.Context, param: click.Parameter, value: str | None) 
     for key, setting in document.items():
         name = names.get(key.replace("_", "-"))
         if name is None:
-            near = get_close_matches(key, names, n=1)
-            remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(names))}"
+            remedy = suggest(key, names, f"known are {', '.join(sorted(names))}")
             raise UsageError(value, f"unknown key {key!r}", remedy)
         if isinstance(setting, dict | list):
             raise UsageError(value, f"{key} is not a single value", f"write {key} = VALUE")
@@ -169,6 +200,12 @@ def _read_config(ctx: click.Context, param: click.Parameter, value: str | None) 
         defaults[name] = setting if isinstance(setting, str) else str(setting).lower()
     ctx.default_map = defaults
     ctx.meta[DEFAULTS_FILE] = value
+
+
+def was_given(name: str) -> bool:
+    """Whether the user has set a parameter of the running command, as a flag or in a file."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source in (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.DEFAULT_MAP)
 
 
 def duration(seconds: float) -> str:
@@ -195,6 +232,8 @@ def print_json(document: Any) -> None:
     import json
 
     say(json.dumps(document, indent=2, allow_nan=False))
+    if context := click.get_current_context(silent=True):
+        context.meta[PRINTED] = True
 
 
 def warn(subject: str, *sentences: str) -> None:

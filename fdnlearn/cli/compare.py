@@ -22,6 +22,8 @@ from fdnlearn.cli.common import (
     say,
     warn,
 )
+from fdnlearn.cli.interrupt import EXIT_INTERRUPTED, Interruptible, Interruption, stopping
+from fdnlearn.cli.memory import LEARNING, require_memory
 from fdnlearn.cli.progress import Shown, progress_bar
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 #: Methods side by side in 80 characters.
 _COLUMNS = 5
+_STOPS = "stopping, the fit under way is dropped and finished ones are kept"
 _EPILOG = """Methods: {methods}. A method can be named without one of its parts: {variants}.
 
 DIR receives summary.json, report.html and one file for every finished fit, in cells/. Ctrl-C loses the fit
@@ -60,7 +63,10 @@ def _epilog() -> str:
 @click.option("--resume", is_flag=True, help="Keep the finished fits in DIR.")
 @click.option("--force", is_flag=True, help="Replace the fits in DIR.")
 @every_command
+@click.pass_obj
 def command(
+    interruptible: Interruptible,
+    /,
     recordings: tuple[str, ...],
     folder: str,
     model: str,
@@ -71,24 +77,23 @@ def command(
     **settings: Any,
 ) -> None:
     """Fit every RIR by several methods, each for the same wall-clock time, and compare the results."""
-    from fdnlearn.cli.interrupt import Interruptible, stopping
+    require_memory(LEARNING)
     from fdnlearn.runs.study import Plan, compare_methods
 
     plan = Plan.for_model(model, tuple(Path(path) for path in recordings), methods, **settings)
-    with Interruptible() as interruptible, progress_bar() as show:
+    with progress_bar() as show:
 
         def show_cell(progress: StudyProgress) -> None:
             show(Shown(progress.doing, progress.done, progress.cells))
 
         try:
             done = compare_methods(
-                plan, folder, resume=resume, force=force, callback=stopping(interruptible, show_cell)
+                plan, folder, resume=resume, force=force, callback=stopping(interruptible, show_cell, _STOPS)
             )
         except KeyboardInterrupt:
             if not (Path(folder) / "cells").is_dir():
                 raise
-            click.echo("fdnlearn: interrupted; finished fits are kept, go on with --resume", err=True)
-            raise click.exceptions.Exit(130) from None
+            raise Interruption("finished fits are kept, go on with --resume") from None
     if as_json:
         print_json({**done.summary, "folder": str(done.folder)})
     elif done.complete:
@@ -101,7 +106,7 @@ def command(
         cells = done.summary["cells"]
         told = f"{cells['total'] - cells['pending']} of {cells['total']} fits are done; go on with --resume"
         click.echo(f"fdnlearn: interrupted; {told}", err=True)
-        raise click.exceptions.Exit(130)
+        raise click.exceptions.Exit(EXIT_INTERRUPTED)
 
 
 def _print_findings(summary: Mapping[str, Any]) -> None:

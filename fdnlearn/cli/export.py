@@ -10,6 +10,7 @@ import click
 from fdnlearn import registry
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.cli.common import every_command, print_json, sample_rate_option, say, warn
+from fdnlearn.cli.memory import RUNNING, require_memory
 from fdnlearn.cli.names import export_name
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def command(
         raise UsageError("--to", "is missing", "name a target, see fdnlearn export --list")
     if folder is None:
         raise UsageError("-o", "is missing", "name a folder for the files")
+    require_memory(RUNNING)
     from fdnlearn.export import check, export, get_targets
     from fdnlearn.fdn import load_fdn
     from fdnlearn.render import tail_warnings
@@ -75,6 +77,11 @@ def command(
     if failed:
         worst = ", ".join(f"{c.target} {c.error_db:.1f} dB" for c in failed)
         raise FdnlearnError(folder, f"these exports differ from the network: {worst}", "report it")
+    if checked and all(outcome is None or outcome.passed is None for outcome in checks):
+        reasons = ", ".join(dict.fromkeys(outcome.reason for outcome in checks if outcome is not None))
+        raise FdnlearnError(
+            folder, f"nothing was checked: {reasons}", "the files are written, none is proved"
+        )
 
 
 def _list(as_json: bool) -> None:

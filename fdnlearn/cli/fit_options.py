@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from fdnlearn import registry
-from fdnlearn.cli.common import ChannelType, Command, NumberType, choice_option
+from fdnlearn.cli.common import ChannelType, Command, NumberType, WholeNumber, Word, choice_option
 from fdnlearn.config import FitConfig, every_option
 from fdnlearn.options import AUTO, Option, options_of
 
@@ -35,7 +35,7 @@ _SIGNALS: tuple[Any, ...] = (
         "--channel",
         metavar="K|all",
         type=ChannelType(),
-        help="Channel of the recording, from 0.  [default: the first]",
+        help="Channel of the recording, from 1.  [default: the first]",
     ),
     click.option(
         "--stereo", is_flag=True, help="Two decorrelated outputs whose sum is the fit of one channel."
@@ -66,9 +66,9 @@ def _settings() -> list[Any]:
 
 def _type(about: Option) -> Any:
     if about.choices:
-        return click.Choice(about.choices)
+        return Word(about.choices)
     if about.whole:
-        return click.IntRange(int(about.least), int(about.most))
+        return WholeNumber(int(about.least), int(about.most))
     return NumberType(about.least, about.most, above=True)
 
 

@@ -16,17 +16,15 @@ from typing import Any, NoReturn
 
 import click
 
-from fdnlearn.base.errors import FdnlearnError, UsageError
+from fdnlearn.base.errors import UsageError, suggest
 from fdnlearn.base.version import __version__
-from fdnlearn.cli.common import DEBUG, DEFAULTS_FILE
+from fdnlearn.cli.common import DEBUG, JSON, PRINTED, print_json
+from fdnlearn.cli.failures import EXIT_USAGE, failure_of
+from fdnlearn.cli.interrupt import Interruptible
 from fdnlearn.cli.streams import prepare_streams
 
 #: Subcommands, each ``fdnlearn/cli/NAME.py`` holding ``command``, imported when it is asked for.
 COMMANDS = ("fit", "batch", "analyze", "compare", "render", "export", "audition", "schema")
-
-EXIT_FAILED = 1
-EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
 
 
 class Program(click.Group):
@@ -43,6 +41,15 @@ class Program(click.Group):
         command: click.Command = importlib.import_module(f"fdnlearn.cli.{cmd_name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a subcommand, or say which one was meant."""
+        word = args[0]
+        if word not in COMMANDS and not word.startswith("-"):
+            raise UsageError(word, "no such command", suggest(word, COMMANDS, "see fdnlearn --help"))
+        return super().resolve_command(ctx, args)
+
     def main(  # type: ignore[override]
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
     ) -> NoReturn:
@@ -54,8 +61,13 @@ class Program(click.Group):
 
     def _run(self, args: list[str], prog_name: str) -> int:
         debug = DEBUG in args
+        context: click.Context | None = None
         try:
-            with self.make_context(prog_name, args) as context:
+            # click takes from the list what it understands.
+            with (
+                Interruptible() as interruptible,
+                self.make_context(prog_name, list(args), obj=interruptible) as context,
+            ):
                 self.invoke(context)
             sys.stdout.flush()
             return 0
@@ -66,49 +78,15 @@ class Program(click.Group):
             return EXIT_USAGE
         except BrokenPipeError:  # of click's own texts, some of which go past our streams
             return 0
-        except (KeyboardInterrupt, click.exceptions.Abort) as error:
-            return _fail("interrupted; nothing was written", EXIT_INTERRUPTED, error, debug)
-        except click.ClickException as error:
-            return _fail(_usage_line(error), EXIT_USAGE, error, debug)
-        except FdnlearnError as error:
-            return _fail(str(error), error.exit_code, error, debug)
-        except MemoryError as error:
-            return _fail(
-                "memory: not enough for this; use fewer --lines, a lower --sample-rate or a shorter file",
-                EXIT_FAILED,
-                error,
-                debug,
-            )
-        except OSError as error:
-            subject = error.filename or "input/output"
-            problem = error.strerror or str(error) or type(error).__name__
-            return _fail(f"{subject}: {problem}; check the file and its disk", EXIT_FAILED, error, debug)
-        except Exception as error:
-            line = f"internal error: {type(error).__name__}: {error}"
-            return _fail(
-                f"{line}; run again with {DEBUG} and report what it shows", EXIT_FAILED, error, debug
-            )
-
-
-def _fail(line: str, code: int, error: BaseException, debug: bool) -> int:
-    if debug:
-        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
-    click.echo(f"fdnlearn: {' '.join(line.split())}", err=True)
-    return code
-
-
-def _usage_line(error: click.ClickException) -> str:
-    """One line of what click found wrong: option or file, problem, remedy."""
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context else "fdnlearn"
-    remedy = f"see {path} --help"
-    problem = error.format_message().rstrip(".")
-    parameter = getattr(error, "param", None)
-    if context and parameter is not None and isinstance(error, click.BadParameter):
-        source = context.get_parameter_source(parameter.name)
-        if source is click.core.ParameterSource.DEFAULT_MAP:
-            return str(UsageError(context.meta[DEFAULTS_FILE], problem, remedy))
-    return f"{problem[:1].lower()}{problem[1:]}; {remedy}"
+        except (Exception, KeyboardInterrupt) as error:
+            failure = failure_of(error)
+            if debug:
+                click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+            click.echo(f"fdnlearn: {failure.line}", err=True)
+            # A command that printed its document before it failed has said in it what failed.
+            if JSON in args and not (context and PRINTED in context.meta):
+                print_json(failure.to_json())
+            return failure.exit_code
 
 
 @click.group(

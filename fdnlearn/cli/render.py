@@ -13,6 +13,7 @@ from fdnlearn.cli.common import (
     say,
     warn,
 )
+from fdnlearn.cli.memory import RUNNING, require_memory
 
 _LEVEL_DB, _FACTOR = NumberType(-200, 60), NumberType(0.01, 100)
 
@@ -53,6 +54,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Play DRY.wav through FDN.json and write the result with its tail."""
+    require_memory(RUNNING)
     from fdnlearn.runs.rendering import render_file
 
     done = render_file(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fdnlearn import registry
-from fdnlearn.base.errors import FdnlearnError, UsageError
+from fdnlearn.base.errors import FdnlearnError, UsageError, suggest
 from fdnlearn.base.store import Store
 from fdnlearn.export.certificate import certificate, write_certificate
 from fdnlearn.export.network import ExportNetwork, describe
@@ -50,7 +50,9 @@ def get_target(name: str) -> ExportTarget:
     """
     if name not in registry.TARGETS:
         raise UsageError(
-            "--to", f"{name!r} is no export target", f"choose from {', '.join(registry.TARGETS)}, {ALL}"
+            "--to",
+            f"{name!r} is no export target",
+            suggest(name, (*registry.TARGETS, ALL), f"choose from {', '.join(registry.TARGETS)}, {ALL}"),
         )
     target: ExportTarget = registry.load(registry.TARGETS[name])
     return target

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -16,22 +15,12 @@ from safetensors.torch import save as serialise
 from torch import Tensor
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.version import __version__
-from fdnlearn.config import FitConfig
+from fdnlearn.fitting.owner import Owner
 from fdnlearn.fitting.progress import Progress
-from fdnlearn.rir.target import Target
 
 _FORMAT = "fdnlearn.checkpoint"
 #: What is kept of a line of the history, in this order.
 _ROW = tuple(entry.name for entry in dataclasses.fields(Progress) if entry.name != "best")
-
-
-def fingerprint(target: Target, config: FitConfig) -> str:
-    """What a checkpoint belongs to: program version, settings and the prepared target."""
-    settings = json.dumps(config.settings(), sort_keys=True)
-    digest = hashlib.sha256(f"{__version__} {settings} {target.sha256}".encode())
-    digest.update(target.samples.tobytes())
-    return digest.hexdigest()
 
 
 def save(
@@ -39,26 +28,26 @@ def save(
     tensors: Mapping[str, Tensor],
     state: Mapping[str, object],
     history: Sequence[Progress],
-    owner: str,
+    owner: Owner,
 ) -> None:
     """Write tensors, the JSON-able `state` and the history; a reader sees the old file or the new, nothing between."""
     # vars, not asdict: a copy of every dictionary of terms, written every two seconds, would show.
     rows = [[vars(progress)[name] for name in _ROW] for progress in history]
     document = {"state": dict(state), "history": rows}
-    metadata = {"format": _FORMAT, "owner": owner, "state": json.dumps(document)}
+    metadata = {"format": _FORMAT, **owner.to_metadata(), "state": json.dumps(document)}
     partial = path.with_name(path.name + ".partial")
     # Written by Python, not by safetensors: a full disk is then an OSError that says so.
     partial.write_bytes(serialise({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, metadata))
     os.replace(partial, path)
 
 
-def load(path: Path, owner: str) -> tuple[dict[str, Tensor], dict[str, Any], list[Progress]]:
+def load(path: Path, owner: Owner) -> tuple[dict[str, Tensor], dict[str, Any], list[Progress]]:
     """Read what `save` wrote: tensors, state and history.
 
     Raises
     ------
     FdnlearnError
-        If the file is no checkpoint, is damaged, or belongs to other settings or another recording.
+        If the file is no checkpoint, is damaged, or belongs to another fit.
     """
     remedy = "start again with --force"
     try:
@@ -67,14 +56,13 @@ def load(path: Path, owner: str) -> tuple[dict[str, Tensor], dict[str, Any], lis
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         document = json.loads(metadata["state"])
         state, history = document["state"], [Progress(*row) for row in document["history"]]
+        there = Owner.read(metadata)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise FdnlearnError(str(path), "is not a readable checkpoint", remedy) from error
-    if metadata.get("format") != _FORMAT or metadata.get("owner") != owner:
-        raise FdnlearnError(
-            str(path),
-            "belongs to a fit of another recording or with other settings",
-            f"use the same ones, or {remedy}",
-        )
+    if metadata.get("format") != _FORMAT:
+        raise FdnlearnError(str(path), "is not a readable checkpoint", remedy)
+    if objection := there.objection(owner):
+        raise FdnlearnError(str(path), objection, f"use the same, or {remedy}")
     if not all(torch.isfinite(t).all() or name == "best_loss" for name, t in tensors.items()):
         raise FdnlearnError(str(path), "holds numbers that are not finite", remedy)
     return tensors, state, history

@@ -12,6 +12,7 @@ from torch import Tensor
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.fdn import FDN
 from fdnlearn.fitting import checkpoint
+from fdnlearn.fitting.owner import NOBODY, Owner
 from fdnlearn.fitting.progress import Callback, Checkpointing, Progress
 from fdnlearn.fitting.solution import Solution, Status
 
@@ -129,7 +130,7 @@ def run(
     solver: Solver,
     callback: Callback | None = None,
     checkpointing: Checkpointing | None = None,
-    owner: str = "",
+    owner: Owner = NOBODY,
 ) -> Run:
     """Let a solver go its way; it then holds the best so far.
 
@@ -140,8 +141,8 @@ def run(
         Called after every step with the progress of the first room; returning True ends the run.
     checkpointing : Checkpointing, optional
         Of a fit of one room.
-    owner : str
-        Fingerprint of the fit that a checkpoint has to belong to.
+    owner : Owner
+        The fit that a checkpoint has to belong to.
 
     Raises
     ------
@@ -190,13 +191,13 @@ def _note(solver: Solver, running: Run, steps: Sequence[Step | None]) -> None:
         )
 
 
-def _save(solver: Solver, running: Run, checkpointing: Checkpointing, owner: str) -> None:
+def _save(solver: Solver, running: Run, checkpointing: Checkpointing, owner: Owner) -> None:
     tensors, state = solver.state()
     state = {**state, "seconds": running.seconds}
     checkpoint.save(checkpointing.path, tensors, state, running.histories[0], owner)
 
 
-def _resumed(solver: Solver, checkpointing: Checkpointing | None, owner: str) -> Run:
+def _resumed(solver: Solver, checkpointing: Checkpointing | None, owner: Owner) -> Run:
     if checkpointing is None or not checkpointing.to_resume:
         return Run(tuple([] for _ in range(solver.rooms)))
     tensors, state, history = checkpoint.load(checkpointing.path, owner)

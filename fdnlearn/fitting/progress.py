@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from fdnlearn.fdn import FDN
 
@@ -47,11 +48,15 @@ Callback = Callable[[Progress], bool]
 
 @dataclass(frozen=True)
 class Checkpointing:
-    """Where a fit keeps its state so that it can be resumed, and how often it writes it."""
+    """Where a fit keeps its state so that it can be resumed, and how often it writes it.
+
+    `more` are settings, plain JSON values, that its results hang on beside those of the fit.
+    """
 
     path: Path
     every_s: float = 2.0
     resume: bool = False
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def to_resume(self) -> bool:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.config import FitConfig
-from fdnlearn.fitting import checkpoint, loop
+from fdnlearn.fitting import loop
 from fdnlearn.fitting.batch import groups_of
 from fdnlearn.fitting.effort import longest, settled
+from fdnlearn.fitting.owner import NOBODY, Owner
 from fdnlearn.fitting.problem import Problem, problem_for
 from fdnlearn.fitting.progress import Callback, Checkpointing
 from fdnlearn.fitting.solution import Solution
@@ -51,7 +52,8 @@ def solve(
     problem = problem_for(target, config)
     with one_torch_thread(problem.device):
         solver = _solver(problem)
-        run = loop.run(solver, callback, checkpointing, checkpoint.fingerprint(target, config))
+        owner = Owner.of(target, config, checkpointing.more) if checkpointing else NOBODY
+        run = loop.run(solver, callback, checkpointing, owner)
         return solver.solution(0, run)
 
 

@@ -21,7 +21,7 @@ def load_target(path: str | Path, *, sample_rate_hz: int, channel: Channel = Non
     sample_rate_hz : int
         Rate of the fit. A recording at a lower rate keeps its own, with a warning.
     channel : int, "all" or None
-        Which channel, from 0. None: the first, with a warning if there are more.
+        Which channel, from 1. None: the first, with a warning if there are more.
 
     Returns
     -------

@@ -46,7 +46,7 @@ def check_content(
             f"is too short ({samples.shape[1]} samples, {1e3 * duration_s:.3g} ms)",
             f"record at least {1e3 * SHORTEST_S:.0f} ms",
         )
-    for channel, h in enumerate(samples):
+    for channel, h in enumerate(samples, start=1):
         where = f"channel {channel} " if samples.shape[0] > 1 else ""
         if not h.any():
             raise FdnlearnError(

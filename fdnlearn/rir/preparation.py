@@ -34,7 +34,7 @@ def prepare_target(
     sample_rate_hz : int
         Wanted rate. A recording at a lower rate keeps its own: nothing is invented above its Nyquist frequency.
     channel : int, "all" or None
-        Which channel, from 0; None takes the first, with a warning if there are more. With "all" the channels
+        Which channel, from 1; None takes the first, with a warning if there are more. With "all" the channels
         share one time axis: sample 0 is the earliest direct sound of any.
     subject : str, optional
         What errors name, the recording's name by default.
@@ -130,16 +130,19 @@ def _chosen_channels(
     count = recording.samples.shape[0]
     if channel == "all":
         return recording.samples, [], []
-    index = 0 if channel is None else channel
-    if not 0 <= index < count:
-        raise UsageError(subject, f"has no channel {index}", f"choose one of 0 to {count - 1}, or all")
-    steps = [PreparationStep("channel", f"channel {index} of {count}")] if count > 1 else []
+    number = 1 if channel is None else channel
+    if not 1 <= number <= count:
+        remedy = (
+            f"choose one of 1 to {count}, or all" if count > 1 else "it has one only: leave the choice away"
+        )
+        raise UsageError(subject, f"has no channel {number}", remedy)
+    steps = [PreparationStep("channel", f"channel {number} of {count}")] if count > 1 else []
     warnings = (
         [f"The file has {count} channels; only the first is used (choose with --channel)."]
         if count > 1 and channel is None
         else []
     )
-    return recording.samples[index : index + 1], steps, warnings
+    return recording.samples[number - 1 : number], steps, warnings
 
 
 def _alignment(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.files import writing
@@ -57,6 +58,28 @@ class ResultFolder:
         names = self._store.list_names()
         self._store.refuse_if_held()
         self._refuse_results(names)
+
+    def settings_to_resume(self, asked: Mapping[str, Any]) -> dict[str, Any] | None:
+        """All settings of the unfinished fit that is there; None if there is none, or it does not tell.
+
+        Parameters
+        ----------
+        asked : mapping
+            Settings that it has to have.
+
+        Raises
+        ------
+        FdnlearnError
+            If it has others, which are named, or goes on already.
+        """
+        from fdnlearn.fitting.owner import settings_in
+
+        self._store.refuse_if_held()
+        there = settings_in(self.checkpoint)
+        if there is not None:
+            named = {name: there.get(name) for name in asked}
+            self._store.refuse_other_settings("an unfinished fit", named, asked)
+        return there
 
     @contextmanager
     def held(self, recording: str = "") -> Iterator[None]:

@@ -134,7 +134,7 @@ def fit_recording(
         Where the results go; made if need be.
     config : FitConfig
     channel : int, "all" or None
-        Which channel of the recording, from 0; None takes the first.
+        Which channel of the recording, from 1; None takes the first.
     stereo : bool
         Give the fit of one channel a second, decorrelated one; the sum of both is the fit.
     resume : bool
@@ -174,7 +174,8 @@ def fit_recording(
 
         if on_prepared is not None:
             on_prepared(target)
-        checkpointing = Checkpointing(results.checkpoint, every_s=checkpoint_every_s, resume=resume)
+        of_results = {"channel": channel, "stereo": stereo}
+        checkpointing = Checkpointing(results.checkpoint, checkpoint_every_s, resume, of_results)
         with writing(results.path):
             solution = job.solve(target, callback, checkpointing)
         evaluation = job.evaluate(solution)

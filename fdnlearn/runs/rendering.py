@@ -14,7 +14,7 @@ import numpy as np
 
 from fdnlearn.base.audio import AudioWriter, check_suffix
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.files import replacing
+from fdnlearn.base.files import replacing, writing
 from fdnlearn.base.types import FloatArray
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def render_file(
     dry_file : str or Path
         Audio file of any rate.
     output : str or Path
-        WAV (float32), FLAC or AIFF (24 bit), by its suffix. Replaced if it exists.
+        WAV (float32), FLAC or AIFF (24 bit), by its suffix. Replaced if it exists; its folder is made if need be.
     wet_db : float
         Level of what the network returns, the direct sound of the room included.
     dry_db : float or None
@@ -107,6 +107,8 @@ def render_file(
         tail = round(tail_length_s(realisation) * rate)
         frames = -(-recording.frames * rate // source_hz) + tail
         dry = resampled(recording.pieces, source_hz, rate, channels)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial, AudioWriter(partial, rate, groups * fdn.outputs, frames) as writer:
             for block in mix.blocks(dry, tail):
                 writer.write(block)

@@ -18,7 +18,7 @@ def ready() -> bool:
     return True
 
 
-def describe(path: str, channel: int = 0) -> dict[str, Any]:
+def describe(path: str, channel: int = 1) -> dict[str, Any]:
     """Check a recording and measure it.
 
     Returns
@@ -42,7 +42,7 @@ def describe(path: str, channel: int = 0) -> dict[str, Any]:
     target = prepare_target(
         recording, sample_rate_hz=recording.sample_rate_hz, channel=channel, subject=recording.name
     )
-    room = room_parameters(recording.samples[channel], recording.sample_rate_hz)
+    room = room_parameters(recording.samples[channel - 1], recording.sample_rate_hz)
     values = room.broadband.values()
     usable_s = target.length_samples / target.sample_rate_hz
     facts = [

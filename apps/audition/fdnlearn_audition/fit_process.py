@@ -50,7 +50,7 @@ class FitRequest:
     folder: str
     model: str
     settings: dict[str, Any] = field(default_factory=dict)
-    channel: int | Literal["all"] = 0
+    channel: int | Literal["all"] = 1
     stereo: bool = False
     resume: bool = False
 

@@ -21,7 +21,7 @@ class FitOptions:
     lines: int | None = None
     iterations: int | None = None
     seed: int = 0
-    channel: int | Literal["all"] = 0
+    channel: int | Literal["all"] = 1
     stereo: bool = False
 
     @classmethod
@@ -38,7 +38,7 @@ class FitOptions:
             raise Refused(f"{str(min(unknown))[:40]} is no setting of a fit")
         model = _one_of("model", given.get("model", registry.DEFAULT_MODEL), registry.MODELS)
         method = _one_of("method", given.get("method", registry.DEFAULT_METHOD), registry.METHODS)
-        channel = given.get("channel", 0)
+        channel = given.get("channel", 1)
         return cls(
             # The other methods fit the homogeneous model; what they are compared with is the visitor's choice.
             model=model if method == registry.DEFAULT_METHOD else Homogeneous.name,
@@ -46,7 +46,7 @@ class FitOptions:
             lines=_whole("lines", given.get("lines"), 1, MAX_LINES),
             iterations=_whole("iterations", given.get("iterations"), 1, limits.iterations),
             seed=_whole("seed", given.get("seed", 0), 0, 2**53) or 0,
-            channel="all" if channel == "all" else _whole("channel", channel, 0, max(0, channels - 1)) or 0,
+            channel="all" if channel == "all" else _whole("channel", channel, 1, max(1, channels)) or 1,
             stereo=bool(given.get("stereo", False)),
         )
 

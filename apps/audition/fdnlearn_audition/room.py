@@ -123,7 +123,7 @@ class ListeningRoom:
 
     # Recordings
 
-    def take_in(self, session: Session, path: Path, name: str, channel: int = 0) -> dict[str, Any]:
+    def take_in(self, session: Session, path: Path, name: str, channel: int = 1) -> dict[str, Any]:
         """Check a recording that lies in the session's folder and describe it.
 
         Raises
@@ -145,8 +145,8 @@ class ListeningRoom:
     def channel(self, session: Session, channel: int) -> dict[str, Any]:
         """The same recording, another channel."""
         recording = self._recording(session)
-        if not 0 <= channel < recording.channels:
-            raise Refused(f"channel {channel} is out of range; choose from 0 to {recording.channels - 1}")
+        if not 1 <= channel <= recording.channels:
+            raise Refused(f"channel {channel} is out of range; choose from 1 to {recording.channels}")
         return self.take_in(session, recording.path, recording.name, channel)
 
     # Fits

@@ -1,8 +1,8 @@
 """Manifests: tables of recordings, one row a room, CSV or Parquet.
 
 The column ``path`` names the recording, relative to the manifest's folder. Optional columns are ``name`` (of the
-room's folder), ``channel`` and ``measurement`` (of a SOFA file), both from 0. Further columns are left alone: labs keep
-their own there.
+room's folder), ``channel``, from 1, and ``measurement`` (of a SOFA file), from 0 as its array counts. Further columns
+are left alone: labs keep their own there.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ def _room(manifest: Path, number: int, row: ManifestRow) -> BatchRoom:
     path = manifest.parent / text
     try:
         channel = _channel(_text(row.get("channel")))
-        measurement = _index(_text(row.get("measurement")))
+        measurement = _whole("measurement", _text(row.get("measurement")), 0)
     except ValueError as error:
         label = folder_name(name or text)
-        return BatchRoom(label, str(path), fault=f"{where}: {error}; write whole numbers from 0")
+        return BatchRoom(label, str(path), fault=f"{where}: {error}")
     parts = [f"-m{measurement:05d}"] if measurement is not None else []
     parts += [f"-ch{channel}"] if channel is not None else []
     label = folder_name(name) if name else folder_name(text, "".join(parts))
@@ -65,16 +65,16 @@ def _text(cell: Any) -> str:
     return str(cell).strip()
 
 
-def _index(text: str) -> int | None:
+def _whole(column: str, text: str, least: int) -> int | None:
     if not text:
         return None
-    if not text.isdecimal():
-        raise ValueError(f"{text!r} is no index")
+    if not text.isdecimal() or int(text) < least:
+        raise ValueError(f"{text!r} is no {column}; write whole numbers from {least}")
     return int(text)
 
 
 def _channel(text: str) -> int | Literal["all"] | None:
-    return "all" if text == "all" else _index(text)
+    return "all" if text == "all" else _whole("channel", text, 1)
 
 
 def _csv(manifest: Path) -> Iterator[ManifestRow]:

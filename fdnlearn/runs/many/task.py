@@ -20,7 +20,7 @@ class BatchRoom:
     source : str
         The file it is in.
     channel : int, "all" or None
-        Which channel, where a manifest says so; None takes the job's.
+        Which channel, from 1, where a manifest says so; None takes the job's.
     measurement : int or None
         Which measurement of a SOFA file; its receivers are the channels.
     fault : str or None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fdnlearn.base.errors import UsageError
+from fdnlearn.base.errors import UsageError, suggest
 from fdnlearn.config import FitConfig
 from fdnlearn.registry import METHODS
 
@@ -79,7 +79,9 @@ def parse_method(spec: str) -> Method:
     name, _, variant = spec.partition(":")
     if name not in METHODS:
         raise UsageError(
-            f"--methods {spec}", f"unknown method {name!r}", f"choose among {', '.join(METHODS)}"
+            f"--methods {spec}",
+            f"unknown method {name!r}",
+            suggest(name, METHODS, f"choose among {', '.join(METHODS)}"),
         )
     if ":" not in spec:
         own_fitness = METHODS[name].own_fitness

@@ -179,7 +179,7 @@ function settingsCard(store) {
   const lines = h("input", { type: "number", min: 1, max: offer.max_lines, step: 1 });
   const iterations = h("input", { type: "number", min: 1, max: offer.max_iterations, step: 1 });
   const seed = h("input", { type: "number", min: 0, step: 1, value: 0 });
-  const channel = choice([["0", "1"]], "0");
+  const channel = choice([["1", "1"]], "1");
   const stereo = toggle("Stereo output", false, () => {});
   const note = h("p.hint", { id: "model-note" });
   const channels = field("Channel", channel);
@@ -193,7 +193,7 @@ function settingsCard(store) {
 
   store.on("recording", () => {
     const count = store.recording.channels;
-    channel.replaceChildren(...Array.from({ length: Math.min(count, 64) }, (_, k) => h("option", { value: k }, String(k + 1))));
+    channel.replaceChildren(...Array.from({ length: Math.min(count, 64) }, (_, k) => h("option", { value: k + 1 }, String(k + 1))));
     if (count > 1 && count <= 16) channel.append(h("option", { value: "all" }, "all"));
     channels.hidden = count < 2;
   });
