@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,10 +12,12 @@ import numpy as np
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.types import FloatArray
-from fdnlearn.rir.reading import check_file, opened_sound, read_recording
+from fdnlearn.rir.audio_file import AudioFile
+from fdnlearn.rir.limits import check_file
+from fdnlearn.rir.reading import read_recording
 
-#: Frames read at once.
-PIECE_FRAMES = 1 << 16
+#: Samples read at once, all channels together.
+PIECE_SAMPLES = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -56,33 +59,29 @@ def streamed_recording(path: str | Path, *, longest_s: float) -> Iterator[Stream
         As `read_recording`; what is wrong with the sound itself is met while it is read.
     """
     path = Path(path)
-    subject = str(path)
     check_file(path)
     if path.suffix.lower() == ".sofa":
         # Impulse responses, which are short.
         whole = read_recording(path)
         channels, frames = whole.samples.shape
-        pieces = _checked(iter((whole.samples,)), subject)
+        pieces = _finite(iter((whole.samples,)), path)
         yield StreamedRecording(whole.name, whole.sample_rate_hz, channels, frames, whole.warnings, pieces)
         return
-    largest = int(longest_s * 2**31)
-    try:
-        with opened_sound(path, subject, longest_s, largest) as sound:
-            if not sound.frames:
-                raise FdnlearnError(subject, "holds no samples", "export or record it again")
-            counts = (min(PIECE_FRAMES, sound.frames - at) for at in range(0, sound.frames, PIECE_FRAMES))
-            pieces = _checked((sound.read(count) for count in counts), subject)
-            yield StreamedRecording(
-                path.name, sound.sample_rate_hz, sound.channels, sound.frames, sound.warnings, pieces
-            )
-    except PermissionError as error:
-        if error.filename != subject:
-            raise
-        raise FdnlearnError(subject, f"cannot be read ({error.strerror})", "check its permissions") from None
+    with AudioFile(path, longest_s, math.inf) as file:
+        pieces = _finite(_pieces(file), path)
+        yield StreamedRecording(
+            path.name, file.sample_rate_hz, file.channels, file.frames, file.warnings, pieces
+        )
 
 
-def _checked(pieces: Iterator[FloatArray], subject: str) -> Iterator[FloatArray]:
+def _pieces(file: AudioFile) -> Iterator[FloatArray]:
+    size = max(1, PIECE_SAMPLES // file.channels)
+    for start in range(0, file.frames, size):
+        yield file.read(min(size, file.frames - start))
+
+
+def _finite(pieces: Iterator[FloatArray], path: Path) -> Iterator[FloatArray]:
     for piece in pieces:
         if not np.isfinite(piece).all():
-            raise FdnlearnError(subject, "holds NaN or infinite samples", "export the recording again")
+            raise FdnlearnError(str(path), "holds NaN or infinite samples", "export the recording again")
         yield piece
