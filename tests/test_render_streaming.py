@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +18,9 @@ from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import save_fdn
 from fdnlearn.render import render, tail_length_s
-from fdnlearn.rir import streaming
+from fdnlearn.rir import headers, stream_resampling, streaming
 from fdnlearn.rir.resampling import resample
-from fdnlearn.rir.stream_resampling import StreamResampler, resampled
+from fdnlearn.rir.stream_resampling import resampled
 from fdnlearn.runs.rendering import render_file
 
 NOISE = 0.1 * np.random.default_rng(0).standard_normal((2, 30_000))
@@ -28,7 +30,7 @@ def pieces(x: FloatArray, size: int) -> list[FloatArray]:
     return [x[:, at : at + size] for at in range(0, x.shape[1], size)]
 
 
-@pytest.mark.parametrize("size", [1000, 7919, 1 << 16])
+@pytest.mark.parametrize("size", [1000, 7919, 1 << 17])
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".aiff"])
 def test_a_file_in_pieces_is_the_file_rendered_whole(
@@ -37,7 +39,7 @@ def test_a_file_in_pieces_is_the_file_rendered_whole(
     fdn, x = network(5, reverberation_time_s=0.4), NOISE[:channels]
     save_fdn(fdn, tmp_path / "fdn.json")
     soundfile.write(tmp_path / "dry.wav", x.T, 16000, subtype="DOUBLE")
-    monkeypatch.setattr(streaming, "PIECE_FRAMES", size)
+    monkeypatch.setattr(streaming, "PIECE_SAMPLES", size)
     done = render_file(tmp_path / "fdn.json", tmp_path / "dry.wav", tmp_path / f"wet{suffix}", dry_db=-6.0)
     whole = np.concatenate([render(fdn, row, 16000) for row in x])
     whole[:, : x.shape[1]] += 10 ** (-6.0 / 20) * x
@@ -47,29 +49,23 @@ def test_a_file_in_pieces_is_the_file_rendered_whole(
     assert (tmp_path / f"wet{suffix}").read_bytes() == (tmp_path / f"whole{suffix}").read_bytes()
 
 
-@pytest.mark.parametrize(
-    "rates", [(44100, 48000), (11025, 96000), (96000, 11025), (44056, 48000), (44101, 48000)]
-)
-def test_pieces_are_resampled_as_the_whole(rates: tuple[int, int]) -> None:
-    whole = np.concatenate(list(resampled(iter([NOISE]), *rates, 2)), axis=1)
-    for size in (997, 16384):
-        parts = np.concatenate(list(resampled(iter(pieces(NOISE, size)), *rates, 2)), axis=1)
-        assert np.array_equal(parts, whole)
-    if max(rates) < 1000 * np.gcd(*rates):
-        expected = resample(NOISE, *rates)
-        assert whole.shape == expected.shape
-        assert 20 * np.log10(np.max(np.abs(whole - expected)) / np.max(np.abs(expected))) < -140.0
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("rates", [(44100, 48000), (11025, 32000), (32000, 11025), (1999, 2003)])
+def test_pieces_are_resampled_as_the_whole(
+    monkeypatch: pytest.MonkeyPatch, rates: tuple[int, int], kept: bool
+) -> None:
+    if not kept:
+        monkeypatch.setattr(stream_resampling, "_KEPT_BYTES", 0)
+    x = NOISE[:, :9000]
+    whole = np.concatenate(list(resampled(iter([x]), *rates, 2)), axis=1)
+    parts = np.concatenate(list(resampled(iter(pieces(x, 997)), *rates, 2)), axis=1)
+    assert np.array_equal(parts, whole)
+    expected = resample(x, *rates)
+    assert whole.shape == expected.shape
+    assert 20 * np.log10(np.max(np.abs(whole - expected)) / np.max(np.abs(expected))) < -140.0
 
 
-def test_unrelated_rates_keep_a_sine() -> None:
-    x = np.sin(2 * np.pi * 997.0 * np.arange(44101) / 44101 + 0.3)[None]
-    resampler = StreamResampler(44101, 48000, 1)
-    y = np.concatenate([*resampler.process(x), *resampler.finish()], axis=1)[0]
-    wanted = np.sin(2 * np.pi * 997.0 * np.arange(y.size) / 48000 + 0.3)
-    assert y.size == 48000
-    assert 10 * np.log10(np.mean((y - wanted)[2000:-2000] ** 2) / 0.5) < -140.0
-
-
+@pytest.mark.long
 def test_a_rate_of_its_own_is_that_of_the_result(tmp_path: Path) -> None:
     fdn = network(5, reverberation_time_s=0.2)
     save_fdn(fdn, tmp_path / "fdn.json")
@@ -107,3 +103,52 @@ def test_damage_late_in_a_file_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(FdnlearnError, match="NaN"):
         render_file(tmp_path / "fdn.json", tmp_path / "dry.wav", tmp_path / "wet.wav")
     assert {path.name for path in tmp_path.iterdir()} == {"fdn.json", "dry.wav"}
+
+
+def test_a_disk_that_fails_late_names_the_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_fdn(network(3), tmp_path / "fdn.json")
+    soundfile.write(tmp_path / "dry.wav", np.zeros(200_000), 16000)
+    whole = headers._Spliced._read_into
+
+    def failing(spliced: Any, view: memoryview) -> int:
+        if spliced.tell() > 300_000:
+            raise OSError(errno.EIO, "Input/output error")
+        return whole(spliced, view)
+
+    monkeypatch.setattr(headers._Spliced, "_read_into", failing)
+    with pytest.raises(FdnlearnError) as caught:
+        render_file(tmp_path / "fdn.json", tmp_path / "dry.wav", tmp_path / "wet.wav")
+    assert str(caught.value).startswith(f"{tmp_path / 'dry.wav'}: cannot be read (input/output error)")
+    assert {path.name for path in tmp_path.iterdir()} == {"fdn.json", "dry.wav"}
+
+
+def test_an_interruption_while_a_file_is_read_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    soundfile.write(tmp_path / "dry.wav", np.zeros(200_000), 16000)
+
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    with streaming.streamed_recording(tmp_path / "dry.wav", longest_s=60.0) as recording:
+        monkeypatch.setattr(headers._Spliced, "_read_into", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            list(recording.pieces)
+
+
+def test_what_a_format_cannot_hold_is_told_of_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    partial, wanted = tmp_path / ".partial.aiff", tmp_path / "wet.aiff"
+    with pytest.raises(FdnlearnError, match=r"wet\.aiff: AIFF cannot hold more than 4 GiB"):
+        AudioWriter(partial, 48000, 2, 800_000_000, about=wanted)
+    with pytest.raises(FdnlearnError, match=r"wet\.flac: FLAC cannot hold 9 channels"):
+        AudioWriter(tmp_path / ".partial.flac", 48000, 9, 10, about=tmp_path / "wet.flac")
+    with pytest.raises(FdnlearnError, match="cannot hold 20000 channels"):
+        AudioWriter(tmp_path / "wet.wav", 48000, 20_000, 10)
+    assert not (tmp_path / "wet.wav").exists()
+
+
+def test_a_recording_that_is_too_long_is_told_how_much_is_read(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "dry.wav", np.zeros(9000), 1000)
+    with (
+        pytest.raises(FdnlearnError, match=r"is 9 s of 1 channels, too long; .*at most 5 s"),
+        streaming.streamed_recording(tmp_path / "dry.wav", longest_s=5.0),
+    ):
+        pass

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -22,8 +23,10 @@ FORMATS = {
 }
 #: A WAV whose sizes do not fit into 32 bits is an RF64.
 _LARGEST_RIFF = 0xFFFFFFFF
-#: Channels whose frames are as long as the header can say.
-_MOST_CHANNELS = 0xFFFF // 4
+#: Of a float WAV those whose frames are as long as its header can say, of an AIFF those that libsndfile writes.
+_MOST_CHANNELS = {"WAV": 0xFFFF // 4, "FLAC": 8, "AIFF": 1024}
+#: Sound of an AIFF, whose sizes have 32 bits, its chunks left out.
+_LARGEST_AIFF = _LARGEST_RIFF - 4096
 
 
 def check_suffix(path: Path) -> None:
@@ -48,6 +51,8 @@ class AudioWriter:
     path : Path
         File to write (not atomically: see `fdnlearn.base.files.replacing`).
     sample_rate_hz, channels, frames : int
+    about : Path, optional
+        File that errors name, where `path` is only on its way there.
 
     Attributes
     ----------
@@ -59,17 +64,25 @@ class AudioWriter:
     UsageError
         If the suffix names no known format.
     FdnlearnError
-        If the format cannot hold that many channels.
+        If the format cannot hold that many channels or frames.
     OSError
         If the file cannot be written.
     """
 
-    def __init__(self, path: Path, sample_rate_hz: int, channels: int, frames: int) -> None:
+    def __init__(
+        self, path: Path, sample_rate_hz: int, channels: int, frames: int, *, about: Path | None = None
+    ) -> None:
         check_suffix(path)
-        self._path, self.peak = path, 0.0
+        self._subject, self.peak = str(about or path), 0.0
         container, subtype = FORMATS[path.suffix.lower()]
         self._clips = container != "WAV"
         self._sink: _Sink
+        if container == "AIFF" and 3 * channels * frames > _LARGEST_AIFF:
+            raise FdnlearnError(self._subject, "AIFF cannot hold more than 4 GiB", "write WAV or FLAC")
+        if channels > _MOST_CHANNELS[container]:
+            raise FdnlearnError(
+                self._subject, f"{container} cannot hold {channels} channels", "write another format"
+            )
         if self._clips:
             self._sink = _Libsndfile(path, sample_rate_hz, channels, container, subtype)
         else:
@@ -99,7 +112,7 @@ class AudioWriter:
         """
         peak = float(np.max(np.abs(block), initial=0.0))
         if not np.isfinite(peak):
-            raise FdnlearnError(str(self._path), "the signal is not finite", "lower the gains")
+            raise FdnlearnError(self._subject, "the signal is not finite", "lower the gains")
         self.peak = max(self.peak, peak)
         self._sink.write(np.clip(block.T, -1.0, 1.0) if self._clips else block.T)
 
@@ -143,10 +156,6 @@ class _FloatWav:
     """
 
     def __init__(self, path: Path, sample_rate_hz: int, channels: int, frames: int) -> None:
-        if channels > _MOST_CHANNELS:
-            raise FdnlearnError(
-                str(path), f"WAV cannot hold {channels} channels", f"write at most {_MOST_CHANNELS}"
-            )
         size = 4 * channels * frames
         rest = b"fmt " + struct.pack(
             "<IHHIIHHH", 18, 3, channels, sample_rate_hz, 4 * channels * sample_rate_hz, 4 * channels, 32, 0
@@ -175,30 +184,25 @@ class _Libsndfile:
     def __init__(self, path: Path, sample_rate_hz: int, channels: int, container: str, subtype: str) -> None:
         import soundfile
 
-        self._error = soundfile.LibsndfileError
-        try:
+        with _as_os_errors():
             self._file = soundfile.SoundFile(
                 path, "w", sample_rate_hz, channels, subtype=subtype, format=container
             )
-        except soundfile.LibsndfileError as error:
-            raise _as_os_error(error) from error
-        except (ValueError, TypeError) as error:
-            raise FdnlearnError(
-                str(path), f"{container} cannot hold {channels} channels", "write WAV"
-            ) from error
 
     def write(self, frames: npt.NDArray[Any]) -> None:
-        try:
+        with _as_os_errors():
             self._file.write(frames)
-        except self._error as error:
-            raise _as_os_error(error) from error
 
     def close(self) -> None:
-        try:
+        with _as_os_errors():
             self._file.close()
-        except self._error as error:
-            raise _as_os_error(error) from error
 
 
-def _as_os_error(error: Any) -> OSError:
-    return OSError(0, str(error.error_string).rstrip("."))
+@contextmanager
+def _as_os_errors() -> Iterator[None]:
+    import soundfile
+
+    try:
+        yield
+    except soundfile.LibsndfileError as error:
+        raise OSError(0, str(error.error_string).rstrip(".")) from error

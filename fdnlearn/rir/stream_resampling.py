@@ -16,9 +16,9 @@ from fdnlearn.rir.resampling import PASS_BAND, STOP_BAND_DB, factors, half_lengt
 
 #: A block covers this many samples of the faster side, but at least so many periods of the ratio: each period uses the
 #: same taps.
-_BLOCK_SAMPLES, _LEAST_PERIODS = 1 << 15, 8
+_BLOCK_SAMPLES, _LEAST_PERIODS = 1 << 15, 16
 #: Tables of taps that together take no more are kept from block to block.
-_KEPT_BYTES = 1 << 25
+_KEPT_BYTES = 1 << 26
 
 
 class StreamResampler:
@@ -77,7 +77,7 @@ class StreamResampler:
             taps = self._taps(first, last)
             windows = np.lib.stride_tricks.sliding_window_view(self._buffer[:, start:], len(taps), axis=1)
             rows = np.ascontiguousarray(windows[:, : self._step : self._down])
-            np.matmul(rows, taps, out=out[:, :, first:last])
+            out[:, :, first:last] = rows @ taps
         self._buffer[:, : self._window - self._step] = self._buffer[:, self._step :].copy()
         self._filled = self._window - self._step
         self._given += out[0].size

@@ -95,6 +95,7 @@ def render_file(
     with streamed_recording(dry_file, longest_s=LONGEST_DRY_S) as recording:
         channels, source_hz = recording.channels, recording.sample_rate_hz
         rate = sample_rate_hz or source_hz
+        # Refused before anything is written.
         groups = len(route(np.empty((channels, 0)), fdn, str(dry_file)))
         realisation = realise(fdn, rate, decay=decay, size=size)
         mix = _Mix(
@@ -109,12 +110,16 @@ def render_file(
         dry = resampled(recording.pieces, source_hz, rate, channels)
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as partial, AudioWriter(partial, rate, groups * fdn.outputs, frames) as writer:
+        outputs = groups * fdn.outputs
+        with (
+            replacing(path) as partial,
+            AudioWriter(partial, rate, outputs, frames, about=path) as writer,
+        ):
             for block in mix.blocks(dry, tail):
                 writer.write(block)
     told = (*recording.warnings, *tail_warnings(realisation))
     warnings = (*(f"{recording.name}: {sentence}" for sentence in told), *writer.warnings)
-    return Rendering(path, rate, groups * fdn.outputs, frames, writer.peak, warnings)
+    return Rendering(path, rate, outputs, frames, writer.peak, warnings)
 
 
 @dataclass(frozen=True)
@@ -140,8 +145,7 @@ class _Mix:
 
     def _wet(self, groups: list[FloatArray]) -> FloatArray:
         rendered = [renderer.process(group) for renderer, group in zip(self.renderers, groups, strict=True)]
-        wet: FloatArray = np.concatenate(rendered) * self.wet_gain
-        return wet
+        return np.asarray(self.wet_gain * np.concatenate(rendered), dtype=np.float64)
 
 
 def route(dry: FloatArray, fdn: FDN, subject: str) -> list[FloatArray]:
