@@ -17,8 +17,13 @@ from fdnlearn.rir.resampling import PASS_BAND, STOP_BAND_DB, factors, half_lengt
 #: A block covers this many samples of the faster side, but at least so many periods of the ratio: each period uses the
 #: same taps.
 _BLOCK_SAMPLES, _LEAST_PERIODS = 1 << 15, 16
+#: Neighbouring outputs that share a matrix of taps.
+_TOGETHER = 32
+#: OpenBLAS gives products of more multiplications to several threads, which wait for each other by spinning: on a busy
+#: machine thirty times as long as the products take.
+_ONE_THREAD = 1 << 18
 #: Tables of taps that together take no more are kept from block to block.
-_KEPT_BYTES = 1 << 26
+_KEPT_BYTES = 1 << 25
 
 
 class StreamResampler:
@@ -37,15 +42,15 @@ class StreamResampler:
         self._up, self._down = up, down = factors(source_hz, target_hz)
         self._half = half_length(max(up, down))
         self._reach = self._half // up + 1
+        width = 2 * self._reach + 1 + _TOGETHER * down // up
+        self._rows = max(1, _ONE_THREAD // (width * _TOGETHER))
         periods = max(_LEAST_PERIODS, _BLOCK_SAMPLES // max(up, down))
+        periods += -periods % self._rows
         self._periods, self._step = periods, periods * down
         self._window = self._step + 2 * self._reach + 1
         self._buffer = np.zeros((channels, self._window))
         self._filled, self._taken, self._given = self._reach, 0, 0
-        # As many outputs share a matrix as there are inputs in the filter: half of it are zeros.
-        together = int(np.clip(2 * self._reach * up // down, 32, up))
-        self._groups = [(first, min(first + together, up)) for first in range(0, up, together)]
-        width = 2 * self._reach + 1 + together * down // up
+        self._groups = [(first, min(first + _TOGETHER, up)) for first in range(0, up, _TOGETHER)]
         self._kept: dict[int, FloatArray] | None = {} if 8 * up * width <= _KEPT_BYTES else None
 
     def process(self, piece: Float64[FloatArray, "channels samples"]) -> Iterator[FloatArray]:
@@ -76,8 +81,8 @@ class StreamResampler:
             start = first * self._down // self._up
             taps = self._taps(first, last)
             windows = np.lib.stride_tricks.sliding_window_view(self._buffer[:, start:], len(taps), axis=1)
-            rows = np.ascontiguousarray(windows[:, : self._step : self._down])
-            out[:, :, first:last] = rows @ taps
+            rows = windows[:, : self._step : self._down].reshape(channels, -1, self._rows, len(taps))
+            out[:, :, first:last] = (rows @ taps).reshape(channels, self._periods, -1)
         self._buffer[:, : self._window - self._step] = self._buffer[:, self._step :].copy()
         self._filled = self._window - self._step
         self._given += out[0].size
