@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from command_line import record, run
 from fdn_networks import network
 from scipy.io import wavfile
 
@@ -65,7 +66,6 @@ def test_pieces_are_resampled_as_the_whole(
     assert 20 * np.log10(np.max(np.abs(whole - expected)) / np.max(np.abs(expected))) < -140.0
 
 
-@pytest.mark.long
 def test_a_rate_of_its_own_is_that_of_the_result(tmp_path: Path) -> None:
     fdn = network(5, reverberation_time_s=0.2)
     save_fdn(fdn, tmp_path / "fdn.json")
@@ -152,3 +152,14 @@ def test_a_recording_that_is_too_long_is_told_how_much_is_read(tmp_path: Path) -
         streaming.streamed_recording(tmp_path / "dry.wav", longest_s=5.0),
     ):
         pass
+
+
+def test_where_a_tail_is_cut_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_fdn(network(5, reverberation_time_s=0.6), tmp_path / "fdn.json")
+    monkeypatch.setattr("fdnlearn.render.offline.MAX_TAIL_S", 0.5)
+    dry = record(tmp_path / "dry.wav", 0.01 * np.ones(100))
+    rendered = run("render", tmp_path / "fdn.json", dry, "-o", tmp_path / "wet.wav")
+    exported = run("export", tmp_path / "fdn.json", "--to", "wav", "-o", tmp_path / "room")
+    for outcome in (rendered, exported):
+        assert outcome.code == 0
+        assert "its tail is cut after 0.5 s, where it has fallen by 50 dB" in outcome.stderr

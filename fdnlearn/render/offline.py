@@ -118,7 +118,7 @@ def tail_warnings(network: FDN | Realisation) -> tuple[str, ...]:
         return ()
     fallen_db = 60.0 * MAX_TAIL_S / r.reverberation_time_s
     return (
-        f"The network rings for {length_s:.0f} s: its tail is cut after {MAX_TAIL_S:.0f} s, "
+        f"The network rings for {length_s:.0f} s: its tail is cut after {MAX_TAIL_S:g} s, "
         f"where it has fallen by {fallen_db:.0f} dB.",
     )
 

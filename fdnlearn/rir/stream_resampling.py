@@ -38,6 +38,8 @@ class StreamResampler:
     channels : int
     """
 
+    # The window begins `reach` samples before the first that is due, which are zeros at first. `rows` periods are one
+    # product of matrices.
     def __init__(self, source_hz: int, target_hz: int, channels: int) -> None:
         self._up, self._down = up, down = factors(source_hz, target_hz)
         self._half = half_length(max(up, down))

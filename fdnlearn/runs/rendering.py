@@ -95,7 +95,7 @@ def render_file(
     with streamed_recording(dry_file, longest_s=LONGEST_DRY_S) as recording:
         channels, source_hz = recording.channels, recording.sample_rate_hz
         rate = sample_rate_hz or source_hz
-        # Refused before anything is written.
+        # Of no samples yet: what does not match is refused before anything is written.
         groups = len(route(np.empty((channels, 0)), fdn, str(dry_file)))
         realisation = realise(fdn, rate, decay=decay, size=size)
         mix = _Mix(
@@ -111,14 +111,11 @@ def render_file(
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         outputs = groups * fdn.outputs
-        with (
-            replacing(path) as partial,
-            AudioWriter(partial, rate, outputs, frames, about=path) as writer,
-        ):
+        with replacing(path) as partial, AudioWriter(partial, rate, outputs, frames, about=path) as writer:
             for block in mix.blocks(dry, tail):
                 writer.write(block)
-    told = (*recording.warnings, *tail_warnings(realisation))
-    warnings = (*(f"{recording.name}: {sentence}" for sentence in told), *writer.warnings)
+    told = (f"{recording.name}: {sentence}" for sentence in recording.warnings)
+    warnings = (*told, *tail_warnings(realisation), *writer.warnings)
     return Rendering(path, rate, outputs, frames, writer.peak, warnings)
 
 
