@@ -388,7 +388,7 @@ class TestRender:
     ) -> None:
         wet = tmp_path / "wet.wav"
         wet.write_bytes(b"precious")
-        monkeypatch.setattr("fdnlearn.runs.rendering.write_audio", _full)
+        monkeypatch.setattr("fdnlearn.runs.rendering.AudioWriter", _full)
         outcome = run("render", network, record(tmp_path / "dry.wav"), "-o", wet)
         assert outcome.code == 1
         assert "no space left" in outcome.complaint

@@ -19,7 +19,7 @@ from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import FDN, Realisation, ToneSection, realise
 from fdnlearn.fdn.biquads import tone_sos
-from fdnlearn.render import BlockRenderer, impulse_response, render, tail_length_s
+from fdnlearn.render import BlockRenderer, impulse_response, render, tail_length_s, tail_warnings
 
 EVERYTHING: dict[str, Any] = {
     "tone": [
@@ -249,7 +249,11 @@ def test_a_response_lasts_until_it_has_fallen_by_a_hundred_decibels() -> None:
         tail = np.sqrt(np.mean(h[-200:] ** 2))
         assert 20 * math.log10(tail / np.max(np.abs(h))) <= -100.0
     assert tail_length_s(network(reverberation_time_s=0.4)) < 0.9
-    assert tail_length_s(network(reverberation_time_s=500.0)) == 30.0
+    assert 125.0 < tail_length_s(network(reverberation_time_s=75.0)) < 126.0
+    assert not tail_warnings(network(reverberation_time_s=75.0))
+    assert tail_length_s(network(reverberation_time_s=500.0)) == 600.0
+    (told,) = tail_warnings(network(reverberation_time_s=500.0))
+    assert "cut after 600 s, where it has fallen by 72 dB" in told
 
 
 def test_silence_stays_fast_because_nothing_is_left_denormal() -> None:

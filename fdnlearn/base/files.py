@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one, and failing in one line when the disk refuses."""
+"""Writing files so that a reader never meets half of one, and failing in one line when a disk refuses."""
 
 from __future__ import annotations
 
@@ -36,6 +36,18 @@ def writing(path: Path | str) -> Iterator[None]:
         yield
     except OSError as error:
         raise write_error(path, error) from error
+
+
+@contextmanager
+def reading(path: Path | str) -> Iterator[None]:
+    """Turn an `OSError` raised inside into an `FdnlearnError` about `path`."""
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise FdnlearnError(
+            str(path), f"cannot be read ({reason})", "check the disk and its permissions"
+        ) from error
 
 
 @contextmanager

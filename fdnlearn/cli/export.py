@@ -9,7 +9,7 @@ import click
 
 from fdnlearn import registry
 from fdnlearn.base.errors import FdnlearnError, UsageError
-from fdnlearn.cli.common import every_command, print_json, sample_rate_option, say
+from fdnlearn.cli.common import every_command, print_json, sample_rate_option, say, warn
 from fdnlearn.cli.memory import RUNNING, require_memory
 from fdnlearn.cli.names import export_name
 
@@ -58,6 +58,7 @@ def command(
     require_memory(RUNNING)
     from fdnlearn.export import check, export, get_targets
     from fdnlearn.fdn import load_fdn
+    from fdnlearn.render import tail_warnings
 
     get_targets(targets)  # wrong usage is told before files are read
     fdn = load_fdn(network)
@@ -71,6 +72,7 @@ def command(
             say(_line(one, outcome))
             if one.target.about is not None:
                 say(f"{'':14} {one.target.about()}")
+    warn(network, *tail_warnings(exports[0].network.realisation))
     failed = [outcome for outcome in checks if outcome is not None and outcome.passed is False]
     if failed:
         worst = ", ".join(f"{c.target} {c.error_db:.1f} dB" for c in failed)

@@ -12,9 +12,9 @@ from fdnlearn.base.types import AudioArray, Float, FloatArray, shapes_checked
 from fdnlearn.fdn import FDN, Realisation, realise
 from fdnlearn.render.blocks import BlockRenderer
 
-#: A response ends when it has fallen by this much, or after this long.
+#: A response ends when it has fallen by this much, or after this long: what rings for ever must end somewhere.
 TAIL_DB = 100.0
-MAX_TAIL_S = 30.0
+MAX_TAIL_S = 600.0
 
 
 @shapes_checked
@@ -80,7 +80,7 @@ def impulse_response(
     sample_rate_hz : int, optional
         The fit's own rate by default.
     length_s : float, optional
-        By default until every decay has fallen by at least 100 dB, at most 30 s (`tail_length_s`).
+        By default until every decay has fallen by at least 100 dB, at most 10 min (`tail_length_s`).
     input_index : int
         Input that receives the impulse.
     decay, size, dtype
@@ -106,7 +106,25 @@ def impulse_response(
 
 
 def tail_length_s(network: FDN | Realisation) -> float:
-    """How long a response lasts: all delays, and the time the slowest line takes to fall by 100 dB; at most 30 s.
+    """How long a response lasts: until it has fallen by 100 dB (`ringing_s`), at most 10 min."""
+    return min(ringing_s(network), MAX_TAIL_S)
+
+
+def tail_warnings(network: FDN | Realisation) -> tuple[str, ...]:
+    """At most one sentence: where the tail is cut, of a network that rings for longer than is rendered."""
+    r = realise(network) if isinstance(network, FDN) else network
+    length_s = ringing_s(r)
+    if length_s <= MAX_TAIL_S:
+        return ()
+    fallen_db = 60.0 * MAX_TAIL_S / r.reverberation_time_s
+    return (
+        f"The network rings for {length_s:.0f} s: its tail is cut after {MAX_TAIL_S:g} s, "
+        f"where it has fallen by {fallen_db:.0f} dB.",
+    )
+
+
+def ringing_s(network: FDN | Realisation) -> float:
+    """All delays, and the time the slowest line takes to fall by 100 dB.
 
     No mode of the network decays more slowly than its slowest line: ``||U|| <= 1``, so ``det(I - U G) = 0`` needs
     ``|G_i(z)| >= 1`` for some i.
@@ -116,7 +134,7 @@ def tail_length_s(network: FDN | Realisation) -> float:
     delays = r.late_delay_samples + int(r.delays_samples.max())
     early = r.early_delay_samples + int(r.tap_delays_samples.max(initial=0))
     samples = max(delays + TAIL_DB / 60.0 * r.reverberation_time_s * r.sample_rate_hz, early) + filters + 1
-    return min(samples / r.sample_rate_hz, MAX_TAIL_S)
+    return samples / r.sample_rate_hz
 
 
 def _ring_samples(sos: FloatArray) -> float:

@@ -17,10 +17,12 @@ from fdnlearn.acoustics.parameters import room_parameters
 from fdnlearn.base.errors import UsageError
 from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.fdn import FDN
-from fdnlearn.render import impulse_response
+from fdnlearn.render import impulse_response, tail_length_s
 
 #: Directions that are tried; the one whose octaves are nearest to those of M is taken.
 _CANDIDATES = 64
+#: What the lines sound like is known after this long; every line is an output of its own here.
+_LONGEST_S = 30.0
 
 
 def widened(fdn: FDN, seed: int) -> FDN:
@@ -54,7 +56,7 @@ def gram_matrices(fdn: FDN) -> Float64[FloatArray, "bands lines lines"]:
         "direct_gains": np.zeros((n, 1)).tolist(),
         "early": [],
     }
-    lines = impulse_response(FDN.model_validate(document))
+    lines = impulse_response(FDN.model_validate(document), length_s=min(tail_length_s(fdn), _LONGEST_S))
     size = scipy.fft.next_fast_len(2 * lines.shape[1], real=True)
     spectra = scipy.fft.rfft(np.asarray(lines, dtype=np.float64), size)
     frequency_hz: FloatArray = np.arange(spectra.shape[1], dtype=np.float64) * (fdn.sample_rate_hz / size)

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, Literal
 
-from fdnlearn.rir.limits import LARGEST_SAMPLES
-
-#: More sound than any recording that is read: no length, but what a program writes that does not know it.
-LARGEST_BYTES = 8 * LARGEST_SAMPLES
+#: More sound than this, where there is less, is no length but what a program writes that does not know it.
+LARGEST_BYTES = 2_000_000_000
 #: Beyond it a file is nothing but chunks.
 _MOST_CHUNKS = 10_000
 _W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")

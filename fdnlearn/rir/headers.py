@@ -12,13 +12,13 @@ from typing import BinaryIO, cast
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.rir.containers import LARGEST_BYTES, find_sound
+from fdnlearn.rir.limits import AGAIN
 
-AGAIN = "export or download the recording again"
 #: A header may promise this much more than there is, and a tenth of the whole: counted wrongly, not cut.
 _MISCOUNTED_BYTES = 512
 
 
-def whole_sound(file: BinaryIO, subject: str) -> tuple[io.RawIOBase, tuple[str, ...]]:
+def whole_sound(file: BinaryIO, subject: str) -> tuple[_Spliced, tuple[str, ...]]:
     """A file as libsndfile reads it whole.
 
     Parameters
@@ -77,12 +77,19 @@ def whole_sound(file: BinaryIO, subject: str) -> tuple[io.RawIOBase, tuple[str, 
 
 
 class _Spliced(io.RawIOBase):
-    """A header, and after it a part of a file."""
+    """A header, and after it a part of a file.
+
+    Attributes
+    ----------
+    failure : BaseException or None
+        What ended the last reading. libsndfile reads from C, where an exception would be printed and lost.
+    """
 
     def __init__(self, head: bytes, file: BinaryIO, start: int, length: int) -> None:
         super().__init__()
         self._head, self._file, self._start = head, file, start
         self._length, self._at = len(head) + length, 0
+        self.failure: BaseException | None = None
 
     def readable(self) -> bool:
         return True
@@ -99,7 +106,13 @@ class _Spliced(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        view = memoryview(buffer).cast("B")
+        try:
+            return self._read_into(memoryview(buffer).cast("B"))
+        except BaseException as error:
+            self.failure = error
+            return 0
+
+    def _read_into(self, view: memoryview) -> int:
         count = max(0, min(len(view), self._length - self._at))
         own = self._head[self._at : self._at + count]
         view[: len(own)] = own

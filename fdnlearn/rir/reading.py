@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.formats import NAMES, is_lossy, is_read
+from fdnlearn.base.files import reading
 from fdnlearn.base.types import Float64, FloatArray, shapes_checked
-from fdnlearn.rir.headers import AGAIN, whole_sound
-from fdnlearn.rir.limits import LONGEST_S, check_size
-from fdnlearn.rir.mpeg import is_mpeg, overheard
+from fdnlearn.rir.audio_file import AudioFile
+from fdnlearn.rir.limits import LONGEST_S, check_file
 from fdnlearn.rir.sofa import read_sofa
-
-#: libsndfile's words -> what they mean.
-_IN_OTHER_WORDS = {
-    "SF_INFO struct incomplete": "impossible sample rate, length or number of channels",
-    "Unspecified internal error": "its header contradicts itself",
-    "File does not exist or is not a regular file (possibly a pipe?)": "no sound is found in it",
-}
-_CODED = "The recording is coded with loss"
-_NOT_AUDIO = f"give a {NAMES} file"
 
 
 @shapes_checked
@@ -76,57 +62,13 @@ def read_recording(path: str | Path, *, longest_s: float = LONGEST_S) -> Recordi
     """
     path = Path(path)
     subject = str(path)
-    try:
-        if path.is_dir():
-            raise FdnlearnError(subject, "is a folder", "give one recording")
-        if not path.exists():
-            raise FdnlearnError(subject, "does not exist", "check the path")
-        if not path.is_file():
-            raise FdnlearnError(subject, "is not a regular file", "copy the recording to a file first")
-        if path.stat().st_size == 0:
-            raise FdnlearnError(subject, "is empty", AGAIN)
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise FdnlearnError(subject, f"cannot be read ({reason})", "check its name and permissions") from None
-    read = read_sofa if path.suffix.lower() == ".sofa" else _read_audio
-    samples, sample_rate_hz, encoding, told = read(path, subject, longest_s)
-    if samples.shape[1] == 0:
-        raise FdnlearnError(subject, "holds no samples", "export or record it again")
+    check_file(path)
+    with reading(path), path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if path.suffix.lower() == ".sofa":
+        samples, sample_rate_hz, encoding, told = read_sofa(path, subject, longest_s)
+    else:
+        with AudioFile(path, longest_s) as file:
+            samples, sample_rate_hz = file.read(file.frames), file.sample_rate_hz
+            encoding, told = file.encoding, file.warnings
     return Recording(path.name, sha256, sample_rate_hz, samples, encoding, told)
-
-
-def _read_audio(path: Path, subject: str, longest_s: float) -> tuple[FloatArray, int, str, tuple[str, ...]]:
-    """Samples (channels, n), rate and description of an audio file, and what is wrong with it."""
-    import soundfile
-
-    opened = False
-    try:
-        # Opened by Python: libsndfile refuses names that are no UTF-8.
-        with path.open("rb") as stream:
-            whole, told = whole_sound(stream, subject)
-            head = whole.read(4)
-            whole.seek(0)
-            listening: AbstractContextManager[list[str]] = (
-                overheard() if is_mpeg(head or b"") else nullcontext([])
-            )
-            with listening as heard, soundfile.SoundFile(whole) as file:
-                opened = True
-                if not is_read(file.format):
-                    raise FdnlearnError(subject, f"is {file.format}, which is not read", _NOT_AUDIO)
-                frames, channels, rate = int(file.frames), int(file.channels), int(file.samplerate)
-                check_size(subject, frames, channels, rate, longest_s)
-                samples = file.read(frames, dtype="float64", always_2d=True).T
-                encoding = f"{file.format} {file.subtype}"
-                if is_lossy(file.subtype):
-                    told += (f"{_CODED} ({encoding}): its decay and noise are in part the coder's.",)
-    except soundfile.SoundFileError as error:
-        problem = str(error).rsplit(": ", 1)[-1].strip().rstrip(".")
-        problem = _IN_OTHER_WORDS.get(problem, problem)
-        if opened:
-            raise FdnlearnError(subject, f"is truncated or damaged ({problem})", AGAIN) from None
-        raise FdnlearnError(subject, f"is not a readable audio file ({problem})", _NOT_AUDIO) from None
-    if samples.shape[1] < frames:
-        raise FdnlearnError(subject, f"is truncated ({samples.shape[1]} of {frames} frames)", AGAIN)
-    return np.ascontiguousarray(samples), rate, encoding, (*told, *heard)

@@ -52,14 +52,20 @@ def resample(
     return converted
 
 
+def half_length(factor: int) -> int:
+    """Taps of the prototype on either side of its centre, at `factor` times the lower rate."""
+    width = (1.0 - PASS_BAND) / factor
+    length = int(np.ceil((STOP_BAND_DB - 7.95) / (2.285 * np.pi * width)))
+    return -(-length // 2)
+
+
 def _low_pass(factor: int) -> FloatArray:
     """Prototype at `factor` times the lower rate, odd length: its delay is a whole number of samples."""
     from scipy.signal import firwin, kaiser_beta
 
-    width = (1.0 - PASS_BAND) / factor
-    length = int(np.ceil((STOP_BAND_DB - 7.95) / (2.285 * np.pi * width)))
-    half = -(-length // 2)
     taps: FloatArray = firwin(
-        2 * half + 1, (1.0 + PASS_BAND) / (2.0 * factor), window=("kaiser", kaiser_beta(STOP_BAND_DB))
+        2 * half_length(factor) + 1,
+        (1.0 + PASS_BAND) / (2.0 * factor),
+        window=("kaiser", kaiser_beta(STOP_BAND_DB)),
     )
     return taps

@@ -1,24 +1,31 @@
-"""Play one dry file through a network: read, route, render, mix, write."""
+"""Play one dry file through a network: read, route, render, mix and write it, piece by piece.
+
+Nothing is normalised and a peak is only told, so one pass is enough and memory does not grow with the file.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fdnlearn.base.audio import check_suffix, write_audio
+from fdnlearn.base.audio import AudioWriter, check_suffix
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.files import replacing, writing
 from fdnlearn.base.types import FloatArray
 
 if TYPE_CHECKING:
     from fdnlearn.fdn import FDN
+    from fdnlearn.render import BlockRenderer
 
 
-#: Longest recording that is rendered in one go.
-LONGEST_DRY_S = 3600.0
+#: Longest recording that is rendered: a day.
+LONGEST_DRY_S = 86400.0
+#: Samples of silence that the tail is rendered from at once.
+_SILENCE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -74,10 +81,10 @@ def render_file(
     UsageError
         If the output's suffix names no format.
     """
-    from fdnlearn.fdn import load_fdn
-    from fdnlearn.render import render
-    from fdnlearn.rir import read_recording
-    from fdnlearn.rir.resampling import resample
+    from fdnlearn.fdn import load_fdn, realise
+    from fdnlearn.render import BlockRenderer, tail_length_s, tail_warnings
+    from fdnlearn.rir.stream_resampling import resampled
+    from fdnlearn.rir.streaming import streamed_recording
 
     path = Path(output)
     check_suffix(path)
@@ -85,22 +92,57 @@ def render_file(
         if path.exists() and Path(source).exists() and path.samefile(source):
             raise FdnlearnError(str(path), "is one of the inputs", "write to another file with -o")
     fdn = load_fdn(network)
-    recording = read_recording(dry_file, longest_s=LONGEST_DRY_S)
-    if not np.isfinite(recording.samples).all():
-        raise FdnlearnError(str(dry_file), "holds NaN or infinite samples", "export the recording again")
-    rate = sample_rate_hz or recording.sample_rate_hz
-    dry = resample(recording.samples, recording.sample_rate_hz, rate)
-    groups = route(dry, fdn, str(dry_file))
-    wet = np.concatenate([render(fdn, group, rate, decay=decay, size=size) for group in groups])
-    wet *= 10 ** (wet_db / 20)
-    if dry_db is not None:
-        wet[:, : dry.shape[1]] += 10 ** (dry_db / 20) * _spread(dry, len(wet))
-    told = tuple(f"{recording.name}: {sentence}" for sentence in recording.warnings)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial:
-        warnings = (*told, *write_audio(partial, wet, rate))
-    return Rendering(path, rate, len(wet), wet.shape[1], float(np.max(np.abs(wet), initial=0.0)), warnings)
+    with streamed_recording(dry_file, longest_s=LONGEST_DRY_S) as recording:
+        channels, source_hz = recording.channels, recording.sample_rate_hz
+        rate = sample_rate_hz or source_hz
+        # Of no samples yet: what does not match is refused before anything is written.
+        groups = len(route(np.empty((channels, 0)), fdn, str(dry_file)))
+        realisation = realise(fdn, rate, decay=decay, size=size)
+        mix = _Mix(
+            fdn,
+            str(dry_file),
+            tuple(BlockRenderer(realisation) for _ in range(groups)),
+            10 ** (wet_db / 20),
+            None if dry_db is None else 10 ** (dry_db / 20),
+        )
+        tail = round(tail_length_s(realisation) * rate)
+        frames = -(-recording.frames * rate // source_hz) + tail
+        dry = resampled(recording.pieces, source_hz, rate, channels)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        outputs = groups * fdn.outputs
+        with replacing(path) as partial, AudioWriter(partial, rate, outputs, frames, about=path) as writer:
+            for block in mix.blocks(dry, tail):
+                writer.write(block)
+    told = (f"{recording.name}: {sentence}" for sentence in recording.warnings)
+    warnings = (*told, *tail_warnings(realisation), *writer.warnings)
+    return Rendering(path, rate, outputs, frames, writer.peak, warnings)
+
+
+@dataclass(frozen=True)
+class _Mix:
+    """A network that runs once for each group of channels, and how loud it and the dry recording are."""
+
+    fdn: FDN
+    subject: str
+    renderers: tuple[BlockRenderer, ...]
+    wet_gain: float
+    dry_gain: float | None
+
+    def blocks(self, dry: Iterator[FloatArray], tail: int) -> Iterator[FloatArray]:
+        """The mix of a recording, and then the tail, shape (channels, samples)."""
+        for piece in dry:
+            wet = self._wet(route(piece, self.fdn, self.subject))
+            if self.dry_gain is not None:
+                wet += self.dry_gain * _spread(piece, len(wet))
+            yield wet
+        for start in range(0, tail, _SILENCE):
+            silence = np.zeros((self.fdn.inputs, min(_SILENCE, tail - start)))
+            yield self._wet([silence] * len(self.renderers))
+
+    def _wet(self, groups: list[FloatArray]) -> FloatArray:
+        rendered = [renderer.process(group) for renderer, group in zip(self.renderers, groups, strict=True)]
+        return np.asarray(self.wet_gain * np.concatenate(rendered), dtype=np.float64)
 
 
 def route(dry: FloatArray, fdn: FDN, subject: str) -> list[FloatArray]:
