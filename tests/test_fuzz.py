@@ -8,7 +8,13 @@ import pytest
 from fuzz.cases import Fuzzer
 from fuzz.kinds import KINDS, kind_of
 
-pytestmark = [pytest.mark.long, pytest.mark.fit]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.fit,
+    # Gradio and its client make event loops that they leave to the collector.
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 SEED = 0
 #: Inputs of each kind, besides its seeds and its corpus: a few seconds.

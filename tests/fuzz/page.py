@@ -153,9 +153,10 @@ def _world() -> Iterator[None]:
         with gr.Blocks() as blocks:
             endpoints(room)
         calls = {str(one.api_name): one.fn for one in blocks.fns.values() if one.fn is not None}
-        _here.append(_Here(room, calls, TestClient(app), loop))
         try:
-            yield
+            with TestClient(app) as client:  # one loop for all requests
+                _here.append(_Here(room, calls, client, loop))
+                yield
         finally:
             _here.pop()
             room.end()
