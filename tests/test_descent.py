@@ -90,7 +90,7 @@ def test_rows_that_take_turns_for_memory_take_the_same_steps(
 def test_a_long_room_takes_turns_and_a_short_one_does_not(target: Target) -> None:
     problem = problem_for(target, FitConfig.for_model("banded"))
     assert problem.rows_at_once >= 16
-    assert dataclasses.replace(problem, n_fft=60 * 48000).rows_at_once == 2
+    assert dataclasses.replace(problem, n_fft=60 * 48000).rows_at_once == 1
 
 
 def test_a_fit_whose_starts_all_diverge_is_told_in_one_line(

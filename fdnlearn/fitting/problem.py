@@ -29,9 +29,8 @@ from fdnlearn.rir.target import Target
 
 Free = dict[str, Tensor]
 
-#: Bytes that a step on the CPU is meant to keep for its adjoint; two rows, one a core, are allowed in any case.
+#: Bytes that a step on the CPU is meant to keep for its adjoint; one row is allowed in any case.
 _STEP_BYTES = 200_000_000
-_FEWEST_ROWS = 2
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Problem:
             return 1 << 30  # of frequency sampling nothing is known to grow beyond what machines have
         # What every line held, before and halfway through its sections, and its adjoint; the loss holds signals too.
         held = 3 * self.model.lines + MODELS[self.config.model.name].held * len(self.target.samples)
-        return max(_FEWEST_ROWS, _STEP_BYTES // (4 * self.n_fft * held))
+        return max(1, _STEP_BYTES // (4 * self.n_fft * held))
 
     def with_lines(self, lines: int) -> Problem:
         """The same with another number of lines."""
@@ -102,7 +101,11 @@ class Problem:
             silent = {
                 name: torch.zeros_like(x) if name in ("direct", "early") else x for name, x in free.items()
             }
-            wet = self.responses(silent, None).square().sum((1, 2))
+            parts = [
+                {name: x[first : first + self.rows_at_once] for name, x in silent.items()}
+                for first in range(0, starts, self.rows_at_once)
+            ]
+            wet = torch.cat([self.responses(part, None).square().sum((1, 2)) for part in parts])
             apart = [free[name].square().sum((1, 2)) for name in ("direct", "early") if name in free]
             dry = torch.stack(apart).sum(0)
             wanted = (1 - dry).clamp_min(0.05)
