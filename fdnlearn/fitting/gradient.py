@@ -73,7 +73,9 @@ class GradientFit:
         method = self.batch.config.method
         assert isinstance(method, Gradient)
         self._patience = method.patience
-        self._stages = plan(self.batch.config, in_time=problems[0].kernel == TIME_DOMAIN)
+        # Networks in time have whole delays in every step: there is nothing that rounding changes.
+        self._in_time = problems[0].kernel == TIME_DOMAIN
+        self._stages = plan(self.batch.config, in_time=self._in_time)
         self._index = 0
         self._like = self.batch.draw(self._stages[0].rows, self.batch.config.seed)
         self._rates = column_rates(self.batch, self._like)
@@ -185,7 +187,8 @@ class GradientFit:
             order = state.best_loss.argsort(stable=True)[: 1 if snapping else coming.rows]
             free = split(state.best_values[order], self._like)
             if snapping:
-                unsnapped.append(free)
+                if not self._in_time:
+                    unsnapped.append(free)
                 delays.append(roundings(problem, free, coming.rows, to_adapt=True))
                 free = {name: t.repeat(coming.rows, *[1] * (t.ndim - 1)) for name, t in free.items()}
             elif self.delays_samples is not None:
@@ -257,7 +260,8 @@ class GradientFit:
             )
         unsnapped = problem.network_to_fdn(self._unsnapped[room], None) if self._unsnapped else None
         if delays is None and problem.config.delays == "integer":
-            unsnapped = problem.network_to_fdn(free, None)
+            if not self._in_time:
+                unsnapped = problem.network_to_fdn(free, None)
             delays = roundings(problem, free, 1)
             warnings.append(UNADAPTED)
             with torch.no_grad():
