@@ -29,10 +29,13 @@ class FdnlearnError(Exception):
     exit_code = 1
 
     def __init__(self, subject: str, problem: str, remedy: str) -> None:
-        # What has an empty name is named all the same.
-        self.subject = subject if subject.strip() else repr(subject)
-        self.problem, self.remedy = problem, remedy
-        super().__init__(one_line(f"{self.subject}: {problem}; {remedy}"))
+        self.subject, self.problem, self.remedy = subject, problem, remedy
+        super().__init__(one_line(f"{self.named}: {problem}; {remedy}"))
+
+    @property
+    def named(self) -> str:
+        """The subject as it is told: what has an empty name is named all the same."""
+        return self.subject if self.subject.strip() else repr(self.subject)
 
 
 class UsageError(FdnlearnError):

@@ -52,7 +52,7 @@ def failure_of(error: BaseException) -> Failure:
         case click.ClickException():
             return _of_usage(error)
         case FdnlearnError():
-            return Failure(error.subject, error.problem, error.remedy, error.exit_code)
+            return Failure(error.named, error.problem, error.remedy, error.exit_code)
         case MemoryError():
             remedy = "use fewer --lines, a lower --sample-rate or a shorter file"
             return Failure("memory", "not enough for this", remedy, EXIT_FAILED)
