@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import re
 import shutil
 import signal
 import threading
@@ -244,7 +245,9 @@ def test_a_first_network_then_better_ones_then_the_result_are_heard_without_a_pa
         page.fill("#iterations", "400")
         page.click("#go")
         page.wait_for_selector(".hear [data-stem=preview]")
-        assert "design, loss" in page.inner_text(".hear [data-stem=preview]")
+        # The design, or on a fast machine already what came after it.
+        told = page.inner_text(".hear [data-stem=preview]")
+        assert re.search(r"(design|iteration \d+), loss", told)
         assert page.locator(".hear .name").all_inner_texts() == ["dry", "room", "gradient so far"]
         page.click("#hear-play")
         page.keyboard.press("3")

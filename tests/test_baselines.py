@@ -123,7 +123,7 @@ def test_a_checkpoint_of_another_fit_is_refused(target: Target, tmp_path: Path) 
     path = tmp_path / "checkpoint.safetensors"
     solve(target, config("genetic"), stop_after(2), Checkpointing(path))
     for other in (config("cmaes"), config("genetic", seed=1), config("classic"), config("analytic")):
-        with pytest.raises(FdnlearnError, match="another recording or with other settings"):
+        with pytest.raises(FdnlearnError, match="belongs to a fit with other settings"):
             solve(target, other, None, Checkpointing(path, resume=True))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from collections.abc import Generator
 
 import pytest
@@ -26,6 +28,9 @@ def fuzzer(request: pytest.FixtureRequest) -> Generator[Fuzzer, None, None]:
     kind = kind_of(request.param)
     with kind.world():
         yield Fuzzer(kind, SEED)
+    with warnings.catch_warnings():  # what is left of them goes now, not during somebody else's test
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def test_every_input_gets_a_right_answer_or_one_clear_line(fuzzer: Fuzzer) -> None:
