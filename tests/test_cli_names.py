@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from command_line import QUICK, contents, decay, record, run
+from fdn_networks import network as some_network
 
 from fdnlearn.base.store import STAGING
 from fdnlearn.cli.names import candidates
-from fdnlearn.fdn import FDN, save_fdn
+from fdnlearn.fdn import save_fdn
 from fdnlearn.rir import read_recording
 from fdnlearn.runs.folder import CHECKPOINT, ResultFolder
 
@@ -37,18 +38,10 @@ def fitted(recording: Path, folder: str) -> None:
     network(Path(folder) / "fdn.json", read_recording(recording).sha256)
 
 
-def network(path: Path, recording: str | None, gain: float = 0.9) -> Path:
+def network(path: Path, recording: str | None, seed: int = 0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    fdn = FDN.from_arrays(
-        sample_rate_hz=16000,
-        delays=[101, 211],
-        feedback_matrix=[[0.6, 0.8], [-0.8, 0.6]],
-        input_gains=[[1.0], [1.0]],
-        output_gains=[[0.2, 0.2]],
-        direct_gains=[[1.0]],
-        line_gains=[gain, 0.8],
-        provenance={"target": {"name": "room.wav", "sha256": recording}} if recording else {},
-    )
+    fields = {"provenance": {"target": {"name": "room.wav", "sha256": recording}}} if recording else {}
+    fdn = some_network(2, delays=(100, 300), seed=seed, **fields)
     save_fdn(fdn, path)
     return path
 
@@ -163,7 +156,7 @@ def test_two_fits_without_a_name_are_both_kept() -> None:
 
 class TestExport:
     def test_networks_of_two_recordings_are_not_written_over_each_other(self) -> None:
-        a, b = network(Path("a-fdn/fdn.json"), "aa"), network(Path("b-fdn/fdn.json"), "bb", 0.7)
+        a, b = network(Path("a-fdn/fdn.json"), "aa"), network(Path("b-fdn/fdn.json"), "bb", 1)
         assert run("export", a, "--to", "wav", "-o", "out").stderr == ""
         before = contents(Path("out"))
         outcome = run("export", b, "--to", "wav", "-o", "out", "--json")
@@ -172,13 +165,13 @@ class TestExport:
         assert before.items() <= contents(Path("out")).items()
 
     def test_another_fit_of_the_same_recording_replaces_the_export(self) -> None:
-        for gain in (0.9, 0.7):
+        for seed in (0, 1):
             assert (
-                run("export", network(Path("fdn.json"), "aa", gain), "--to", "wav", "-o", "out").stderr == ""
+                run("export", network(Path("fdn.json"), "aa", seed), "--to", "wav", "-o", "out").stderr == ""
             )
         assert set(contents(Path("out"))) == {"fdn.wav", "fdn.wav.cert.json"}
 
     def test_networks_that_do_not_say_where_they_come_from_go_by_their_file(self) -> None:
-        for gain in (0.9, 0.7):
-            assert run("export", network(Path("fdn.json"), None, gain), "--to", "wav", "-o", "out").code == 0
+        for seed in (0, 1):
+            assert run("export", network(Path("fdn.json"), None, seed), "--to", "wav", "-o", "out").code == 0
         assert set(contents(Path("out"))) == {"fdn.wav", "fdn.wav.cert.json"}

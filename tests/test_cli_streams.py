@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from command_line import QUICK, Outcome, decay, environment, program, record
+from fdn_networks import network
 
-from fdnlearn.fdn import FDN, save_fdn
+from fdnlearn.fdn import save_fdn
 from fdnlearn.runs.folder import RESULTS
 
 pytestmark = pytest.mark.process
@@ -25,16 +26,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What every command can work on."""
     folder = tmp_path_factory.mktemp("inputs")
     record(folder / "rüm 残.wav", decay(seed=1))
-    fdn = FDN.from_arrays(
-        sample_rate_hz=16000,
-        delays=[101, 211],
-        feedback_matrix=[[0.6, 0.8], [-0.8, 0.6]],
-        input_gains=[[1.0], [1.0]],
-        output_gains=[[0.2, 0.2]],
-        direct_gains=[[1.0]],
-        line_gains=[0.9, 0.8],
-    )
-    save_fdn(fdn, folder / "fdn.json")
+    save_fdn(network(2, delays=(100, 300)), folder / "fdn.json")
     return folder
 
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from fdnlearn.acoustics import RoomParameters, room_parameters
+from fdnlearn.acoustics.grading import JND_TABLE
 from fdnlearn.acoustics.quantisation import rounding_power
+from fdnlearn.acoustics.sensitivity import TOLERANCE
 from fdnlearn.base.types import FloatArray
 from fdnlearn.rir import Recording, prepare_target
 
@@ -141,6 +143,13 @@ def test_steps_are_seen_where_they_are_coarse() -> None:
     assert rounding_power(h) == 0.0
     assert rounding_power(np.round(h * 32768) / 32768) == 0.0
     assert rounding_power(np.zeros(10)) == 0.0
+
+
+def test_figures_are_tried_by_what_can_be_heard_of_them() -> None:
+    for quantity in JND_TABLE:
+        if quantity.jnd is not None:
+            scale = 100.0 if quantity.error_unit == "%" else 1.0
+            assert TOLERANCE[quantity.value_key] == quantity.jnd / scale, quantity.key
 
 
 def test_equal_recordings_are_measured_equally() -> None:

@@ -19,7 +19,7 @@ from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 Values = Mapping[str, float | None]
 
 #: Just-noticeable differences, relative of times and absolute of the others, as in `fdnlearn.acoustics.grading`; of
-#: the direct-to-reverberant ratio, which has none, what is asked of a fit.
+#: the direct-to-reverberant ratio, which has none, that of the other energy ratios.
 TOLERANCE: Values = MappingProxyType(
     {
         "t20_s": 0.05, "t30_s": 0.05, "edt_s": 0.05,
