@@ -102,7 +102,7 @@ def test_the_schema_is_valid_and_refuses_what_has_the_wrong_form() -> None:
     document = json.loads(dumps_fdn(network()))
     assert validator.is_valid(document)
     for field, value in (
-        ("version", 2),
+        ("version", 3),
         ("polarity", 0),
         ("gain", -1),
         ("delays_samples", ["1"]),

@@ -75,6 +75,12 @@ SPARSE = [
     {"kind": "sparse", "output": 0, "input": 0, "taps": [{"samples": 61, "gain": 0.125}]},
 ]
 FIR = [{"kind": "fir", "output": 0, "input": 0, "coefficients": [0.5, -0.25, 0.0, 0.125, 0.0625, -0.5]}]
+HEAD = [
+    {"output": 0, "input": 0, "coefficients": [0.01, -0.05, 0.2, 0.9, -0.3, 0.1, 0.02]},
+    {"output": 1, "input": 0, "coefficients": [0.02, 0.7, -0.2]},
+    {"output": 1, "input": 0, "coefficients": [0.0, 0.125]},
+]
+MONO_HEAD = {"version": 2, "head": HEAD[:1], "direct_peak_samples": 3}
 TIMES = {
     "kind": "reverberation_time",
     "family": "flat-1",
@@ -111,6 +117,14 @@ VECTORS: dict[str, tuple[dict[str, Any], int, float, float]] = {
     "downsampled_4": (network(10, 4, tone=TONE, early=FIR, pre_delay_s=0.0005), 8000, 1.0, 1.0),
     "bands_4": (network(12, 4, absorption=BANDS), 16000, 1.0, 1.0),
     "upsampled_bands_4": (network(13, 4, absorption=BANDS), 44100, 1.2, 0.9),
+    "head_4": (network(14, 4, early=SPARSE, late_delay_samples=9, **MONO_HEAD), 16000, 1.0, 1.0),
+    "head_stereo_4": (
+        network(15, 4, 1, 2, version=2, head=HEAD, direct_peak_samples=1, pre_delay_s=0.001),
+        16000,
+        1.0,
+        1.0,
+    ),
+    "upsampled_head_4": (network(16, 4, early=FIR, tone=TONE, **MONO_HEAD), 44100, 0.8, 1.2),
     "fractional_4": (network(11, 4, delays_samples=[23.4, 41.5, 77.25, 103.75]), 16000, 1.0, 1.0),
 }
 

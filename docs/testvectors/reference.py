@@ -52,7 +52,7 @@ def render(
             recirculated = [fdn["feedback_matrix"][i][j] * absorbed[j] for j in range(n_lines)]
             entering = [fdn["input_gains"][i][k] * x[k][n] for k in inputs]
             lines[i][n + m[i]] = math.fsum(recirculated + entering)
-    taps = early(fdn["early"], fs, rate, size)
+    taps = early(fdn["early"], fs, rate, size) + heads(fdn, fs, rate)
     pre_delay = math.floor(fdn["pre_delay_s"] * rate + 0.5)
     pre_delay = max(pre_delay, max((-position for _, _, position, _ in taps), default=0))
     y = []
@@ -149,18 +149,30 @@ def early(paths: list[dict[str, Any]], fs: int, rate: int, size: float) -> list[
     for path in paths:
         if path["kind"] == "sparse":
             found = [(moved(tap["samples"], size, rate, fs), tap["gain"]) for tap in path["taps"]]
-        elif rate == fs:
-            found = list(enumerate(path["coefficients"]))
         else:
-            c = path["coefficients"]
-            r = rate / fs
-            reach = math.ceil(32 * max(r, 1.0))
-            span = range(-reach, math.floor((len(c) - 1) * r) + reach + 1)
-            found = [
-                (k, sum(c[n] * kernel(k - n * r, min(1.0, 1.0 / r)) for n in range(len(c)))) for k in span
-            ]
+            found = dense(path["coefficients"], fs, rate)
         taps += [(path["output"], path["input"], position, gain) for position, gain in found]
     return taps
+
+
+def heads(fdn: dict[str, Any], fs: int, rate: int) -> list[tuple[int, int, int, float]]:
+    """Taps of the heads, which version 1 has not: counted from the direct sound, as all taps are."""
+    peak = moved(fdn.get("direct_peak_samples", 0), 1.0, rate, fs)
+    return [
+        (path["output"], path["input"], position - peak, gain)
+        for path in fdn.get("head", [])
+        for position, gain in dense(path["coefficients"], fs, rate)
+    ]
+
+
+def dense(c: list[float], fs: int, rate: int) -> list[tuple[int, float]]:
+    """Positions and gains of coefficients one sample apart."""
+    if rate == fs:
+        return list(enumerate(c))
+    r = rate / fs
+    reach = math.ceil(32 * max(r, 1.0))
+    span = range(-reach, math.floor((len(c) - 1) * r) + reach + 1)
+    return [(k, sum(c[n] * kernel(k - n * r, min(1.0, 1.0 / r)) for n in range(len(c)))) for k in span]
 
 
 def kernel(t: float, c: float) -> float:

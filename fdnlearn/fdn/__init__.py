@@ -6,7 +6,7 @@ from fdnlearn.fdn.absorption import PerLineGain, ReverberationTime
 from fdnlearn.fdn.codec import dumps_fdn, json_schema, load_fdn, loads_fdn, save_fdn
 from fdnlearn.fdn.contract import FDN, FDNArrays
 from fdnlearn.fdn.families import FAMILIES
-from fdnlearn.fdn.parts import FirEarly, SparseEarly, Tap, ToneSection
+from fdnlearn.fdn.parts import FirEarly, Head, SparseEarly, Tap, ToneSection
 from fdnlearn.fdn.realise import Realisation, realise
 from fdnlearn.fdn.stability import StabilityProof, prove
 
@@ -15,6 +15,7 @@ __all__ = [
     "FDN",
     "FDNArrays",
     "FirEarly",
+    "Head",
     "PerLineGain",
     "Realisation",
     "ReverberationTime",

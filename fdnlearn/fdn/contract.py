@@ -4,9 +4,10 @@ Signal flow (normative; lines i, j of N, inputs k of I, outputs o of O)::
 
     s_i[n + m_i] = sum_j U_ij (g_j * s_j)[n] + sum_k B_ik x_k[n]
     late_o[n]    = (tone * sum_i C_oi s_i)[n - late_delay]
-    y_o[n]       = sum_k D_ok x_k[n] + sum_k (early_ok * x_k)[n] + late_o[n]
+    y_o[n]       = sum_k D_ok x_k[n] + sum_k (early_ok * x_k)[n] + sum_k (head_ok * x_k)[n + peak] + late_o[n]
 
-all of y after ``pre_delay_s`` and times ``gain * polarity``. `docs/format.md` specifies the JSON.
+all of y after ``pre_delay_s`` and times ``gain * polarity``; n counts from the direct sound, the head's sample `peak`.
+`docs/format.md` specifies the JSON.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.types import Float64, FloatArray, shapes_checked
@@ -30,6 +31,7 @@ from fdnlearn.fdn.fields import (
     MAX_TAPS,
     MAX_TOTAL_DELAY_SAMPLES,
     Delay,
+    HeadPosition,
     Integer,
     Matrix,
     Number,
@@ -38,13 +40,16 @@ from fdnlearn.fdn.fields import (
     SampleCount,
     SampleRate,
 )
-from fdnlearn.fdn.parts import Early, ToneSection
+from fdnlearn.fdn.parts import Early, Head, ToneSection
 from fdnlearn.fdn.stability import StabilityProof, prove
 
 FORMAT: Final = "fdnlearn.fdn"
-VERSION: Final = 1
+#: The newest version, which a network with a head has; others are written as what they were before there were heads.
+VERSION: Final = 2
 #: Largest entry of ``|U U^T - 1|`` that still counts as orthogonal.
 ORTHOGONALITY = 1e-6
+#: Fields that version 1 does not know.
+_SINCE_2 = ("head", "direct_peak_samples")
 
 
 @shapes_checked
@@ -68,7 +73,7 @@ class FDN(Part):
     Attributes
     ----------
     format, version
-        ``"fdnlearn.fdn"`` and 1.
+        ``"fdnlearn.fdn"``; 2 for a network with a head, 1 for one without.
     sample_rate_hz : int
         Rate of the fit.
     delays_samples : tuple of float, N
@@ -83,6 +88,11 @@ class FDN(Part):
         Output equaliser of the late part.
     early : tuple of SparseEarly or FirEarly
         Early part; paths given more than once add up.
+    head : tuple of Head
+        First samples of paths, all on one time axis that begins before the direct sound; paths given more than once
+        add up.
+    direct_peak_samples : int
+        Where on that axis the direct sound has its peak, which everything else counts from.
     late_delay_samples : int
         Keeps the network's own first echoes off the early part.
     pre_delay_s : float
@@ -94,7 +104,7 @@ class FDN(Part):
     """
 
     format: Literal["fdnlearn.fdn"] = FORMAT
-    version: Literal[1] = VERSION
+    version: Literal[1, 2] = 1
     sample_rate_hz: SampleRate
     delays_samples: Annotated[tuple[Delay, ...], Field(min_length=1, max_length=MAX_LINES)]
     feedback_matrix: Annotated[Matrix, Field(min_length=1, max_length=MAX_LINES)]
@@ -104,6 +114,8 @@ class FDN(Part):
     absorption: Absorption
     tone: Annotated[tuple[ToneSection, ...], Field(max_length=64)] = ()
     early: Annotated[tuple[Early, ...], Field(max_length=MAX_TAPS)] = ()
+    head: Annotated[tuple[Head, ...], Field(max_length=MAX_CHANNELS**2)] = ()
+    direct_peak_samples: HeadPosition = 0
     late_delay_samples: SampleCount = 0
     pre_delay_s: Annotated[Number, Field(ge=0.0, le=MAX_PRE_DELAY_S)] = 0.0
     gain: Positive = 1.0
@@ -207,6 +219,12 @@ class FDN(Part):
         gains, sos = self.absorption.design(delays / self.sample_rate_hz, delays, self.sample_rate_hz, 1.0)
         return prove(self.arrays.feedback_matrix, gains, sos, self.sample_rate_hz)
 
+    @model_serializer(mode="wrap")
+    def _of_its_version(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """All fields that its version has."""
+        document: dict[str, Any] = serialise(self)
+        return {name: document[name] for name in document if self.version > 1 or name not in _SINCE_2}
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         n = self.lines
@@ -239,16 +257,31 @@ class FDN(Part):
                     f"{section.frequency_hz:g} Hz is not below half the sample rate",
                     "lower it or remove the section",
                 )
-        for index, path in enumerate(self.early):
-            if path.output >= self.outputs or path.input >= self.inputs:
-                raise FdnlearnError(
-                    f"early[{index}]",
-                    f"joins input {path.input} to output {path.output}, which do not exist",
-                    "count channels from 0",
-                )
+        for name, paths in (("early", self.early), ("head", self.head)):
+            for index, path in enumerate(paths):
+                if path.output >= self.outputs or path.input >= self.inputs:
+                    raise FdnlearnError(
+                        f"{name}[{index}]",
+                        f"joins input {path.input} to output {path.output}, which do not exist",
+                        "count channels from 0",
+                    )
+        self._check_head()
         _check_orthogonal(self.arrays.feedback_matrix)
         self.stability.require()
         return self
+
+    def _check_head(self) -> None:
+        if self.version < 2:
+            for name in _SINCE_2:
+                if name in self.model_fields_set:
+                    raise FdnlearnError(name, "is not part of version 1", "write version 2")
+        longest = max((len(path.coefficients) for path in self.head), default=0)
+        if self.direct_peak_samples >= max(longest, 1):
+            raise FdnlearnError(
+                "direct_peak_samples",
+                f"{self.direct_peak_samples} is not within the head, which has {longest} samples",
+                "count from the head's first sample",
+            )
 
 
 def _check_shape(name: str, matrix: Matrix, rows: int, columns: int) -> None:

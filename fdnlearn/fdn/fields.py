@@ -13,6 +13,7 @@ MAX_DELAY_SAMPLES = 2**22
 #: Of all lines together, at any rate the network is realised at: half a gigabyte of delay memory in double.
 MAX_TOTAL_DELAY_SAMPLES = 2**26
 MAX_TAPS = 2**20
+MAX_HEAD_SAMPLES = 2**16
 MAX_PRE_DELAY_S = 10.0
 MIN_SAMPLE_RATE_HZ = 1_000
 MAX_SAMPLE_RATE_HZ = 768_000
@@ -24,6 +25,7 @@ Integer = Annotated[int, Field(strict=True)]
 Index = Annotated[int, Field(strict=True, ge=0, lt=MAX_LINES)]
 SampleCount = Annotated[int, Field(strict=True, ge=0, le=MAX_DELAY_SAMPLES)]
 Delay = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=1.0, le=MAX_DELAY_SAMPLES)]
+HeadPosition = Annotated[int, Field(strict=True, ge=0, lt=MAX_HEAD_SAMPLES)]
 SampleRate = Annotated[int, Field(strict=True, ge=MIN_SAMPLE_RATE_HZ, le=MAX_SAMPLE_RATE_HZ)]
 Vector = tuple[Number, ...]
 Matrix = tuple[Vector, ...]

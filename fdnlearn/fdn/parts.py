@@ -1,4 +1,4 @@
-"""Parts of the contract that are no bare numbers: sections of the output equaliser, and the early part of a path."""
+"""Parts of the contract that are no bare numbers: the output equaliser's sections, head and early part of a path."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fdnlearn.fdn.fields import MAX_TAPS, Index, Number, Part, Positive, SampleCount
+from fdnlearn.fdn.fields import MAX_HEAD_SAMPLES, MAX_TAPS, Index, Number, Part, Positive, SampleCount
 
 
 class ToneSection(Part):
@@ -41,6 +41,14 @@ class FirEarly(Part):
     output: Index
     input: Index
     coefficients: Annotated[tuple[Number, ...], Field(max_length=MAX_TAPS)]
+
+
+class Head(Part):
+    """The first samples of one path at the fit's rate, from before the direct sound's flank on."""
+
+    output: Index
+    input: Index
+    coefficients: Annotated[tuple[Number, ...], Field(min_length=1, max_length=MAX_HEAD_SAMPLES)]
 
 
 Early = Annotated[SparseEarly | FirEarly, Field(discriminator="kind")]

@@ -14,7 +14,7 @@ from fdnlearn.base.types import Float64, FloatArray, Int64, IntArray, shapes_che
 from fdnlearn.fdn.biquads import lowpass_sos, tone_sos
 from fdnlearn.fdn.contract import FDN
 from fdnlearn.fdn.fields import MAX_SAMPLE_RATE_HZ, MAX_TOTAL_DELAY_SAMPLES, MIN_SAMPLE_RATE_HZ
-from fdnlearn.fdn.parts import FirEarly
+from fdnlearn.fdn.parts import Head, SparseEarly
 from fdnlearn.fdn.resample import fir_latency, resample_fir
 from fdnlearn.fdn.stability import StabilityProof, prove
 
@@ -43,11 +43,12 @@ class Realisation:
         On every output, last; empty unless the rate is above the fit's.
     tap_outputs, tap_inputs, tap_delays_samples : ndarray of int, shape (P,)
     tap_gains : ndarray, shape (P,)
-        Early part of all paths, sparse and dense alike, in the order of the contract.
+        Early part and then head of all paths, sparse and dense alike, in the order of the contract.
     direct_delay_samples, early_delay_samples, late_delay_samples : int
         Delay of the direct sound, of the origin of the taps and of the network's input, pre-delay included.
     latency_samples : int
-        By how much all of it comes later than the pre-delay asks (a dense early part at another rate).
+        By how much all of it comes later than the pre-delay asks: what a head, or a dense early part at another rate,
+        has before the direct sound.
     gain : float
         Signed: gain times polarity.
     reverberation_time_s : float
@@ -85,8 +86,8 @@ def realise(
     """Design a network for a sample rate.
 
     Delays become ``max(1, floor(m size fs'/fs + 1/2))``; absorption is designed anew for them, so that
-    reverberation times stay what they were; sparse early taps and the late delay move alike. A dense early part
-    is resampled and does not scale with `size`.
+    reverberation times stay what they were; sparse early taps and the late delay move alike. Heads and dense early
+    parts are resampled and do not scale with `size`.
 
     Parameters
     ----------
@@ -132,7 +133,7 @@ def realise(
     proof.require()
     outputs, inputs, positions, tap_gains = _early(fdn, rate, size)
     pre_delay = math.floor(fdn.pre_delay_s * rate + 0.5)
-    # taps may start before the direct sound by the latency of a resampled dense part
+    # taps may start before the direct sound: a head, and what a resampled dense part has in front
     latency = max(0, -int(positions.min(initial=0)) - pre_delay)
     origin = pre_delay + latency
     shift = min(int(positions.min(initial=0)), 0)
@@ -168,12 +169,14 @@ def _moved(positions: FloatArray, size: float, rate: int, fit_rate: int) -> IntA
 
 
 def _early(fdn: FDN, rate: int, size: float) -> tuple[IntArray, IntArray, IntArray, FloatArray]:
-    """Outputs, inputs, positions relative to the direct sound and gains of all early taps."""
+    """Outputs, inputs, positions relative to the direct sound and gains of all taps, heads included."""
     columns: list[tuple[int, int, IntArray, FloatArray]] = []
-    for path in fdn.early:
-        if isinstance(path, FirEarly):
+    peak = int(_moved(np.array([float(fdn.direct_peak_samples)]), 1.0, rate, fdn.sample_rate_hz)[0])
+    for path in (*fdn.early, *fdn.head):
+        if not isinstance(path, SparseEarly):
             gains = resample_fir(np.array(path.coefficients), fdn.sample_rate_hz, rate)
-            positions = np.arange(gains.size) - fir_latency(fdn.sample_rate_hz, rate)
+            before = fir_latency(fdn.sample_rate_hz, rate) + (peak if isinstance(path, Head) else 0)
+            positions = np.arange(gains.size) - before
         else:
             samples = np.array([float(tap.samples) for tap in path.taps])
             positions = _moved(samples, size, rate, fdn.sample_rate_hz)

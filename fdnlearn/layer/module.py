@@ -10,7 +10,7 @@ import torch
 from pydantic import JsonValue
 from torch import Tensor, nn
 
-from fdnlearn.fdn import FDN, FirEarly, ReverberationTime, realise
+from fdnlearn.fdn import FDN, FirEarly, Head, ReverberationTime, SparseEarly, realise
 from fdnlearn.fdn.families.equaliser import Equaliser
 from fdnlearn.layer.checks import check_values
 from fdnlearn.layer.design import LONGEST_S, SHORTEST_S, absorption, flat_gains
@@ -77,8 +77,10 @@ class FeedbackDelayNetwork(nn.Module):
         super().__init__()
         r = realise(fdn)
         self._start = fdn
-        self._late_delay_samples = r.late_delay_samples - r.direct_delay_samples
-        self._pre_delay_samples = r.direct_delay_samples
+        # A head begins before the direct sound: what all count from is its first sample.
+        self._late_delay_samples = r.late_delay_samples - r.early_delay_samples
+        self._pre_delay_samples = r.early_delay_samples
+        self._direct_samples = r.direct_delay_samples - r.early_delay_samples
         self._gain = r.gain
         self._equaliser = Equaliser(
             types=tuple(section.type for section in fdn.tone),
@@ -148,6 +150,7 @@ class FeedbackDelayNetwork(nn.Module):
             early=self._early() if len(self.tap_gains) else None,
             late_delay_samples=self._late_delay_samples,
             pre_delay_samples=self._pre_delay_samples,
+            direct_delay_samples=self._direct_samples,
             gain=self._gain,
         )
 
@@ -176,7 +179,7 @@ class FeedbackDelayNetwork(nn.Module):
                 {**section.model_dump(), "gain_db": gain_db}
                 for section, gain_db in zip(self._start.tone, self._tone_db().tolist(), strict=True)
             ],
-            "early": self._early_fields(),
+            **self._tap_fields(),
             "provenance": dict(provenance or {}),
         }
         return FDN.model_validate(self._start.model_dump() | fields)
@@ -232,15 +235,18 @@ class FeedbackDelayNetwork(nn.Module):
             return {**start.model_dump(), "times_s": self._times_s().tolist(), "line_groups": groups}
         return {**start.model_dump(), "gains": self._line_filters()[0][0].tolist()}
 
-    def _early_fields(self) -> list[dict[str, Any]]:
-        """The early part as the contract writes it, path by path as the start has it."""
-        taps = zip(self.tap_samples.tolist(), self.tap_gains.tolist(), strict=True)
-        fields = []
-        for path in self._start.early:
-            if isinstance(path, FirEarly):
-                own: dict[str, Any] = {"coefficients": [next(taps)[1] for _ in path.coefficients]}
-            else:
-                pairs = (next(taps) for _ in path.taps)
-                own = {"taps": [{"samples": at, "gain": gain} for at, gain in pairs]}
-            fields.append({**path.model_dump(), **own})
-        return fields
+    def _tap_fields(self) -> dict[str, list[dict[str, Any]]]:
+        """Early part and head as the contract writes them, path by path as the start has them."""
+        gains = iter(self.tap_gains.tolist())
+
+        def learned(path: FirEarly | SparseEarly | Head) -> dict[str, Any]:
+            if not isinstance(path, SparseEarly):
+                return {**path.model_dump(), "coefficients": [next(gains) for _ in path.coefficients]}
+            return {
+                **path.model_dump(),
+                "taps": [{"samples": tap.samples, "gain": next(gains)} for tap in path.taps],
+            }
+
+        parts = {"early": [learned(path) for path in self._start.early]}
+        head = [learned(path) for path in self._start.head]
+        return parts | {"head": head} if head else parts

@@ -91,9 +91,13 @@ def _heard(
     network: NetworkTensors, signals: Float[Tensor, "batch runs inputs samples"], length: int
 ) -> Float[Tensor, "networks runs outputs length"]:
     """What R runs of every network give for signals (B or 1, R, I, T')."""
-    early = network.direct_gains[..., None]
+    early = torch.nn.functional.pad(network.direct_gains[..., None], (network.direct_delay_samples, 0))
     if network.early is not None and network.early.shape[-1]:
-        early = network.early + torch.nn.functional.pad(early, (0, network.early.shape[-1] - 1))
+        longest = max(early.shape[-1], network.early.shape[-1])
+        early, other = (
+            torch.nn.functional.pad(x, (0, longest - x.shape[-1])) for x in (early, network.early)
+        )
+        early = early + other
     y = _placed(_convolved(early, signals), 0, length) + _late(network, signals, length)
     y = network.gain * _placed(y, network.pre_delay_samples, length)
     if not bool(torch.isfinite(y).all()):

@@ -52,12 +52,13 @@ class NetworkTensors:
     tone_sos : Tensor, shape (B, T, 6), optional
         Sections on the late part of every output; see `equaliser`.
     early : Tensor, shape (B, O, I, L), optional
-        Early part of every path as an impulse response that begins with the direct sound, which it does not hold; see
-        `tap_response`.
+        Early part of every path as an impulse response, without what the direct gains are; see `tap_response`.
     late_delay_samples : int
         By how much the late part comes later than its network says.
     pre_delay_samples : int
         Silence before everything.
+    direct_delay_samples : int
+        How long after the early part's first sample the direct gains are heard.
     gain : float
         Of everything, with its sign.
 
@@ -79,6 +80,7 @@ class NetworkTensors:
     early: Tensor | None = None
     late_delay_samples: int = 0
     pre_delay_samples: int = 0
+    direct_delay_samples: int = 0
     gain: float = 1.0
 
     def __post_init__(self) -> None:
@@ -91,8 +93,8 @@ class NetworkTensors:
             sos = getattr(self, name)
             if sos is not None and bool((sos[..., 3] != 1).any()):
                 raise FdnlearnError(name, "has sections whose a0 is not 1", "divide their rows by a0")
-        check_count("late_delay_samples", self.late_delay_samples)
-        check_count("pre_delay_samples", self.pre_delay_samples)
+        for name in ("late_delay_samples", "pre_delay_samples", "direct_delay_samples"):
+            check_count(name, getattr(self, name))
         if not math.isfinite(self.gain):
             raise FdnlearnError("gain", f"is {self.gain}", "give a finite factor")
 

@@ -42,7 +42,11 @@ def widened(fdn: FDN, seed: int) -> FDN:
     document = fdn.model_dump() | {
         "output_gains": [(middle + side).tolist(), (middle - side).tolist()],
         "direct_gains": [list(fdn.direct_gains[0])] * 2,
-        "early": [path.model_dump() | {"output": output} for path in fdn.early for output in (0, 1)],
+        **{
+            name: [path.model_dump() | {"output": output} for path in getattr(fdn, name) for output in (0, 1)]
+            for name in ("early", "head")
+            if getattr(fdn, name)
+        },
     }
     return FDN.model_validate(document)
 
@@ -55,6 +59,7 @@ def gram_matrices(fdn: FDN) -> Float64[FloatArray, "bands lines lines"]:
         "output_gains": np.eye(n).tolist(),
         "direct_gains": np.zeros((n, 1)).tolist(),
         "early": [],
+        "version": 1,
     }
     lines = impulse_response(FDN.model_validate(document), length_s=min(tail_length_s(fdn), _LONGEST_S))
     size = scipy.fft.next_fast_len(2 * lines.shape[1], real=True)

@@ -10,6 +10,7 @@ constexpr int mostLines = 64; // as many as a fit has at most
 constexpr int mostChannels = 2;
 constexpr int mostKnots = 64;
 constexpr int mostTones = 64;
+constexpr int longestHead = 1 << 16; // samples, at the fit's rate
 constexpr int longestDelay = 1 << 22; // samples, at the fit's rate
 constexpr double mostDelayMemory = 1 << 26; // samples, at the rate it plays at
 constexpr double largestGain = 1e6; // beyond this single precision would not last
@@ -31,6 +32,12 @@ struct EarlyPath {
     std::vector<Tap> taps; // of a dense path samples 0, 1, 2 ...
 };
 
+// The first samples of a path, from before the direct sound's flank on.
+struct HeadPath {
+    int output, input;
+    std::vector<double> coefficients;
+};
+
 // What a line loses: a gain a line where the family has no name, otherwise times at knots for groups of lines.
 struct AbsorptionData {
     std::string family;
@@ -50,6 +57,8 @@ struct Fit {
     AbsorptionData absorption;
     std::vector<ToneSection> tone;
     std::vector<EarlyPath> early;
+    std::vector<HeadPath> head;
+    double directPeak = 0.0; // where the head has its direct sound, which everything else counts from
     double lateDelay = 0.0, preDelaySeconds = 0.0, gain = 1.0; // gain has the polarity in it
 
     int lineCount() const { return static_cast<int>(delays.size()); }

@@ -117,7 +117,7 @@ public:
     std::vector<PlannedTap> taps;
     std::vector<double> tapGains;
     std::vector<TapGroup> groups;
-    int early = 0; // samples by which a resampled early part begins before the direct sound
+    int early = 0; // samples by which a head, or a resampled early part, begins before the direct sound
     int longestPast = 0; // of inputs, whatever the controls say
     std::vector<int> longestLine;
 
@@ -143,6 +143,9 @@ private:
                     rows[std::size_t(o)].emplace_back(k, true, false, 0.0, d * fit.gain);
         for (const EarlyPath& path : fit.early)
             addPath(fit, path, rows[std::size_t(path.output)]);
+        for (const HeadPath& path : fit.head)
+            addDense(fit, path.input, path.coefficients, static_cast<int>(nearest(fit.directPeak * rate / fitRate)),
+                     rows[std::size_t(path.output)]);
         for (auto& row : rows)
             std::sort(row.begin(), row.end());
         if (outputs == 2) {
@@ -176,13 +179,19 @@ private:
         std::vector<double> coefficients;
         for (const Tap& tap : path.taps)
             coefficients.push_back(tap.gain);
-        const int latency = firLatency(fitRate, rate);
+        addDense(fit, path.input, coefficients, 0, row);
+    }
+
+    // Coefficients one sample apart, of which number `peak` falls on the direct sound.
+    void addDense(const Fit& fit, int input, const std::vector<double>& coefficients, int peak, std::vector<Key>& row)
+    {
+        const int before = peak + firLatency(fitRate, rate);
         if (!coefficients.empty())
-            early = std::max(early, latency);
+            early = std::max(early, before);
         const std::vector<double> response = resampled(coefficients, fitRate, rate);
         for (std::size_t k = 0; k < response.size(); ++k)
             if (response[k] != 0.0)
-                row.emplace_back(path.input, double(k) - latency <= directSeconds * rate, false, double(k) - latency,
+                row.emplace_back(input, double(k) - before <= directSeconds * rate, false, double(k) - before,
                                  response[k] * fit.gain);
     }
 

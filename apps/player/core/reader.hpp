@@ -1,6 +1,7 @@
 // A fit out of its JSON. Whatever the text holds, the outcome is a valid fit or a refusal.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <initializer_list>
 #include <string>
@@ -23,12 +24,15 @@ public:
         const Json* const format = document.find("format");
         if (!format || format->text != "fdnlearn.fdn")
             throw Refusal("format", "is not fdnlearn.fdn");
-        if (whole(need(document, "version"), "version", 1, 1e9) != 1)
+        const double version = whole(need(document, "version"), "version", 1, 1e9);
+        if (version > 2)
             throw Refusal("version", "was written by a newer fdnlearn");
+        if (version < 2 && (document.find("head") || document.find("direct_peak_samples")))
+            throw Refusal("head", "is not part of version 1");
         only(document, "fit",
              {"format", "version", "sample_rate_hz", "delays_samples", "feedback_matrix", "input_gains", "output_gains",
-              "direct_gains", "absorption", "tone", "early", "late_delay_samples", "pre_delay_s", "gain", "polarity",
-              "provenance"});
+              "direct_gains", "absorption", "tone", "early", "head", "direct_peak_samples", "late_delay_samples", "pre_delay_s",
+              "gain", "polarity", "provenance"});
         Fit fit;
         fit.rate = whole(need(document, "sample_rate_hz"), "sample_rate_hz", 1000, 768000);
         fit.delays = numbers(need(document, "delays_samples"), "delays_samples", 1.0, longestDelay);
@@ -48,6 +52,11 @@ public:
             fit.tone = toneSections(*tone, fit.rate);
         if (const Json* const early = document.find("early"))
             fit.early = earlyPaths(*early, outputs, inputs);
+        if (const Json* const head = document.find("head"))
+            fit.head = headPaths(*head, outputs, inputs);
+        if (const Json* const peak = document.find("direct_peak_samples"))
+            fit.directPeak = whole(*peak, "direct_peak_samples", 0, longestHead - 1);
+        checkPeak(fit);
         if (const Json* const late = document.find("late_delay_samples"))
             fit.lateDelay = whole(*late, "late_delay_samples", 0, longestDelay);
         if (const Json* const pre = document.find("pre_delay_s"))
@@ -202,6 +211,30 @@ private:
         if (sections.size() > mostTones)
             throw Refusal("tone", "has more than 64 sections");
         return sections;
+    }
+
+    static std::vector<HeadPath> headPaths(const Json& json, std::size_t outputs, std::size_t inputs)
+    {
+        std::vector<HeadPath> paths;
+        for (const Json& item : items(json, "head")) {
+            only(item, "head", {"output", "input", "coefficients"});
+            HeadPath path{static_cast<int>(whole(need(item, "output"), "head.output", 0, double(outputs) - 1.0)),
+                          static_cast<int>(whole(need(item, "input"), "head.input", 0, double(inputs) - 1.0)),
+                          numbers(need(item, "coefficients"), "head.coefficients", -largestGain, largestGain)};
+            if (path.coefficients.empty() || path.coefficients.size() > longestHead)
+                throw Refusal("head.coefficients", "the player carries 1 to 65536 of them");
+            paths.push_back(path);
+        }
+        return paths;
+    }
+
+    static void checkPeak(const Fit& fit)
+    {
+        std::size_t longest = 1;
+        for (const HeadPath& path : fit.head)
+            longest = std::max(longest, path.coefficients.size());
+        if (fit.directPeak >= double(longest))
+            throw Refusal("direct_peak_samples", "is not within the head");
     }
 
     static std::vector<EarlyPath> earlyPaths(const Json& json, std::size_t outputs, std::size_t inputs)
