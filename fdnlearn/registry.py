@@ -71,6 +71,9 @@ class ModelDefinition:
         Reverberation times, of the slowest band, that a response is computed over.
     held : int
         Signals of the response's length that the loss holds for every channel.
+    head : bool
+        Whether its networks begin with the recording's own first samples; others have one direct gain, and are fitted
+        to what is left when its flank is folded into it (`fdnlearn.rir.folding`).
     in_time : bool
         Whether a fit of it that ends on whole delays runs its networks sample by sample.
     """
@@ -86,6 +89,7 @@ class ModelDefinition:
     design: str
     decays: float
     held: int
+    head: bool
     in_time: bool
 
     def usual(self) -> dict[str, int]:
@@ -130,6 +134,7 @@ MODELS: dict[str, ModelDefinition] = {
             design="fdnlearn.fitting.baselines.analytic:design",
             decays=1.25,
             held=1,
+            head=False,
             in_time=False,
         ),
         ModelDefinition(
@@ -144,6 +149,7 @@ MODELS: dict[str, ModelDefinition] = {
             design="fdnlearn.fitting.baselines.analytic_banded:design",
             decays=1.0,
             held=4,
+            head=True,
             in_time=True,
         ),
     )

@@ -25,6 +25,7 @@ from fdnlearn.ops.compilation import ensure_compiled
 from fdnlearn.ops.dispatch import form_name, get_form
 from fdnlearn.options import Gradient, Homogeneous
 from fdnlearn.registry import MODELS, load
+from fdnlearn.rir.folding import folded
 from fdnlearn.rir.target import Target
 
 Free = dict[str, Tensor]
@@ -39,7 +40,10 @@ class Problem:
 
     Attributes
     ----------
+    recording : Target
+        What the fit is held against.
     target : Target
+        What it is fitted to: the same, or for networks without a head what they can have of it.
     config : FitConfig
     model : Model
     objective : Objective
@@ -49,6 +53,7 @@ class Problem:
     n_fft : int
     """
 
+    recording: Target
     target: Target
     config: FitConfig
     model: Model
@@ -138,7 +143,12 @@ class Problem:
             device=self.device.type,
             kernel=self.kernel,
         )
-        return Solution(target=self.target, config=settled, fdn=fdn, history=history, **rest)
+        return Solution(target=self.recording, config=settled, fdn=fdn, history=history, **rest)
+
+    @property
+    def _pre_delay_s(self) -> float:
+        """What comes in the recording before that to which the network is fitted."""
+        return (self.recording.direct_samples - self.target.direct_samples) / self.target.sample_rate_hz
 
     def to_fdn(self, network: Network, **fields: Any) -> FDN:
         """The first network of a batch as the contract; by default one gain a line is all its absorption."""
@@ -151,6 +161,8 @@ class Problem:
             "direct_gains": network.direct_gains[0].tolist(),
             "gain": float(self.target.gain),
             "polarity": int(self.target.polarity),
+            # Where the recording has its direct sound, unless a head says so.
+            "pre_delay_s": self._pre_delay_s,
             "absorption": PerLineGain(gains=tuple(network.loop_gain[0].tolist())),
         }
         return FDN.model_validate(document | fields)
@@ -218,7 +230,7 @@ def _way(config: FitConfig, kernel: str) -> str:
     return "plain" if config.model.name == Homogeneous.name else "filtered"
 
 
-def problem_for(target: Target, config: FitConfig) -> Problem:
+def problem_for(recording: Target, config: FitConfig) -> Problem:
     """Put together what `config` asks for.
 
     Raises
@@ -227,6 +239,7 @@ def problem_for(target: Target, config: FitConfig) -> Problem:
         If a term of the loss is unknown, or the device is not there.
     """
     definition = MODELS[config.model.name]
+    target = recording if definition.head else folded(recording)
     device = resolve_device(config.device)
     kernel = kernel_for(config)
     if device.type == "cpu":
@@ -236,4 +249,4 @@ def problem_for(target: Target, config: FitConfig) -> Problem:
     loss = objective_for(target, load(definition.loss), _weights(config))
     needed = max(target.length_samples, math.ceil(target.reverberation_time_s * fs), loss.length_samples)
     n_fft = scipy.fft.next_fast_len(math.ceil(definition.decays * needed) + 64, real=True)
-    return Problem(target, config, model, on_device(loss, device), kernel, device, n_fft)
+    return Problem(recording, target, config, model, on_device(loss, device), kernel, device, n_fft)

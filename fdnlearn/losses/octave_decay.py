@@ -1,8 +1,8 @@
 """Energy decay per octave: the distances of `energy_decay`, on every band of a response at once.
 
 The octaves are those of the measurement (`fdnlearn.acoustics.bands`): zero phase, so that a little of each band comes
-before the onset. Responses are delayed by the longest of these leads, and what arrives in it counts as arriving with
-the onset, as it does there.
+before the onset. The target's onset is delayed to the longest of these leads, and what arrives before it counts as
+arriving with it, as it does there.
 """
 
 from __future__ import annotations
@@ -53,7 +53,10 @@ class OctaveDecayTerm(ChannelsTerm[OctaveTarget]):
         """The channels of several targets of one kind one after the other."""
         whole, *octave = (_stacked(same) for same in zip(*(one.bands for one in targets), strict=True))
         length = max(target.length for target in targets)
-        return dataclasses.replace(targets[0], whole=whole, octaves=tuple(octave), length=length)
+        delays = tuple(delay for target in targets for delay in target.delays)
+        return dataclasses.replace(
+            targets[0], whole=whole, octaves=tuple(octave), delays=delays, length=length
+        )
 
     @shapes_checked
     def compare(
@@ -111,6 +114,7 @@ def octave_target(measured: Sequence[RoomParameters], sample_rate_hz: float) -> 
         whole=bands(1, [0]),
         octaves=tuple(bands(decimation, list(of)) for decimation, of in rates),
         lead=lead,
+        delays=tuple(lead - round(room.onset_s * sample_rate_hz) for room in measured),
         length=max(lead + points * hop, lead + math.ceil(longest * sample_rate_hz)),
         sample_rate_hz=sample_rate_hz,
     )

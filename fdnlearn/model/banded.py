@@ -40,7 +40,6 @@ _RATES: Mapping[str, float] = {
     "tone": 0.05,
     "input": 0.3,
     "output": 0.3,
-    "direct": 0.05,
     "early": 0.05,
     "place": 0.1,
 }
@@ -66,8 +65,9 @@ class BandedModel(Mapped[BandedMap]):
     delay_range_samples : tuple of float
         Shortest and longest delay.
     late_delay_samples : int
+        From the direct sound on.
     early : Early
-        Taps, as they start.
+        Head and taps, as they start.
     warnings : tuple of str
         What the user should know about the settings.
     """
@@ -92,8 +92,7 @@ class BandedModel(Mapped[BandedMap]):
     @property
     def rates(self) -> Mapping[str, float]:
         """Learning rate of each parameter group relative to the fit's own."""
-        # Where the recording's own direct sound is there, with its colour, its first sample belongs to it.
-        return {**_RATES, "direct": 0.0} if self.early.kept.any() else _RATES
+        return _RATES
 
     @property
     def kind(self) -> Hashable:
@@ -124,7 +123,7 @@ class BandedModel(Mapped[BandedMap]):
             mixing=torch.from_numpy(np.where(together, 1.0, COUPLING)).to(device),
             delay_range_samples=rows([one.delay_range_samples for one in every]),
             times_s=rows([one.times_s for one in every]),
-            late_delays_samples=tuple(one.late_delay_samples for one in every),
+            late_delays_samples=tuple(one.early.direct_samples + one.late_delay_samples for one in every),
             taps=taps.stack(more),
             rounding=min(one.delay_range_samples[0] for one in every) >= SHORTEST_DELAY_SAMPLES,
         )
@@ -151,7 +150,7 @@ class BandedModel(Mapped[BandedMap]):
                 line_groups=tuple(self.groups.tolist()),
             ),
             "tone": tone,
-            "early": self.early.fields(places.numpy(), heard.numpy()),
+            **self.early.fields(places.numpy(), heard.numpy()),
             "late_delay_samples": self.late_delay_samples,
         }
 
@@ -175,7 +174,6 @@ class BandedModel(Mapped[BandedMap]):
             "tone": torch.zeros(starts, knots),
             "input": signs(n, self.inputs) / math.sqrt(n),
             "output": signs(self.outputs, n) * level / math.sqrt(n),
-            "direct": direct.expand(starts, self.outputs, self.inputs).clone(),
             "early": torch.from_numpy(self.early.gains).float().expand(starts, -1, -1).clone(),
             "place": torch.zeros(starts, *self.early.positions.shape),
         }

@@ -40,6 +40,7 @@ class BandedMap:
     times_s : Tensor, shape (R, G, K)
         Where reverberation times start.
     late_delays_samples : tuple of int, length R
+        From sample 0 of the response on.
     taps : Taps
     rounding : bool
         Whether delays may be rounded while they are learned: whether none can become too short for it.
@@ -95,7 +96,9 @@ class BandedMap:
             delays_samples=delays,
             input_gains=free["input"],
             output_gains=free["output"],
-            direct_gains=free["direct"].abs(),
+            direct_gains=free["output"].new_zeros(
+                len(delays), free["output"].shape[1], free["input"].shape[2]
+            ),
             loop_sos=loop_sos,
             tone_sos=tone_sos[:, 0],
             late_delays_samples=self.late_delays_samples,

@@ -12,7 +12,7 @@ from fdnlearn.acoustics.parameters import BandParameters
 from fdnlearn.acoustics.slopes import two_slopes
 from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.model.banded import BandedModel
-from fdnlearn.model.early import EARLY
+from fdnlearn.model.early import EARLY, early_part
 from fdnlearn.options import Banded
 from fdnlearn.rir.target import Target
 
@@ -80,8 +80,8 @@ def banded_for(target: Target, options: Banded | None = None) -> BandedModel:
         options=dataclasses.replace(options, lines=lines, slopes=str(len(times))),
         outputs=target.samples.shape[0],
         delay_range_samples=delays,
-        late_delay_samples=max(0, round(kind.begin * stop - delays[0])),
-        early=kind.taps(target.samples, fs, stop),
+        late_delay_samples=max(0, round(kind.begin * (stop - target.direct_samples) - delays[0])),
+        early=early_part(target, kind, stop),
         warnings=notes,
     )
 

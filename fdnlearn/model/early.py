@@ -1,15 +1,16 @@
-"""The early part of the banded model: taps between the direct sound and the time by which the room has mixed."""
+"""What the banded model takes from a recording: its head, and taps from there to when the room has mixed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from fdnlearn.acoustics.onset import find_direct, find_onset
 from fdnlearn.base.types import (
     Bool,
     BoolArray,
@@ -22,29 +23,34 @@ from fdnlearn.base.types import (
     shapes_checked,
 )
 from fdnlearn.model.tiling import filled_up, tiled
+from fdnlearn.rir.target import Target
 
 #: Taps that are the strongest reflections.
 _TAPS = 200
 #: Nothing else within this time of such a tap, and half of it is what the tap may move.
 _TAP_DISTANCE_S = 1.2e-4
-#: The direct sound has a colour: so long after its first sample every sample is a tap, and stays as it was recorded.
-_DIRECT_S = 1.5e-3
+#: So long after the direct sound's peak the head goes on.
+HEAD_S = 1.5e-3
 
 
 @shapes_checked
 @dataclass(frozen=True)
 class Early:
-    """Taps of every output, where they start and how far they may go.
+    """Taps of every output, the head's first: where they start and how far they may go.
 
     Attributes
     ----------
     positions : ndarray of int, shape (O, P)
-        Samples after the direct sound, ascending.
+        Samples after the head's first, ascending.
     gains : ndarray, shape (O, P)
     reach_samples : ndarray, shape (O, P)
         How far each may move; nowhere onto another.
     kept : ndarray of bool, shape (O, P)
-        Taps whose gains stay as they were measured: the direct sound's.
+        Taps whose gains stay as they were measured: the head's, and those of a measured early part.
+    head_samples : int
+        Length of the head, whose samples are as many of the taps.
+    direct_samples : int
+        Where in the head the direct sound has its peak.
     measured : bool
         Whether the taps are the recording's own early part, sample for sample, and stay as they are.
     """
@@ -53,6 +59,8 @@ class Early:
     gains: Float64[FloatArray, "outputs taps"]
     reach_samples: Float64[FloatArray, "outputs taps"]
     kept: Bool[BoolArray, "outputs taps"]
+    head_samples: int
+    direct_samples: int
     measured: bool = False
 
     def taps(self, device: torch.device) -> Taps:
@@ -63,15 +71,24 @@ class Early:
     @shapes_checked
     def fields(
         self, places: Int64[IntArray, "outputs taps"], gains: Float64[FloatArray, "outputs taps"]
-    ) -> list[dict[str, Any]]:
-        """The contract's early part: of every output, whole places (O, P) and gains (O, P)."""
+    ) -> dict[str, Any]:
+        """The contract's head and early part: of every output, whole places (O, P) and gains (O, P)."""
         write = _dense if self.measured else _sparse
-        paths = zip(places.tolist(), gains.tolist(), strict=True)
-        return [
-            {"output": output, "input": 0, **write(positions, path)}
-            for output, (positions, path) in enumerate(paths)
-            if positions
-        ]
+        head = self.head_samples
+        early = zip((places[:, head:] - self.direct_samples).tolist(), gains[:, head:].tolist(), strict=True)
+        return {
+            "version": 2,
+            "head": [
+                {"output": output, "input": 0, "coefficients": path}
+                for output, path in enumerate(gains[:, :head].tolist())
+            ],
+            "direct_peak_samples": self.direct_samples,
+            "early": [
+                {"output": output, "input": 0, **write(positions, path)}
+                for output, (positions, path) in enumerate(early)
+                if positions
+            ],
+        }
 
 
 @shapes_checked
@@ -105,7 +122,7 @@ class Taps:
         return moved.round().long() if whole else moved
 
     def stack(self, others: Sequence[Taps]) -> Taps:
-        """These taps and those of other rooms; who has fewer gets silent ones, on the direct sound."""
+        """These taps and those of other rooms; who has fewer gets silent ones, on the first sample."""
 
         def stacked(name: str, filling: float) -> Tensor:
             return torch.cat(filled_up([getattr(one, name) for one in (self, *others)], filling=filling))
@@ -127,48 +144,74 @@ def _dense(positions: list[int], gains: list[float]) -> dict[str, Any]:
     return {"kind": "fir", "coefficients": [0.0] * positions[0] + gains}
 
 
+class Picked(NamedTuple):
+    """Taps behind the head as an `EarlyKind` picks them, each (channels, P)."""
+
+    positions: IntArray
+    gains: FloatArray
+    reach_samples: FloatArray
+
+
 @shapes_checked
-def sparse_early(samples: Float64[FloatArray, "channels samples"], sample_rate_hz: float, stop: int) -> Early:
-    """The colour of each channel's direct sound, and from there to `stop` the strongest samples, all apart."""
+def early_part(target: Target, kind: EarlyKind, stop: int) -> Early:
+    """The head of a target, and behind it taps of a kind up to sample `stop`."""
+    fs, samples = target.sample_rate_hz, target.samples
+    latest = max(find_direct(h, find_onset(h), fs) for h in samples)
+    head = min(latest + round(HEAD_S * fs) + 1, samples.shape[1])
+    picked = kind.taps(samples, fs, head, min(max(stop, head), samples.shape[1]))
+    own = np.tile(np.arange(head), (samples.shape[0], 1))
+    return Early(
+        positions=np.concatenate((own, picked.positions), axis=1),
+        gains=np.concatenate((samples[:, :head], picked.gains), axis=1),
+        reach_samples=np.concatenate((np.zeros(own.shape), picked.reach_samples), axis=1),
+        kept=np.concatenate(
+            (np.ones(own.shape, bool), np.full(picked.positions.shape, kind.measured)), axis=1
+        ),
+        head_samples=head,
+        direct_samples=target.direct_samples,
+        measured=kind.measured,
+    )
+
+
+@shapes_checked
+def sparse_taps(
+    samples: Float64[FloatArray, "channels samples"], sample_rate_hz: float, start: int, stop: int
+) -> Picked:
+    """The strongest samples of each channel from `start` to `stop`, all apart: positions, gains and reaches."""
     apart = max(1, round(_TAP_DISTANCE_S * sample_rate_hz))
-    stop = min(stop, samples.shape[1])
-    direct = max(0, min(round(_DIRECT_S * sample_rate_hz), stop - 1))
-    count = max(0, min(_TAPS, (stop - 1 - direct) // (2 * apart + 1)))
-    positions = np.zeros((samples.shape[0], direct + count), dtype=np.int64)
-    positions[:, :direct] = np.arange(1, direct + 1)
+    count = max(0, min(_TAPS, (stop - start) // (2 * apart + 1)))
+    positions = np.zeros((samples.shape[0], count), dtype=np.int64)
     for channel, h in enumerate(samples):
         left = np.abs(h[:stop]).copy()
-        left[: direct + 1] = -1.0
-        for index in range(direct, direct + count):
+        left[:start] = -1.0
+        for index in range(count):
             at = int(np.argmax(left))
             positions[channel, index] = at
             left[max(0, at - apart) : at + apart + 1] = -1.0
     positions.sort(axis=1)
-    reach = np.where(positions > direct + apart, apart / 2.0 - 0.5, 0.0)
-    gains = np.take_along_axis(samples, positions, axis=1)
-    return Early(positions, gains, np.maximum(reach, 0.0), kept=positions <= direct)
+    reach = np.where(positions >= start + apart, apart / 2.0 - 0.5, 0.0)
+    return Picked(positions, np.take_along_axis(samples, positions, axis=1), np.maximum(reach, 0.0))
 
 
 @shapes_checked
-def measured_early(
-    samples: Float64[FloatArray, "channels samples"], sample_rate_hz: float, stop: int
-) -> Early:
-    """Every sample of each channel between the direct sound and `stop`, faded out over the last third."""
-    stop = min(stop, samples.shape[1])
+def measured_taps(
+    samples: Float64[FloatArray, "channels samples"], sample_rate_hz: float, start: int, stop: int
+) -> Picked:
+    """Every sample of each channel from `start` to `stop`, faded out over the last third of the time until then."""
     fade = np.ones(stop)
-    last = stop // 3
+    last = min(stop // 3, stop - start)
     fade[stop - last :] = 0.5 + 0.5 * np.cos(np.pi * (np.arange(last) + 0.5) / max(last, 1))
-    positions = np.tile(np.arange(1, stop), (samples.shape[0], 1))
-    gains = (samples[:, :stop] * fade)[:, 1:]
-    everything = np.ones(positions.shape, dtype=bool)
-    return Early(positions, gains, np.zeros(positions.shape), kept=everything, measured=True)
+    positions = np.tile(np.arange(start, stop), (samples.shape[0], 1))
+    return Picked(positions, (samples[:, :stop] * fade)[:, start:], np.zeros(positions.shape))
 
 
 @shapes_checked
-def no_early(samples: Float64[FloatArray, "channels samples"], sample_rate_hz: float, stop: int) -> Early:
+def no_taps(
+    samples: Float64[FloatArray, "channels samples"], sample_rate_hz: float, start: int, stop: int
+) -> Picked:
     """No taps."""
     none = np.zeros((samples.shape[0], 0))
-    return Early(none.astype(np.int64), none, none, kept=none.astype(bool))
+    return Picked(none.astype(np.int64), none, none)
 
 
 @dataclass(frozen=True)
@@ -178,19 +221,22 @@ class EarlyKind:
     Attributes
     ----------
     taps : callable
-        ``taps(samples (channels, n), sample_rate_hz, stop) -> Early``
+        ``taps(samples (channels, n), sample_rate_hz, start, stop) -> Picked``
     begin : float
         Where the network itself begins, as a share of the early part: it may while the taps go on, or where it leaves
         off at the recording's own early part.
+    measured : bool
+        Whether the taps are the recording's own samples, one after the other, and stay as they are.
     """
 
-    taps: Callable[[FloatArray, float, int], Early]
+    taps: Callable[[FloatArray, float, int, int], Picked]
     begin: float
+    measured: bool = False
 
 
 #: What `options.EARLY` names.
 EARLY: Mapping[str, EarlyKind] = {
-    "sparse": EarlyKind(sparse_early, 0.5),
-    "measured": EarlyKind(measured_early, 0.8),
-    "none": EarlyKind(no_early, 0.0),
+    "sparse": EarlyKind(sparse_taps, 0.5),
+    "measured": EarlyKind(measured_taps, 0.8, measured=True),
+    "none": EarlyKind(no_taps, 0.0),
 }

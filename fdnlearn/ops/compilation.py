@@ -251,7 +251,7 @@ def _losses_of_bands(decay: Any) -> None:
     one, length = np.ones((1, 1)), 4096
     whole, octave = (Bands(bands, 1, decay, one, one) for bands in ((), (Octave(1000),)))
     h = torch.ones(1, 1, length, requires_grad=True)
-    total, _ = octaves.distance(h, OctaveTarget(whole, (octave,), 0, length, 16000.0), (1.0, 0.0, 0.0))
+    total, _ = octaves.distance(h, OctaveTarget(whole, (octave,), 0, (0,), length, 16000.0), (1.0, 0.0, 0.0))
     goal = torch.ones(1, length // 4 + 1, 2)
     total = total + relief.distance(h, ReliefTarget(goal, goal, torch.ones(5, 2), torch.ones(8), 4, length))
     first = torch.zeros(1, 3, dtype=torch.int64)

@@ -86,16 +86,18 @@ def compare(target: Target, fitted_ir: FloatArray, fitted_rate_hz: float) -> Fit
     pairs = [
         (room, room_parameters(f, rate, "none")) for room, f in zip(target.parameters, fitted, strict=True)
     ]
-    curves = list(zip(target.samples, target.energy_decay, fitted, strict=True))
+    onsets = [find_onset(t) for t in target.samples]
+    decays = [edc[onset:] for edc, onset in zip(target.energy_decay, onsets, strict=True)]
+    curves = list(zip(decays, fitted, strict=True))
     curve_errors = {
-        "edc_rms_db": _mean([edc_rms_db(edc, f) for _, edc, f in curves]),
+        "edc_rms_db": _mean([edc_rms_db(edc, f) for edc, f in curves]),
         "edp_rms": _mean([edp_rms(target, channel, f) for channel, f in enumerate(fitted)]),
     }
     mixing_time_s = target.mixing_time_s
     usable_s = target.length_samples / rate
     lines = [
         line
-        for t, edc, f in curves
+        for t, edc, f in zip(target.samples, target.energy_decay, fitted, strict=True)
         for line in ringing(t, f, rate, windows_s(edc, rate, mixing_time_s, usable_s))
     ]
     late = late_part(target.energy_decay[0], rate, mixing_time_s, target.length_samples, len(fitted))
@@ -124,7 +126,7 @@ def edc_rms_db(target_decay: FloatArray, fitted_ir: FloatArray) -> float | None:
     Parameters
     ----------
     target_decay : ndarray, shape (length,)
-        Noise-compensated, from the direct sound to the knee.
+        Noise-compensated, from the onset to the knee.
     fitted_ir : ndarray, shape (n,)
 
     Returns

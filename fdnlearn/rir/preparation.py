@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Literal
 
 import numpy as np
@@ -20,6 +21,9 @@ from fdnlearn.rir.target import PreparationStep, Target
 
 Channel = int | Literal["all"] | None
 
+#: In front of sample 0 there is no more than this of all energy, unless the direct sound is farther away than this.
+_BEFORE_DB, _LONGEST_FLANK_S = -60.0, 5e-3
+
 #: Longest reverberation time, in lengths of the usable decay: what loses less than 6 dB in it is a step, no slope.
 _LONGEST_IN_KNEES = 10.0
 
@@ -36,7 +40,7 @@ def prepare_target(
         Wanted rate. A recording at a lower rate keeps its own: nothing is invented above its Nyquist frequency.
     channel : int, "all" or None
         Which channel, from 1; None takes the first, with a warning if there are more. With "all" the channels
-        share one time axis: sample 0 is the earliest direct sound of any.
+        share one time axis.
     subject : str, optional
         What errors name, the recording's name by default.
 
@@ -83,17 +87,20 @@ def prepare_target(
     direct_of_channels = [find_direct(h, find_onset(h), rate) for h in samples]
     direct = min(direct_of_channels)
     polarity = 1 if samples[0, direct_of_channels[0]] > 0.0 else -1
-    samples, gathered = _gather_direct(polarity * samples, direct)
-    align_steps, align_warnings = _alignment(onset, direct, polarity, gathered, rate)
+    begin = _before_flank(samples, direct, rate)
+    samples = polarity * samples[:, begin:]
+    flank = direct - begin
+    align_steps, align_warnings = _alignment(onset, direct, polarity, flank, rate)
     steps += align_steps
     warnings += align_warnings
 
-    # One knee for all channels, found on their summed energy.
-    together = np.sqrt(np.sum(np.square(samples), axis=0))
+    # One knee for all channels, found on their summed energy from the direct sound on.
+    together = np.sqrt(np.sum(np.square(samples[:, flank:]), axis=0))
     floor = find_noise_floor(together, rate)
     inr_db = float(10.0 * np.log10(peak_power(np.square(together), rate) / floor.knee_power))
     check_decay(subject, inr_db, floor.knee_samples / rate)
-    length = min(max(floor.knee_samples, round(SHORTEST_S * rate)), samples.shape[1])
+    length = flank + min(max(floor.knee_samples, round(SHORTEST_S * rate)), samples.shape[1] - flank)
+    floor = dataclasses.replace(floor, knee_samples=flank + floor.knee_samples)
     energy_decay, noise_power = _decays(samples, floor, length)
     joint = energy_decay.sum(axis=0)
     range_db = float(np.min(10.0 * np.log10(energy_decay[:, 0] / energy_decay[:, -1])))
@@ -112,6 +119,7 @@ def prepare_target(
         sha256=recording.sha256,
         sample_rate_hz=rate,
         samples=samples / norm,
+        direct_samples=flank,
         length_samples=length,
         energy_decay=energy_decay / norm**2,
         noise_power=noise_power / norm**2,
@@ -151,13 +159,14 @@ def _chosen_channels(
 
 
 def _alignment(
-    onset: int, direct: int, polarity: int, gathered: float, rate: int
+    onset: int, direct: int, polarity: int, flank: int, rate: int
 ) -> tuple[list[PreparationStep], list[str]]:
     """What aligning and inverting did, and what to warn of."""
     steps = [
         PreparationStep(
             "align",
-            f"onset (-20 dB) at {1e3 * onset / rate:.2f} ms, direct sound at {1e3 * direct / rate:.2f} ms",
+            f"onset (-20 dB) at {1e3 * onset / rate:.2f} ms, direct sound at {1e3 * direct / rate:.2f} ms, "
+            f"sample 0 {1e3 * flank / rate:.2f} ms before it",
         )
     ]
     warnings = []
@@ -170,22 +179,18 @@ def _alignment(
         warnings.append(
             "The direct sound is negative: polarity is inverted for the fit and restored in its output."
         )
-    flank = f"rising flank gathered into sample 0: {100.0 * gathered:.1f} % of the energy"
-    steps.append(PreparationStep("direct", flank))
     return steps, warnings
 
 
-def _gather_direct(samples: FloatArray, direct: int) -> tuple[FloatArray, float]:
-    """Cut at the direct sound and put the energy between onset and cut into the first sample.
+def _before_flank(samples: FloatArray, direct: int, rate: int) -> int:
+    """Where a response begins: next to nothing of it comes before, at most a few milliseconds before its direct sound.
 
-    A network's direct path is one sample; a recorded direct sound rises over a few, which hold up to a third
-    of all energy in a dry room. Dropping them would misstate the direct-to-reverberant ratio by up to 2.5 dB
-    and the clarity by up to 2 dB; gathered, both stay what they are in the recording.
+    A direct sound that was recorded, resampled or deconvolved rises over samples which belong to it.
     """
-    cut = samples[:, direct:].copy()
-    flank = np.array([np.sum(np.square(h[min(find_onset(h), direct) : direct])) for h in samples])
-    cut[:, 0] = np.where(cut[:, 0] < 0.0, -1.0, 1.0) * np.sqrt(np.square(cut[:, 0]) + flank)
-    return cut, float(flank.sum() / np.sum(np.square(cut)))
+    first = max(0, direct - round(_LONGEST_FLANK_S * rate))
+    energy = np.square(samples[:, first:]).sum(axis=0)
+    passed = np.cumsum(energy[: direct - first + 1])
+    return first + int(np.argmax(passed > 10.0 ** (_BEFORE_DB / 10.0) * energy.sum()))
 
 
 def _fit_rate(subject: str, source_hz: int, requested_hz: int) -> tuple[int, list[str]]:

@@ -32,8 +32,9 @@ class PreparationStep:
 class Target:
     """A prepared room impulse response.
 
-    Sample 0 is the direct sound (the sample that the direct gain of the network stands for), the direct
-    sound of the first channel is positive and the energy over all channels up to `length_samples` is one.
+    Sample 0 lies before the direct sound, not a sample is other than the recording has it at this rate but for level
+    and polarity: the direct sound of the first channel is positive and the energy over all channels up to
+    `length_samples` is one.
 
     Attributes
     ----------
@@ -42,8 +43,9 @@ class Target:
     sample_rate_hz : int
         Rate of `samples`.
     samples : ndarray, shape (channels, total_samples), float64
-        Everything from the direct sound to the end of the recording, noise included. Sample 0 also holds the
-        energy of the direct sound's rising flank, so that energy ratios are those of the recording.
+        Everything from before the direct sound's rising flank to the end of the recording, noise included.
+    direct_samples : int
+        Where the earliest direct sound of any channel has its peak.
     length_samples : int
         Usable length: the noise knee (but at least 25 ms) or the end of the recording, whichever is first.
         Beyond it the recording says nothing about the room.
@@ -77,6 +79,7 @@ class Target:
     sha256: str
     sample_rate_hz: int
     samples: Float64[FloatArray, "channels total_samples"]
+    direct_samples: int
     length_samples: int
     energy_decay: Float64[FloatArray, "channels length_samples"]
     noise_power: Float64[FloatArray, " channels"]

@@ -98,12 +98,12 @@ def evaluate(
     target = solution.target
     settings = {**solution.config.settings(), "channel": channel, "stereo": stereo, **more}
     response = np.asarray(impulse_response(solution.fdn), dtype=np.float64)
-    comparison = _compare(target, solution.fdn, response)
+    comparison = _compare(target, response)
     unsnapped = None
     if solution.unsnapped is not None:
         # No renderer plays fractional delays as they are.
         unsnapped_response = learned_response(solution.unsnapped, kernel="cpu")[:, 0]
-        unsnapped = _compare(target, solution.unsnapped, unsnapped_response)
+        unsnapped = _compare(target, unsnapped_response)
     warnings = _warnings(solution)
     fdn = widened(solution.fdn, settings["seed"]) if stereo else solution.fdn
     metrics = Metrics(
@@ -142,28 +142,27 @@ def write(folder: Path, evaluation: Evaluation, *, report: bool = True) -> None:
     write_audio(folder / "ir.wav", evaluation.rendered, fdn.sample_rate_hz)
     write_text(folder / "history.csv", history_csv(history))
     if report:
-        fitted = on_target_scale(fdn, evaluation.response)
+        fitted = on_target_scale(target, evaluation.response)
         write_report(folder / "report.html", ReportData(target, fdn, fitted, evaluation.metrics, history))
     write_text(folder / "metrics.json", dumps_metrics(evaluation.metrics))
     save_fdn(fdn, folder / "fdn.json")
 
 
 def write_recording(path: Path, target: Target) -> None:
-    """Write the prepared recording, at its own level and polarity."""
+    """Write the recording as it is compared: at the fit's rate, from before its direct sound on."""
     write_audio(path, target.samples * (target.gain * target.polarity), target.sample_rate_hz)
 
 
 @shapes_checked
 def on_target_scale(
-    fdn: FDN, response: Float64[FloatArray, "outputs samples"]
-) -> Float64[FloatArray, "outputs later"]:
-    """A response as the fit saw it: from the direct sound on, without the recording's level and polarity."""
-    start = round(fdn.pre_delay_s * fdn.sample_rate_hz)
-    return response[:, start:] / (fdn.gain * fdn.polarity)
+    target: Target, response: Float64[FloatArray, "outputs samples"]
+) -> Float64[FloatArray, "outputs samples"]:
+    """A response as the fit saw it: without the recording's level and polarity."""
+    return response / (target.gain * target.polarity)
 
 
-def _compare(target: Target, fdn: FDN, response: FloatArray) -> FitComparison:
-    return compare(target, on_target_scale(fdn, response), target.sample_rate_hz)
+def _compare(target: Target, response: FloatArray) -> FitComparison:
+    return compare(target, on_target_scale(target, response), target.sample_rate_hz)
 
 
 def _provenance(

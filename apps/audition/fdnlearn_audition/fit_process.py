@@ -233,4 +233,4 @@ def _curves(target: Target, fdn: FDN) -> dict[str, Any]:
     from fdnlearn_audition.curves import fit_curves
 
     response = impulse_response(fdn, length_s=min(1.3 * target.length_samples / target.sample_rate_hz, 20.0))
-    return fit_curves(target, on_target_scale(fdn, np.asarray(response, dtype=np.float64))[0])
+    return fit_curves(target, on_target_scale(target, np.asarray(response, dtype=np.float64))[0])

@@ -7,7 +7,7 @@ beyond four times its upper edge, so that a lower one is looked at at a lower ra
 
 of which x is the inverse transform of length N / D. A sample stands in the middle of those that it stands for, and sums
 of squares are those of the whole rate. Zero phase spreads a band to both sides of the onset: all signals are delayed by
-a `lead`. The whole spectrum goes through no transform.
+a `lead`, less what comes before their onset. The whole spectrum goes through no transform.
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ class OctaveTarget:
         The whole spectrum.
     octaves : tuple of Bands
     lead : int
-        Samples by which responses are delayed.
+        Samples after which every onset comes.
+    delays : tuple of int, of every channel
+        Samples by which responses are delayed for that.
     length : int
         How long responses must be to have decayed.
     sample_rate_hz : float
@@ -87,6 +89,7 @@ class OctaveTarget:
     whole: Bands
     octaves: tuple[Bands, ...]
     lead: int
+    delays: tuple[int, ...]
     length: int
     sample_rate_hz: float
 
@@ -106,10 +109,10 @@ class OctaveTarget:
     def _filters(self, bands: Bands, n_fft: int) -> Array:
         k = np.arange(n_fft // bands.decimation // 2 + 1)
         # In half samples, whole turns taken out: the phase has more digits than its product.
-        delay = ((2 * self.lead - bands.decimation + 1) * k) % (2 * n_fft)
+        delay = ((2 * np.array(self.delays)[:, None, None] - bands.decimation + 1) * k) % (2 * n_fft)
         turned = np.exp(-1j * np.pi / n_fft * delay) / np.sqrt(bands.decimation)
         if bands.decimation > 1:
-            turned[-1] = 0.0  # a line and its image in one
+            turned[..., -1] = 0.0  # a line and its image in one
         frequency_hz = k.astype(np.float64) * (self.sample_rate_hz / n_fft)
         shapes = np.stack([octave_magnitude(octave, frequency_hz) for octave in bands.octaves])
         filters: Array = bands.scale[..., None] * (shapes * turned)

@@ -63,10 +63,11 @@ def _compared(h: Array, target: OctaveTarget, weights: Array, grad: Array | None
     padded = h if n == n_fft else np.pad(h, ((0, 0), (0, 0), (0, n_fft - n)))
     spectrum = spectrum_of(padded)
     scale = target.whole.scale.astype(h.dtype)
-    signals = np.roll(h * scale, target.lead, axis=-1)
+    signals = _rolled(h * scale, target.delays)
     terms = _decays(signals[:, :, None], target.whole, weights, grad is not None)
     if grad is not None:
-        grad[...] = np.roll(signals * (scale * target.whole.share.astype(h.dtype)), -target.lead, axis=-1)
+        back_in_time = tuple(-delay for delay in target.delays)
+        grad[...] = _rolled(signals * (scale * target.whole.share.astype(h.dtype)), back_in_time)
     back = np.zeros_like(spectrum)
     for bands, filters in zip(target.octaves, target.filters(n_fft, torch.device("cpu")), strict=True):
         gain = filters.numpy()
@@ -79,6 +80,14 @@ def _compared(h: Array, target: OctaveTarget, weights: Array, grad: Array | None
     if grad is not None:
         grad += signal_of(back, n_fft)[..., :n]
     return terms
+
+
+def _rolled(h: Array, delays: tuple[int, ...]) -> Array:
+    """Channels of responses (S, channels, n), each turned round by its delay."""
+    out = np.empty_like(h)
+    for channel, delay in enumerate(delays):
+        out[:, channel] = np.roll(h[:, channel], delay, axis=-1)
+    return out
 
 
 def _decays(signals: Array, bands: Bands, weights: Array, learn: bool) -> Array:

@@ -18,7 +18,8 @@ def distance(
     n_fft = transform_length(h.shape[-1])
     spectrum = torch.fft.rfft(h, n_fft)
     scale = target.whole.tensors(h.device)[0].to(h.dtype)
-    total, terms = _compare((h * scale).roll(target.lead, -1), target.whole, weights)
+    delayed = [x.roll(delay, -1) for x, delay in zip((h * scale).unbind(1), target.delays, strict=True)]
+    total, terms = _compare(torch.stack(delayed, dim=1), target.whole, weights)
     for bands, filters in zip(target.octaves, target.filters(n_fft, h.device), strict=True):
         lines = spectrum[:, :, None, : filters.shape[-1]] * filters
         signals = torch.fft.irfft(lines, n_fft // bands.decimation)

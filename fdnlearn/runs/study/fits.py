@@ -115,7 +115,7 @@ def _body(name: str, evaluation: Evaluation, seconds: float) -> dict[str, Any]:
         "seconds": seconds,
         "evaluations": curve["evaluations"][-1],
         "iterations": solution.iterations,
-        "loss": _common_loss(target, on_target_scale(evaluation.fdn, evaluation.response)),
+        "loss": _common_loss(target, on_target_scale(target, evaluation.response)),
         "curve": curve,
         "metrics": evaluation.metrics.to_json(),
         "fdn": json.loads(dumps_fdn(evaluation.fdn)),

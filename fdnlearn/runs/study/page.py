@@ -78,7 +78,7 @@ def listening_rooms(run: StudyRun) -> tuple[Listening, ...]:
                 fdn = loads_fdn(json.dumps(cells[room.key, method.spec].body["fdn"]))
                 names.append(method.spec)
                 response = np.asarray(impulse_response(fdn), dtype=np.float64)
-                responses.append(on_target_scale(fdn, response))
+                responses.append(on_target_scale(room.target, response))
         clips = level_matched_clips(responses, room.target.sample_rate_hz, room.target.length_samples)
         listening.append(Listening(room.name, tuple(zip(names, clips, strict=True))))
     return tuple(listening)
