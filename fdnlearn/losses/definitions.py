@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fdnlearn.losses.coherence import coherence_term
+from fdnlearn.losses.colour import colour_term
 from fdnlearn.losses.echo_density import echo_density_term
 from fdnlearn.losses.energy_decay import energy_decay_term
 from fdnlearn.losses.energy_relief import energy_relief_term
@@ -21,6 +22,7 @@ BANDED = (
     WeightedTerm(octave_decay_term, {"edc": 0.5, "edc_db": 1.0, "attributes": 1.5}),
     WeightedTerm(echo_density_term, {"edp": 15.0}),
     WeightedTerm(energy_relief_term, {"relief": 0.3}),
+    WeightedTerm(colour_term, {"colour": 1.0}),
     WeightedTerm(ringing_term, {"ringing": 0.3}),
     WeightedTerm(coherence_term, {"coherence": 2.0}),
 )

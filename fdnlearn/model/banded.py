@@ -1,7 +1,7 @@
 """The model of a real room: reverberation time per band, early taps, an output equaliser, at full rate.
 
-What is learned besides matrix, gains and delays are reverberation times at octave knots and the equaliser's gains; both
-reach the response through the very sections that a renderer runs (`fdnlearn.fdn.families`).
+What is learned besides matrix, gains and delays are reverberation times at octaves and the equaliser's gains at third
+octaves; both reach the response through the very sections that a renderer runs (`fdnlearn.fdn.families`).
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ class BandedModel(Mapped[BandedMap]):
     ----------
     sample_rate_hz : float
     knots_hz : ndarray, shape (K,)
-        Of reverberation times and equaliser.
+        Of reverberation times.
+    tone_hz : ndarray, shape (S,)
+        Of the equaliser.
     times_s : ndarray, shape (G, K)
         Where the reverberation times start, of every group of lines.
     levels_db : ndarray, shape (G,)
@@ -74,6 +76,7 @@ class BandedModel(Mapped[BandedMap]):
 
     sample_rate_hz: float
     knots_hz: Float64[FloatArray, " knots"]
+    tone_hz: Float64[FloatArray, " sections"]
     times_s: Float64[FloatArray, "groups knots"]
     levels_db: Float64[FloatArray, " groups"]
     options: Banded
@@ -119,6 +122,7 @@ class BandedModel(Mapped[BandedMap]):
         return BandedMap(
             sample_rate_hz=self.sample_rate_hz,
             knots_hz=self.knots_hz,
+            tone_hz=self.tone_hz,
             groups=torch.from_numpy(self.groups).to(device),
             mixing=torch.from_numpy(np.where(together, 1.0, COUPLING)).to(device),
             delay_range_samples=rows([one.delay_range_samples for one in every]),
@@ -134,7 +138,7 @@ class BandedModel(Mapped[BandedMap]):
     ) -> Mapping[str, Any]:
         """What the contract says beyond delays, matrix and gains, of the first network of a batch."""
         own = self.maps(free["tone"].device)
-        eq = equaliser(tuple(self.knots_hz.tolist()), self.sample_rate_hz)
+        eq = equaliser(tuple(self.tone_hz.tolist()), self.sample_rate_hz)
         tone_db = own.tone_db(free["tone"])[0].tolist()
         tone = [
             {"type": kind, "frequency_hz": centre_hz, "gain_db": gain_db, "q": q}
@@ -159,7 +163,7 @@ class BandedModel(Mapped[BandedMap]):
         self, generator: torch.Generator, direct: Float[Tensor, "outputs inputs"], starts: int
     ) -> dict[str, Float[Tensor, "starts ..."]]:
         """Random starts: mixing Gaussian, gains of random sign, delays log-spaced and jittered, decay of the target."""
-        n, knots = self.lines, self.knots_hz.size
+        n = self.lines
         level = torch.from_numpy(10.0 ** (self.levels_db[self.groups] / 20.0)).float()
 
         def signs(*shape: int) -> Tensor:
@@ -171,7 +175,7 @@ class BandedModel(Mapped[BandedMap]):
             "matrix": torch.randn(starts, n, n, generator=generator),
             "delay": torch.logit(share),
             "decay": torch.zeros(starts, *self.times_s.shape),
-            "tone": torch.zeros(starts, knots),
+            "tone": torch.zeros(starts, self.tone_hz.size),
             "input": signs(n, self.inputs) / math.sqrt(n),
             "output": signs(self.outputs, n) * level / math.sqrt(n),
             "early": torch.from_numpy(self.early.gains).float().expand(starts, -1, -1).clone(),

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fdnlearn.base.types import Float, Float64, FloatArray, Int64, shapes_checked
 from fdnlearn.fdn.families import peq_1
+from fdnlearn.fdn.families.equaliser import equaliser
 from fdnlearn.model.early import Taps
 from fdnlearn.model.network import Network
 from fdnlearn.model.orthogonal import orthogonal
@@ -32,6 +33,9 @@ class BandedMap:
     ----------
     sample_rate_hz : float
     knots_hz : ndarray, shape (K,)
+        Of reverberation times.
+    tone_hz : ndarray, shape (S,)
+        Of the equaliser.
     groups : Tensor of int64, shape (N,)
         Group of every line.
     mixing : Tensor, shape (N, N)
@@ -48,6 +52,7 @@ class BandedMap:
 
     sample_rate_hz: float
     knots_hz: Float64[FloatArray, " knots"]
+    tone_hz: Float64[FloatArray, " sections"]
     groups: Int64[Tensor, " lines"]
     mixing: Float64[Tensor, "lines lines"]
     delay_range_samples: Float64[Tensor, "rooms 2"]
@@ -86,10 +91,9 @@ class BandedMap:
         eq, gains, gains_db = peq_1.uncapped(
             torch, self.knots_hz, times, delays.double(), self.sample_rate_hz
         )
-        # Lines and outputs have the same equaliser: no knot is out of this rate's reach.
-        every_db = torch.cat((gains_db, self.tone_db(free["tone"])[:, None]), dim=1)
-        gains, sos = equalised(eq, gains, every_db)
-        loop_sos, tone_sos = sos.split((len(self.groups), 1), dim=1)
+        gains, loop_sos = equalised(eq, gains, gains_db)
+        tone = equaliser(tuple(self.tone_hz.tolist()), self.sample_rate_hz)
+        _, tone_sos = equalised(tone, gains[:, :0], self.tone_db(free["tone"])[:, None])
         return Network(
             feedback_matrix=orthogonal(free["matrix"] * self.mixing.to(free["matrix"])),
             loop_gain=gains,

@@ -16,8 +16,10 @@ from fdnlearn.model.early import EARLY, early_part
 from fdnlearn.options import Banded
 from fdnlearn.rir.target import Target
 
-#: Octaves at which reverberation time and tone are parameters, where the rate has them.
+#: Octaves at which reverberation times are parameters, where the rate has them.
 KNOTS_HZ = (62.5, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0)
+#: Third octaves at which the equaliser has its gains.
+TONE_HZ = tuple(1000.0 * 10.0 ** (number / 10.0) for number in range(-13, 14))
 #: What `options.KNOTS` names.
 _KNOTS = {
     "octave": KNOTS_HZ,
@@ -62,7 +64,9 @@ def banded_for(target: Target, options: Banded | None = None) -> BandedModel:
     """The model for a target: unless told otherwise as many lines as its modes ask for, as many slopes as it shows."""
     options = options or Banded()
     fs = target.sample_rate_hz
-    knots = np.array([f for f in _KNOTS[options.knots] if f <= _HIGHEST_KNOT * fs])
+    knots, tone = (
+        np.array([f for f in known if f <= _HIGHEST_KNOT * fs]) for known in (_KNOTS[options.knots], TONE_HZ)
+    )
     longest = min(_LONGEST_S + _LONGEST_SHARE * target.reverberation_time_s, _LONGEST_LIMIT_S) * fs
     delays = (longest / _DELAY_RATIO, longest)
     stop = round(min(max(target.mixing_time_s, _EARLY_S[0]), _EARLY_S[1]) * fs)
@@ -75,6 +79,7 @@ def banded_for(target: Target, options: Banded | None = None) -> BandedModel:
     return BandedModel(
         sample_rate_hz=float(fs),
         knots_hz=knots,
+        tone_hz=tone,
         times_s=times,
         levels_db=levels,
         options=dataclasses.replace(options, lines=lines, slopes=str(len(times))),

@@ -30,7 +30,7 @@ _TAPS = 200
 #: Nothing else within this time of such a tap, and half of it is what the tap may move.
 _TAP_DISTANCE_S = 1.2e-4
 #: So long after the direct sound's peak the head goes on.
-HEAD_S = 2.5e-3
+HEAD_S = 10e-3
 
 
 @shapes_checked

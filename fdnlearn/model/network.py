@@ -19,8 +19,9 @@ from fdnlearn.ops.time_domain import SHORTEST_DELAY_SAMPLES, run
 #: Name of the kernel that runs a network sample by sample where it can.
 TIME_DOMAIN = "time_domain"
 
-#: Samples after which an equaliser is silent: its slowest section, at 62.5 Hz, has then fallen by more than 140 dB.
-_TONE_SAMPLES = 4096
+#: Samples after which an equaliser is silent: its slowest section, a third of an octave at 50 Hz, has then fallen by
+#: 60 dB and more at 48 kHz.
+_TONE_SAMPLES = 8192
 
 
 @shapes_checked

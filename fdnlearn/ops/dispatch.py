@@ -13,6 +13,7 @@ REFERENCE = "reference"
 #: Operation -> its forms, each ``fdnlearn.ops.<operation>.<form>``.
 FORMS: Mapping[str, tuple[str, ...]] = {
     "adam": (REFERENCE, "cpu", "cuda"),
+    "colour": (REFERENCE, "cpu"),
     "decay": (REFERENCE, "cpu", "cuda"),
     "echo": (REFERENCE, "cpu", "cuda"),
     "filters": (REFERENCE, "cpu", "cuda"),

@@ -49,7 +49,7 @@ def design(problem: Problem) -> tuple[Network, Mapping[str, Any]]:
 
     wanted_db = _wanted_db(problem, network(free))
     free["output"] = free["output"] * 10.0 ** (float(wanted_db.mean()) / 20.0)
-    eq = equaliser(tuple(model.knots_hz.tolist()), model.sample_rate_hz)
+    eq = equaliser(tuple(model.tone_hz.tolist()), model.sample_rate_hz)
     gains_db = np.clip(eq.commands @ (wanted_db - wanted_db.mean()), -_MOST_DB, _MOST_DB)
     free["tone"] = torch.atanh(torch.from_numpy(gains_db)[None] / TONE_SPAN_DB)
     done = network(free)
@@ -78,8 +78,8 @@ def _wanted_db(problem: Problem, network: Network) -> FloatArray:
         if min(energy) > 0.0:
             found[band.centre_hz] = 10.0 * np.log10(energy[0] / energy[1])
     if not found:
-        return np.zeros(model.knots_hz.size)
-    levels: FloatArray = np.interp(np.log2(model.knots_hz), np.log2(list(found)), list(found.values()))
+        return np.zeros(model.tone_hz.size)
+    levels: FloatArray = np.interp(np.log2(model.tone_hz), np.log2(list(found)), list(found.values()))
     return levels
 
 

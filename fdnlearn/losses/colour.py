@@ -1,0 +1,134 @@
+"""Colour as a loss: how loud each third octave is, of the whole response and from a few times on.
+
+Octave decays leave the spectrum between octaves free. Levels are absolute, so that the sum over bands is the
+recording's too; early and late sound have colours of their own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Hashable, Mapping, Sequence
+
+import numpy as np
+import scipy.fft
+import torch
+from torch import Tensor
+
+from fdnlearn.acoustics.onset import find_onset
+from fdnlearn.base.types import Float, Float64, FloatArray, IntArray, shapes_checked
+from fdnlearn.losses.terms import ChannelsTerm, room_means, weighted
+from fdnlearn.ops.colour import ColourTarget, band_filters, distance, energies
+from fdnlearn.rir.target import Target
+
+#: When windows begin, after the onset, and the time in which they are faded in.
+STARTS_S = (0.0, 0.05, 0.2, 0.8, 3.2)
+RAMP_S = 0.005
+#: A window counts if it is at least so many times as long as its start is late.
+_LENGTH = 2.0
+#: Nothing this far below the loudest third octave of the whole is compared, nor what is not this much above the noise.
+FLOOR_DB, _ABOVE_NOISE_DB = 60.0, 3.0
+#: Time of noise that an estimate of its spectrum needs.
+_NOISE_S = 0.05
+
+
+def colour_target(target: Target) -> ColourTarget:
+    """Prepare the third octaves of a target, its noise taken out."""
+    fs, samples = float(target.sample_rate_hz), target.samples
+    onsets = [find_onset(h) for h in samples]
+    ends = np.array([_end(target, channel, onset) for channel, onset in enumerate(onsets)])
+    shortest = min(end - onset for end, onset in zip(ends, onsets, strict=True)) / fs
+    starts_s = [start for start in STARTS_S if start == 0.0 or shortest > (1.0 + _LENGTH) * start]
+    ramp = np.sin(0.5 * np.pi * (np.arange(round(RAMP_S * fs)) + 0.5) / round(RAMP_S * fs))
+    starts = np.array(
+        [
+            [onset + round(start * fs) - ramp.size // 2 if start else 0 for start in starts_s]
+            for onset in onsets
+        ]
+    )
+    lengths = [int((ends - starts[:, window]).max()) for window in range(len(starts_s))]
+    nothing = np.zeros((len(samples), len(starts_s), band_filters(fs, 1024).first.size))
+    made = ColourTarget(
+        fs, starts, ends, ramp, tuple(_transform_length(n, fs) for n in lengths), nothing, nothing
+    )
+    whole = energies(torch.from_numpy(samples)[None], made)[0].numpy()
+    noise = np.stack([_noise(h[end:], fs) for h, end in zip(samples, ends, strict=True)])[:, None]
+    noise = noise * (ends[:, None] - starts)[..., None]
+    clean = np.maximum(whole - noise, 1e-30)
+    level = 10.0 * np.log10(clean)
+    above = level > level.max(axis=(1, 2), keepdims=True) - FLOOR_DB
+    heard = np.logical_and.accumulate(above & (clean > 10.0 ** (_ABOVE_NOISE_DB / 10.0) * noise), axis=1)
+    weight = heard / np.maximum(heard.sum(axis=(1, 2), keepdims=True), 1)
+    return dataclasses.replace(made, goal_db=level, weight=weight)
+
+
+def _end(target: Target, channel: int, onset: int) -> int:
+    """Where a channel's third octaves end: single bands are heard for longer than all of them together."""
+    bands = target.parameters[channel].octave.values()
+    knees = [onset + round(band.decay.knee_s * target.sample_rate_hz) for band in bands]
+    return min(max([target.length_samples, *knees]), target.samples.shape[1])
+
+
+def _transform_length(samples: int, sample_rate_hz: float) -> int:
+    """A good length of at least so many samples, long enough to tell the lowest bands apart."""
+    length: int = scipy.fft.next_fast_len(max(samples, round(0.1 * sample_rate_hz)), real=True)
+    return length
+
+
+@shapes_checked
+def _noise(after: Float64[FloatArray, " samples"], sample_rate_hz: float) -> Float64[FloatArray, " bands"]:
+    """Noise energy a sample of every band, of what comes after a decay; zero where that is too short to tell."""
+    n = _transform_length(after.size, sample_rate_hz)
+    filters = band_filters(sample_rate_hz, n)
+    if after.size < _NOISE_S * sample_rate_hz:
+        return np.zeros(filters.first.size)
+    power = np.square(np.abs(scipy.fft.rfft(after, n)))
+    bands = zip(filters.first, filters.offsets[:-1], filters.offsets[1:], strict=True)
+    found: FloatArray = np.array(
+        [power[at : at + stop - start] @ filters.weights[start:stop] for at, start, stop in bands]
+    )
+    return found * (2.0 / n / after.size)
+
+
+def stack(targets: Sequence[ColourTarget]) -> ColourTarget:
+    """The channels of several targets of one rate one after the other; windows that one has not count for nothing."""
+    windows = max(len(target.n_fft) for target in targets)
+
+    def filled(rows: FloatArray | IntArray) -> FloatArray | IntArray:
+        return np.concatenate(
+            (rows, np.zeros((len(rows), windows - rows.shape[1], *rows.shape[2:]), rows.dtype)), axis=1
+        )
+
+    return ColourTarget(
+        targets[0].sample_rate_hz,
+        np.concatenate([filled(target.starts) for target in targets]),
+        np.concatenate([target.ends for target in targets]),
+        targets[0].ramp,
+        tuple(max(target.n_fft[w] for target in targets if w < len(target.n_fft)) for w in range(windows)),
+        np.concatenate([filled(target.goal_db) for target in targets]),
+        np.concatenate([filled(target.weight) for target in targets]),
+    )
+
+
+class ColourTerm(ChannelsTerm[ColourTarget]):
+    """Distance of the third octaves; a `fdnlearn.losses.terms.Term`."""
+
+    stack_targets = staticmethod(stack)
+    #: What a response has not is silence.
+    length_samples = 0
+
+    @property
+    def kind(self) -> Hashable:
+        """Terms that agree in it can be stacked."""
+        return self.target.sample_rate_hz
+
+    @shapes_checked
+    def compare(
+        self, rows: Float[Tensor, "batch channels samples"], weights: Mapping[str, float]
+    ) -> tuple[Float[Tensor, "batch rooms"], dict[str, Float[Tensor, "batch rooms"]]]:
+        """Mean over the channels of a room."""
+        return weighted("colour", room_means(distance(rows, self.target), self.rooms), weights)
+
+
+def colour_term(target: Target) -> ColourTerm:
+    """Prepare the third octaves of a target."""
+    return ColourTerm(colour_target(target))

@@ -1,0 +1,120 @@
+"""Distances of third octaves on the CPU: comparison and gradient in one pass over a few responses at a time."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fdnlearn.base.jit import FAST, KERNEL_LOCK, jit
+from fdnlearn.base.types import Array, Float, shapes_checked
+from fdnlearn.ops.colour import TINY, ColourTarget, band_filters
+from fdnlearn.ops.fourier.cpu import signal_of, spectrum_of
+
+#: About so many responses are transformed at a time: memory does not grow with a batch.
+_ROWS = 8
+
+
+@jit(fastmath=FAST)
+def _energy(line, weights):
+    """Weighed sum of the power of lines."""
+    total = weights.dtype.type(0)
+    for k in range(weights.size):
+        total += weights[k] * (line[k].real * line[k].real + line[k].imag * line[k].imag)
+    return total
+
+
+@jit()
+def _compare(spectra, n_fft, first, offsets, weights, goal_db, counts, learn, distances):
+    """Add the distance of each row to `distances`; `spectra` (rows, bins) become its gradient if that is wanted.
+
+    Row r is compared with channel ``r % channels`` of `goal_db` and `counts` (channels, bands).
+    """
+    channels, bands = goal_db.shape
+    bins = spectra.shape[1]
+    to_db = 10.0 / math.log(10.0)
+    slope = np.empty(bins, weights.dtype)
+    for r in range(spectra.shape[0]):
+        c = r % channels
+        line = spectra[r]
+        slope[:] = 0
+        for b in range(bands):
+            if counts[c, b] == 0.0:
+                continue
+            begin = first[b]
+            own = weights[offsets[b] : offsets[b + 1]][: bins - begin]
+            energy = 2.0 / n_fft * _energy(line[begin : begin + own.size], own) + TINY
+            miss = to_db * math.log(energy) - goal_db[c, b]
+            root = math.sqrt(1.0 + miss * miss)
+            distances[r] += counts[c, b] * (root - 1.0)
+            # Twice a line's amplitude, and the transform of length n back is n times that forwards.
+            pull = weights.dtype.type(2.0 * counts[c, b] * miss / root * to_db / energy)
+            for k in range(own.size):
+                slope[begin + k] += pull * own[k]
+        if learn:
+            for k in range(bins):
+                line[k] *= slope[k]
+
+
+def _compared(h: Array, target: ColourTarget, learn: bool) -> tuple[Array, Array]:
+    """Distances (rows,) of h (rows, n), channels innermost, and their gradient."""
+    channels = len(target.ends)
+    distances, grad = np.zeros(len(h)), np.zeros_like(h) if learn else h[:, :0]
+    ramp = target.ramp.astype(h.dtype)
+    for window, n_fft in enumerate(target.n_fft):
+        filters = band_filters(target.sample_rate_hz, n_fft)
+        spans = [
+            (int(target.starts[c, window]), min(int(target.ends[c]), h.shape[1])) for c in range(channels)
+        ]
+        parts = np.zeros((len(h), n_fft), h.dtype)
+        for row, part in enumerate(parts):
+            start, end = spans[row % channels]
+            part[: max(0, end - start)] = h[row, start:end]
+            if window > 0:
+                part[: ramp.size] *= ramp
+        spectra = spectrum_of(parts)
+        goal_db, counts = (np.ascontiguousarray(x[:, window]) for x in (target.goal_db, target.weight))
+        weights = filters.weights.astype(h.dtype, copy=False)
+        with KERNEL_LOCK:
+            _compare(
+                spectra, n_fft, filters.first, filters.offsets, weights, goal_db, counts, learn, distances
+            )
+        if learn:
+            for row, pull in enumerate(signal_of(spectra, n_fft)):
+                start, end = spans[row % channels]
+                if window > 0:
+                    pull[: ramp.size] *= ramp
+                grad[row, start:end] += pull[: max(0, end - start)]
+    return distances, grad
+
+
+class _Distance(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, h: Tensor, target: ColourTarget) -> Tensor:
+        channels, n = h.shape[1:]
+        rows = np.ascontiguousarray(h.detach().numpy()).reshape(-1, n)
+        step = max(1, _ROWS // channels) * channels
+        parts = [
+            _compared(rows[first : first + step], target, ctx.needs_input_grad[0])
+            for first in range(0, len(rows), step)
+        ]
+        distances, grads = zip(*parts, strict=True)
+        if ctx.needs_input_grad[0]:
+            ctx.grad = torch.from_numpy(np.concatenate(grads)).reshape(h.shape)
+        return torch.from_numpy(np.concatenate(distances)).to(h.dtype).reshape(h.shape[:2])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        return ctx.grad * grad[..., None], None
+
+
+@shapes_checked
+def distance(
+    h: Float[Tensor, "batch channels samples"], target: ColourTarget
+) -> Float[Tensor, "batch channels"]:
+    """Distance (S, channels); see `fdnlearn.ops.colour`."""
+    result: Tensor = _Distance.apply(h, target)
+    return result
