@@ -21,7 +21,7 @@ from fdnlearn.ops.colour import ColourTarget, band_filters, distance, energies
 from fdnlearn.rir.target import Target
 
 #: When windows begin, after the onset, and the time in which they are faded in.
-STARTS_S = (0.0, 0.05, 0.2, 0.8, 3.2)
+STARTS_S = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 RAMP_S = 0.005
 #: A window counts if it is at least so many times as long as its start is late.
 _LENGTH = 2.0
@@ -65,13 +65,13 @@ def _end(target: Target, channel: int, onset: int) -> int:
     """Where a channel's third octaves end: single bands are heard for longer than all of them together."""
     bands = target.parameters[channel].octave.values()
     knees = [onset + round(band.decay.knee_s * target.sample_rate_hz) for band in bands]
-    return min(max([target.length_samples, *knees]), target.samples.shape[1])
+    end: int = min(max([target.length_samples, *knees]), target.samples.shape[1])
+    return end
 
 
 def _transform_length(samples: int, sample_rate_hz: float) -> int:
     """A good length of at least so many samples, long enough to tell the lowest bands apart."""
-    length: int = scipy.fft.next_fast_len(max(samples, round(0.1 * sample_rate_hz)), real=True)
-    return length
+    return int(scipy.fft.next_fast_len(max(samples, round(0.1 * sample_rate_hz)), real=True))
 
 
 @shapes_checked

@@ -66,13 +66,15 @@ def _compared(h: Array, target: ColourTarget, learn: bool) -> tuple[Array, Array
     ramp = target.ramp.astype(h.dtype)
     for window, n_fft in enumerate(target.n_fft):
         filters = band_filters(target.sample_rate_hz, n_fft)
+        starts = [int(start) for start in target.starts[:, window]]
         spans = [
-            (int(target.starts[c, window]), min(int(target.ends[c]), h.shape[1])) for c in range(channels)
+            (start, max(start, min(int(end), h.shape[1], start + n_fft)))
+            for start, end in zip(starts, target.ends, strict=True)
         ]
         parts = np.zeros((len(h), n_fft), h.dtype)
         for row, part in enumerate(parts):
             start, end = spans[row % channels]
-            part[: max(0, end - start)] = h[row, start:end]
+            part[: end - start] = h[row, start:end]
             if window > 0:
                 part[: ramp.size] *= ramp
         spectra = spectrum_of(parts)
@@ -87,7 +89,7 @@ def _compared(h: Array, target: ColourTarget, learn: bool) -> tuple[Array, Array
                 start, end = spans[row % channels]
                 if window > 0:
                     pull[: ramp.size] *= ramp
-                grad[row, start:end] += pull[: max(0, end - start)]
+                grad[row, start:end] += pull[: end - start]
     return distances, grad
 
 
