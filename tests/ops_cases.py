@@ -15,7 +15,7 @@ from torch_networks import tensors
 
 from fdnlearn.acoustics.parameters import room_parameters
 from fdnlearn.fdn.families import peq_1
-from fdnlearn.losses import echo_density, energy_decay, energy_relief, octave_decay, ringing
+from fdnlearn.losses import colour, echo_density, energy_decay, energy_relief, octave_decay, ringing
 from fdnlearn.losses.placing import on_device
 from fdnlearn.ops.adam import Rows
 from fdnlearn.ops.dispatch import FORMS, REFERENCE
@@ -195,6 +195,23 @@ def octaves_case(name: str, seconds: float, **how: Any) -> Case:
         return form.distance(h.to(x[0]) * (1 + x[0] @ bends.to(x[0])), target, (0.7, 1.3, 0.4))
 
     return Case("octaves", name, (0.1 * randn(2, 2, 3, seed=4),), call, {SINGLE: 5e-4, DOUBLE: 1e-9}, **how)
+
+
+def colour_case(name: str, rate_hz: int, n: int, **how: Any) -> Case:
+    """Two rooms of different length, one with a window more, and responses that inputs bend."""
+    rooms = [
+        colour.colour_target(target_of(decaying_noise(1, length, rate_hz=rate_hz).numpy(), rate_hz))
+        for length in (1200, 2400)
+    ]
+    assert len(rooms[0].n_fft) < len(rooms[1].n_fft)
+    target = colour.stack(rooms)
+    h = decaying_noise(3, 2, n, time_s=0.2, rate_hz=rate_hz, seed=2)
+    bends = randn(3, n, seed=3)
+
+    def call(form: Any, x: Sequence[Tensor]) -> Sequence[Tensor]:
+        return (form.distance(h.to(x[0]) * (1 + x[0] @ bends.to(x[0])), target),)
+
+    return Case("colour", name, (0.1 * randn(3, 2, 3, seed=4),), call, {SINGLE: 1e-4, DOUBLE: 1e-9}, **how)
 
 
 def relief_case(name: str, rate_hz: int, n: int, **how: Any) -> Case:
@@ -399,6 +416,8 @@ def cases() -> Iterator[Case]:
 
     for rate_hz, n in ((8000, 1500), (8000, 1300), (7150, 1500)):
         yield relief_case(f"{n} samples at {rate_hz} Hz", rate_hz, n)
+    for n in (2300, 2600):
+        yield colour_case(f"{n} samples", 8000, n)
     yield ringing_case("two channels")
 
     for n_fft in (2, 3, 13, 16, 255, 256):
@@ -447,6 +466,7 @@ def gradient_cases() -> Iterator[Case]:
         )  # fmt: skip
     yield octaves_case("a short room", 0.4, step=1e-7)
     yield relief_case("two rooms", 8000, 1500)
+    yield colour_case("two rooms", 8000, 2300)
     yield ringing_case("two channels")
     yield filter_case("64", 64, lines=2)
     yield time_domain_case((2, 3, 5), 14, batch=2, inputs=2, outputs=2, heard=3)

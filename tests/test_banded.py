@@ -25,7 +25,7 @@ from fdnlearn.fitting.rounding import coprime
 from fdnlearn.model.banded import BandedModel
 from fdnlearn.model.banded_map import TIME_SPAN, TONE_SPAN_DB
 from fdnlearn.model.banded_start import banded_for, lines_for
-from fdnlearn.model.early import sparse_early
+from fdnlearn.model.early import EARLY, HEAD_S, early_part
 from fdnlearn.model.learned import learned_response
 from fdnlearn.options import Banded
 from fdnlearn.render import impulse_response
@@ -83,17 +83,35 @@ def test_too_few_lines_are_told(small: Target) -> None:
 
 
 def test_taps_are_the_strongest_and_apart(small: Target) -> None:
-    early = sparse_early(small.samples, RATE_HZ, 600)
+    early = early_part(small, EARLY["sparse"], 600)
     (positions,), (gains,), (reach,) = early.positions, early.gains, early.reach_samples
-    direct = round(0.0015 * RATE_HZ)
-    np.testing.assert_array_equal(positions[:direct], np.arange(1, direct + 1))
-    assert not reach[:direct].any()
+    head = small.direct_samples + round(HEAD_S * RATE_HZ) + 1
+    assert early.head_samples == head
+    np.testing.assert_array_equal(positions[:head], np.arange(head))
+    assert not reach[:head].any()
     assert positions.max() < 600
     np.testing.assert_array_equal(gains, small.samples[0, positions])
-    assert np.abs(gains[direct:]).max() == np.abs(small.samples[0, direct + 1 : 600]).max()
-    distance = np.diff(positions[direct:])
+    assert np.abs(gains[head:]).max() == np.abs(small.samples[0, head:600]).max()
+    distance = np.diff(positions[head:])
     assert np.all(distance > 2)
-    assert np.all((reach[direct:-1] + reach[direct + 1 :] + 1)[1:] <= distance[1:])  # never onto another
+    assert np.all((reach[head:-1] + reach[head + 1 :] + 1)[1:] <= distance[1:])  # never onto another
+
+
+def test_the_head_is_the_recording_itself(make_room: Callable[..., FloatArray]) -> None:
+    """From before the flank of the first direct sound to after the last one's peak, on every channel."""
+    room = make_room(seconds=0.5, reverberation_time_s=0.25, channels=2, lead_s=0.02)
+    room[0, 316:320] = 0.05, -0.1, 0.2, 0.3
+    room[1] = np.roll(room[1], 32)
+    target = target_of(room, RATE_HZ)
+    fdn = solve(target, BRIEF).fdn
+    assert target.direct_samples == fdn.direct_peak_samples == 4
+    assert (fdn.version, fdn.pre_delay_s, set(fdn.direct_gains)) == (2, 0.0, {(0.0,)})
+    length = 4 + 32 + round(HEAD_S * RATE_HZ) + 1
+    for channel, path in enumerate(fdn.head):
+        np.testing.assert_allclose(path.coefficients, target.samples[channel, :length], rtol=1e-6)
+    # Nothing else sounds before the network does.
+    heard = impulse_response(fdn, length_s=0.005) / (fdn.gain * fdn.polarity)
+    np.testing.assert_allclose(heard, target.samples[:, : heard.shape[1]], atol=1e-7)
 
 
 @pytest.mark.parametrize("early", ["none", "sparse", "measured"])
@@ -144,10 +162,13 @@ def test_a_fit_learns_and_repeats_itself(small: Target) -> None:
 
 def test_the_measured_early_part_stays_as_it_was(small: Target) -> None:
     fdn = solve(small, BRIEF.with_settings(early="measured")).fdn
-    (path,) = fdn.early
+    (path,), (head,) = fdn.early, fdn.head
     assert isinstance(path, FirEarly)
+    begin = len(head.coefficients) - fdn.direct_peak_samples
     kept = len(path.coefficients) // 2
-    np.testing.assert_allclose(path.coefficients[1:kept], small.samples[0, 1:kept], rtol=1e-6)
+    assert not any(path.coefficients[:begin])
+    measured = small.samples[0, small.direct_samples :]
+    np.testing.assert_allclose(path.coefficients[begin:kept], measured[begin:kept], rtol=1e-6)
 
 
 def test_every_channel_has_its_own_early_part(make_room: Callable[..., FloatArray]) -> None:
@@ -179,8 +200,10 @@ def test_other_methods_search_every_parameter(small: Target, method: str) -> Non
     (path,) = result.fdn.early
     assert isinstance(path, SparseEarly)
     start = banded_for(small, Banded(lines=4)).early
-    assert [tap.gain for tap in path.taps] != pytest.approx(start.gains[0].tolist(), rel=1e-3)
-    assert any(section.gain_db for section in result.fdn.tone)
+    learned = start.gains[0, start.head_samples :].tolist()
+    assert [tap.gain for tap in path.taps] != pytest.approx(learned, rel=1e-3)
+    # A population begins with a flat equaliser, which only mutation changes.
+    assert method == "genetic" or any(section.gain_db for section in result.fdn.tone)
 
 
 def test_the_closed_form_design_has_decay_level_and_colour(small: Target) -> None:

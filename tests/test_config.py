@@ -119,7 +119,7 @@ def test_a_default_banded_fit_says_what_was_settled(target: Target) -> None:
     assert settings == asked.settings() | {
         "lines": solution.fdn.lines,
         "slopes": "1",
-        "loss_terms": ["edc", "edc_db", "attributes", "edp", "relief", "ringing"],
+        "loss_terms": ["edc", "edc_db", "attributes", "edp", "relief", "colour", "ringing"],
         "kernel": "time_domain",
     }
     assert settings["lines"] >= 16

@@ -16,6 +16,7 @@ from fdnlearn.acoustics import find_onset, room_parameters
 from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.base.types import FloatArray
 from fdnlearn.rir import Recording, Target, load_target, prepare_target
+from fdnlearn.rir.folding import folded
 from fdnlearn.rir.metrics import compare
 
 Make = Callable[..., FloatArray]
@@ -57,7 +58,7 @@ def test_a_clean_room_needs_no_warning(make_room: Make) -> None:
     assert target.warnings == ()
     assert target.reverberation_time_s == pytest.approx(0.5, rel=0.02)
     assert target.length_samples / 16000 == pytest.approx(70 / 60 * 0.5, rel=0.2)
-    assert [step.name for step in target.steps] == ["read", "align", "direct", "noise", "decay", "normalise"]
+    assert [step.name for step in target.steps] == ["read", "align", "noise", "decay", "normalise"]
 
 
 def test_sample_zero_is_the_direct_sound_and_not_a_later_louder_reflection() -> None:
@@ -97,13 +98,46 @@ def test_gain_preserves_the_frequency_response(make_room: Make, source_hz: int, 
 
 
 @pytest.mark.parametrize("flank", [(0.75, 1.0), (0.2, -0.6, 1.0), (1.0,)])
-def test_the_rising_flank_is_gathered_so_that_ratios_stay(make_room: Make, flank: tuple[float, ...]) -> None:
+def test_nothing_of_a_rising_flank_is_moved(make_room: Make, flank: tuple[float, ...]) -> None:
+    h = make_room(direct=0.0, lead_s=0.02, noise_db=None)[0]
+    h[320 - len(flank) + 1 : 321] = flank
+    target = prepare(h)
+    assert target.direct_samples == len(flank) - 1
+    own = h[320 - target.direct_samples :]
+    np.testing.assert_allclose(target.samples[0] * target.gain, own, rtol=1e-12)
+    recorded = room_parameters(h, 16000)
+    assert target.parameters[0].broadband.values() == pytest.approx(recorded.broadband.values(), rel=1e-9)
+
+
+@pytest.mark.parametrize("flank", [(0.75, 1.0), (0.2, -0.6, 1.0), (1.0,)])
+def test_folded_into_one_sample_a_flank_keeps_broadband_ratios(
+    make_room: Make, flank: tuple[float, ...]
+) -> None:
     h = make_room(direct=0.0, lead_s=0.02, noise_db=None)[0]
     h[320 - len(flank) + 1 : 321] = flank
     recorded = room_parameters(h, 16000, "none").broadband
-    target = room_parameters(prepare(h).samples[0], 16000, "none").broadband
-    assert target.c80_db == pytest.approx(recorded.c80_db, abs=0.02)
-    assert target.drr_db == pytest.approx(recorded.drr_db, abs=0.1)
+    target = folded(prepare(h))
+    found = room_parameters(target.samples[0], 16000, "none").broadband
+    assert target.direct_samples == 0
+    assert found.c80_db == pytest.approx(recorded.c80_db, abs=0.02)
+    assert found.drr_db == pytest.approx(recorded.drr_db, abs=0.1)
+    assert np.sum(target.energy_decay[:, 0]) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_flank_is_not_looked_for_farther_than_5_ms_before_the_direct_sound(make_room: Make) -> None:
+    """Two seconds of ringing in front, 50 dB below the direct sound: the head has its last 5 ms."""
+    room = make_room(noise_db=None)[0]
+    ringing = 0.5 * 10 ** (-50 / 20) * np.random.default_rng(1).standard_normal(32000)
+    target = prepare(np.concatenate((ringing, room)))
+    assert 70 < target.direct_samples <= 80
+    assert target.direct_s == pytest.approx(2.0)
+
+
+def test_before_sample_0_there_is_next_to_nothing(make_room: Make) -> None:
+    room = make_room(noise_db=None, lead_s=0.02)[0]
+    room[300] = 1e-5
+    target = prepare(room)
+    assert target.direct_samples == 0
 
 
 def test_energy_decay_is_that_of_the_room_without_its_noise(make_room: Make) -> None:

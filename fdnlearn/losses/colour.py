@@ -17,7 +17,8 @@ from torch import Tensor
 from fdnlearn.acoustics.onset import find_onset
 from fdnlearn.base.types import Float, Float64, FloatArray, IntArray, shapes_checked
 from fdnlearn.losses.terms import ChannelsTerm, room_means, weighted
-from fdnlearn.ops.colour import ColourTarget, band_filters, distance, energies
+from fdnlearn.ops.colour import ColourTarget, band_filters, distance
+from fdnlearn.ops.colour.reference import energies
 from fdnlearn.rir.target import Target
 
 #: When windows begin, after the onset, and the time in which they are faded in.

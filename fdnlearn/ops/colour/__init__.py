@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fdnlearn.acoustics.third_octaves import third_octave_weights, third_octaves
 from fdnlearn.base.types import Float, Float32, Float64, FloatArray, Int64, IntArray, shapes_checked
-from fdnlearn.ops.dispatch import REFERENCE, form_for, get_form
+from fdnlearn.ops.dispatch import form_for
 
 #: Keeps the logarithm of an energy finite.
 TINY = 1e-20
@@ -91,12 +91,3 @@ def distance(
     """Distance D (S, channels) of responses h (S, channels, n) from the target; what they lack is silence."""
     summed: Tensor = form_for("colour", h.device.type).distance(h, target)
     return summed
-
-
-@shapes_checked
-def energies(
-    h: Float[Tensor, "batch channels samples"], target: ColourTarget
-) -> Float[Tensor, "batch channels windows bands"]:
-    """Energy of every band in every window."""
-    found: Tensor = get_form("colour", REFERENCE).energies(h, target)
-    return found
