@@ -150,6 +150,32 @@ def verdict(judgements: Iterable[Judgement]) -> Verdict:
     return Verdict(number[Grade.WITHIN], number[Grade.NEAR], number[Grade.BEYOND], worst)
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What a fit is headed by: its octaves, or where none counts the whole spectrum.
+
+    A network may be right broadband and wrong in each of its octaves, for errors of opposite sign make up for each
+    other.
+
+    Attributes
+    ----------
+    kind : str
+        What is counted, in the singular.
+    summary : Verdict
+    """
+
+    kind: str
+    summary: Verdict
+
+
+def finding(measurement: Measurement) -> Finding:
+    """Judge a fit by its octaves, by its broadband quantities where no octave counts."""
+    octaves = verdict(j for hz in measurement.octaves_hz for j in judge(measurement, hz))
+    if octaves.counted:
+        return Finding("octave value", octaves)
+    return Finding("broadband quantity", verdict(judge(measurement)))
+
+
 def curve_error(measurement: Measurement, quantity: Quantity) -> float | None:
     """Broadband distance between two curves, one of `CURVE_ERRORS`."""
     return _value(measurement.error, None, quantity.error_key)

@@ -136,9 +136,10 @@ def _by_stage(history: Sequence[Progress]) -> str:
 
 
 def _print_summary(done: RecordingFit) -> None:
-    from fdnlearn.report import metrics_table
+    from fdnlearn.report import metrics_table, octave_table
 
     evaluation, solution = done.evaluation, done.evaluation.solution
+    print_table(octave_table(evaluation.metrics))
     print_table(metrics_table(evaluation.metrics))
     say(
         f"{evaluation.fdn.lines} lines, {solution.iterations} iterations{_by_stage(solution.history)} in "

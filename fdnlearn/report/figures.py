@@ -83,7 +83,7 @@ def energy_decay(target: Target, fitted: Float64[FloatArray, "channels samples"]
         difference.plot(*_thinned(gap, rate, knee_s), color=PALETTE["fdn"], linewidth=1.4)
         difference.set(ylim=(-3.0, 3.0), yticks=(-3, -1, 1, 3), ylabel="FDN − room\n/ dB")
         difference.axvline(knee_s, color=PALETTE["muted"], linewidth=0.9, linestyle=":")
-        difference.set_xlabel("Time after the direct sound / s")
+        difference.set_xlabel("Time / s")
         figure.align_ylabels()
     return figure
 
@@ -123,7 +123,7 @@ def echo_density(target: Target, fitted: Float64[FloatArray, "channels samples"]
         axes.xaxis.set_major_formatter(FuncFormatter(lambda t, _: f"{1000.0 * t:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set(xlim=(WINDOW_S / 2.0, end_s), ylim=(0.0, 1.4))
-        axes.set(xlabel="Time after the direct sound / ms", ylabel="Normalised echo density / 1")
+        axes.set(xlabel="Time / ms", ylabel="Normalised echo density / 1")
         if axes.get_legend_handles_labels()[0]:
             axes.legend(loc="lower right")
     return figure
@@ -169,7 +169,7 @@ def spectrograms(target: Target, fitted: Float64[FloatArray, "channels samples"]
             axes.set(ylim=(low, high), ylabel="Frequency / Hz")
             if knee_s < end_s:
                 axes.axvline(knee_s, color="white", linewidth=0.9, linestyle=":")
-        panels[1].set_xlabel("Time after the direct sound / s")
+        panels[1].set_xlabel("Time / s")
         add_scale(figure, image, "Level re the room's maximum / dB", margins)
     return figure
 
@@ -207,7 +207,7 @@ def impulse_responses(
             axes.set(xlim=(-0.01 * scale * end_s, scale * end_s), ylim=(floor_db, 3.0), ylabel="Level / dB")
             if knee_s < end_s:
                 axes.axvline(scale * knee_s, color=PALETTE["muted"], linewidth=0.9, linestyle=":")
-        panels[1].set_xlabel(f"Time after the direct sound / {unit}")
+        panels[1].set_xlabel(f"Time / {unit}")
     return figure
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fdnlearn.acoustics.grading import CURVE_ERRORS, ECHO_DENSITY_CHANCE_RMS, curve_error
 from fdnlearn.report import figures
+from fdnlearn.report.colour_figures import colour_difference
 from fdnlearn.report.data import ReportData
 from fdnlearn.report.formatting import format_number, format_time
 from fdnlearn.report.html import FigureView, figure_view
@@ -40,6 +41,7 @@ def channel_figures(data: ReportData, channel: int) -> list[FigureView]:
             f"How quickly single echoes{of} become dense; 1 is Gaussian noise.{edp_distance}",
         ),
         *_octaves(data, channel, of),
+        *(_colour(data) if channel == 0 else []),
         figure_view(
             figures.spectrograms(target, fitted, channel),
             f"spectrum{channel}",
@@ -72,6 +74,23 @@ def _octaves(data: ReportData, channel: int, of: str) -> list[FigureView]:
             f"octaves{channel}",
             "Energy decay per octave",
             f"Backward-integrated energy{of}, room solid, network dashed, over seconds; reverberation times.",
+        ),
+    ]
+
+
+def _colour(data: ReportData) -> list[FigureView]:
+    """Colour by third octave, the mean of the channels, where a third octave counts."""
+    colour = data.metrics.colour
+    if colour is None or not colour.whole.by_band_db:
+        return []
+    distance = format_number(colour.decay_rms_db, 1, "dB")
+    return [
+        figure_view(
+            colour_difference(colour),
+            "colour",
+            "Colour",
+            "Level of every third octave, network minus room, mean removed; ±1 dB shaded. Their decays are "
+            f"{distance} rms apart.",
         ),
     ]
 

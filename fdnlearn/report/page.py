@@ -18,6 +18,7 @@ from fdnlearn.acoustics.grading import (
     JND_TABLE,
     Grade,
     curve_error,
+    finding,
     judge,
     verdict,
 )
@@ -25,7 +26,8 @@ from fdnlearn.base.files import replacing
 from fdnlearn.report.data import ReportData
 from fdnlearn.report.html import render_template
 from fdnlearn.report.late import coherence_rows, ringing_sentence
-from fdnlearn.report.sentences import headline, octave_spread, reasons, worst_sentence
+from fdnlearn.report.sentences import colour_sentence, headline, octave_spread, reasons, worst_sentence
+from fdnlearn.rir.folding import folding_sentence
 
 if TYPE_CHECKING:
     from fdnlearn.fitting.progress import Progress
@@ -110,8 +112,10 @@ def _metrics_view(metrics: Metrics) -> dict[str, Any]:
         "chance_rms": ECHO_DENSITY_CHANCE_RMS,
         "verdict": verdict(broadband),
         "octave_verdict": verdict(in_octaves),
-        "headline": headline(verdict(broadband)),
-        "worst_sentence": worst_sentence(verdict(broadband)),
+        "headline": headline(finding(metrics)),
+        "worst_sentence": worst_sentence(finding(metrics).summary),
+        "colour_sentence": colour_sentence(metrics),
+        "leading": finding(metrics).summary,
         "octave_worst": worst_sentence(verdict(in_octaves)),
         "reasons": reasons((*broadband, *in_octaves)),
         "octave_spread": octave_spread(in_octaves),
@@ -145,6 +149,7 @@ def _facts_view(data: ReportData) -> dict[str, Any]:
     return {
         "target": target,
         "fdn": fdn,
+        "direct_sentence": "" if fdn.head else folding_sentence(target),
         "times_s": fdn.reverberation_times_s,
         "whole_delays": bool(np.all(fdn.arrays.delays_samples % 1.0 == 0.0)),
         "show_matrix": fdn.lines <= MAX_MATRIX_LINES,

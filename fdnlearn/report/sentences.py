@@ -3,23 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from fdnlearn.acoustics.grading import JND_TABLE, Judgement, Verdict
+from fdnlearn.acoustics.grading import JND_TABLE, Finding, Judgement, Verdict
 from fdnlearn.report.formatting import format_band, format_jnds, format_number
 
+if TYPE_CHECKING:
+    from fdnlearn.rir.metrics_document import ColourDifference, FitComparison
 
-def headline(summary: Verdict) -> str:
+
+def headline(found: Finding) -> str:
     """The finding of the page in one sentence."""
+    summary, one = found.summary, found.kind
+    several = f"{one[:-1]}ies" if one.endswith("y") else f"{one}s"
     if summary.counted == 0:
         return "The recording has too little decay range to judge the fit"
     if summary.counted == 1:
-        counted = f"The only counted broadband quantity is {'' if summary.within else 'not '}within"
+        counted = f"The only counted {one} is {'' if summary.within else 'not '}within"
     elif summary.within == summary.counted:
-        counted = f"All {summary.counted} counted broadband quantities are within"
+        counted = f"All {summary.counted} counted {several} are within"
     else:
         are = "is" if summary.within == 1 else "are"
-        counted = f"{summary.within or 'None'} of {summary.counted} counted broadband quantities {are} within"
+        counted = f"{summary.within or 'None'} of {summary.counted} counted {several} {are} within"
     return f"{counted} one just-noticeable difference"
+
+
+def colour_sentence(metrics: FitComparison) -> str:
+    """How differently coloured fit and recording are; empty where that was not measured."""
+    colour = metrics.colour
+    if colour is None or colour.whole.rms_db is None:
+        return ""
+    late = f"; from 50 ms on {_difference(colour.late)}" if colour.late.rms_db is not None else ""
+    return f"Colour by third octave: {_difference(colour.whole)}{late}."
+
+
+def _difference(colour: ColourDifference) -> str:
+    worst = f"{format_number(colour.worst_db, 1, 'dB')} at {format_band(round(colour.worst_hz or 0.0))}"
+    return f"{format_number(colour.rms_db, 1, 'dB')} rms, at most {worst}"
 
 
 def worst_sentence(summary: Verdict) -> str:

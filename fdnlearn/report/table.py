@@ -1,4 +1,4 @@
-"""The metrics as a table for the terminal."""
+"""The metrics as tables for the terminal."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from fdnlearn.acoustics.grading import (
     Grade,
     Judgement,
     curve_error,
+    finding,
     judge,
-    verdict,
 )
 from fdnlearn.report.formatting import format_band, format_jnds, format_number
+from fdnlearn.report.sentences import colour_sentence, headline, worst_sentence
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
     from fdnlearn.acoustics.values import Measurement
+    from fdnlearn.rir.metrics_document import FitComparison
 
 _STYLES = {
     Grade.WITHIN: "green",
@@ -30,15 +32,44 @@ _STYLES = {
 }
 
 
-def metrics_table(metrics: Measurement, *, octaves: bool = False) -> Table:
-    """Room and fit side by side, or the room alone where nothing has been fitted.
+#: What the terminal shows of every octave; the page has the rest.
+_IN_OCTAVES = ("t30", "edt", "c80")
 
-    Parameters
-    ----------
-    metrics : Measurement
-        The metrics of a fit; of what has been measured without one the table shows the room and what counts.
-    octaves : bool
-        Add a section for each octave band.
+
+def octave_table(metrics: FitComparison) -> Table:
+    """What a fit is headed by: reverberation time and errors of every octave, how many are within one JND, and colour.
+
+    Returns
+    -------
+    rich.table.Table
+        Colour is never the only sign: each error carries a symbol; in parentheses stands what does not count.
+    """
+    from rich import box
+    from rich.table import Table
+
+    found = finding(metrics)
+    lines = (f"{headline(found)}.", worst_sentence(found.summary), colour_sentence(metrics))
+    table = Table(
+        box=box.SIMPLE_HEAD, caption="\n".join(line for line in lines if line), caption_justify="left"
+    )
+    for title in ("", "T30 room", "FDN", "T30", "EDT", "C80"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for hz in metrics.octaves_hz:
+        shown = [judgement for judgement in judge(metrics, hz) if judgement.quantity.key in _IN_OCTAVES]
+        t30 = shown[0]
+        values = [format_number(value, 2, "s") for value in (t30.target, t30.fitted)]
+        table.add_row(format_band(hz), *values, *(_error_cell(judgement) for judgement in shown))
+    return table
+
+
+def _error_cell(judgement: Judgement) -> Text:
+    error = format_number(judgement.error, judgement.quantity.error_decimals, judgement.quantity.error_unit)
+    text = f"{error} {judgement.grade.symbol}" if judgement.counts else f"({error})"
+    return _text(text, _STYLES[judgement.grade])
+
+
+def metrics_table(metrics: Measurement) -> Table:
+    """Room and fit side by side over all frequencies.
 
     Returns
     -------
@@ -48,36 +79,17 @@ def metrics_table(metrics: Measurement, *, octaves: bool = False) -> Table:
     from rich import box
     from rich.table import Table
 
-    compared = metrics.fitted is not None
-    table = Table(
-        box=box.SIMPLE_HEAD, caption=_caption(metrics) if compared else None, caption_justify="left"
-    )
-    if octaves:
-        table.add_column("Band", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    table.add_column("Room", justify="right", no_wrap=True)
-    if compared:
-        table.add_column("FDN", justify="right", no_wrap=True)
-        table.add_column("Error", justify="right", no_wrap=True)
-        table.add_column("JND", justify="right", no_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("Broadband", no_wrap=True)
+    for title in ("Room", "FDN", "Error", "JND"):
+        table.add_column(title, justify="right", no_wrap=True)
     table.add_column("", overflow="fold")
-    bands: tuple[int | None, ...] = (None, *metrics.octaves_hz) if octaves else (None,)
-    for band in bands:
-        for number, judgement in enumerate(judge(metrics, band)):
-            cells = _cells(judgement) if compared else _room_cells(judgement)
-            if octaves:
-                name = "broadband" if band is None else format_band(band)
-                cells.insert(0, _text(name if number == 0 else "", "bold"))
-            table.add_row(*cells)
-        if band is None and compared:
-            for quantity in CURVE_ERRORS:
-                error = format_number(
-                    curve_error(metrics, quantity), quantity.error_decimals, quantity.error_unit
-                )
-                note = f"chance {ECHO_DENSITY_CHANCE_RMS:.2f}" if quantity.key == "edp" else ""
-                row = [_text(quantity.symbol), _text(""), _text(""), _text(error), _text(""), _text(note)]
-                table.add_row(*([_text("")] if octaves else []), *row)
-        table.add_section()
+    for judgement in judge(metrics):
+        table.add_row(*_cells(judgement))
+    for quantity in CURVE_ERRORS:
+        error = format_number(curve_error(metrics, quantity), quantity.error_decimals, quantity.error_unit)
+        note = f"chance {ECHO_DENSITY_CHANCE_RMS:.2f}" if quantity.key == "edp" else ""
+        table.add_row(*(_text(cell) for cell in (quantity.symbol, "", "", error, "", note)))
     return table
 
 
@@ -95,23 +107,8 @@ def _cells(judgement: Judgement) -> list[Text]:
     ]
 
 
-def _room_cells(judgement: Judgement) -> list[Text]:
-    quantity = judgement.quantity
-    grade = Grade.WITHIN if judgement.counts else Grade.NOT_COUNTED
-    words = f"{grade.symbol} {'counts' if judgement.counts else judgement.reason}"
-    style = _STYLES[grade]
-    value = format_number(judgement.target, quantity.decimals, quantity.unit)
-    return [_text(quantity.symbol), _text(value), _text(words, style)]
-
-
 def _words(judgement: Judgement) -> str:
     return f"{judgement.grade.words}: {judgement.reason}" if judgement.reason else judgement.grade.words
-
-
-def _caption(metrics: Measurement) -> str:
-    summary = verdict(judge(metrics))
-    counted = f"{summary.within} of {summary.counted} counted broadband quantities"
-    return f"{counted} within one just-noticeable difference (JND)"
 
 
 def _text(content: str, style: str = "") -> Text:

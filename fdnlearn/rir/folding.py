@@ -7,7 +7,28 @@ import dataclasses
 import numpy as np
 
 from fdnlearn.acoustics.onset import find_onset
+from fdnlearn.acoustics.parameters import room_parameters
 from fdnlearn.rir.target import PreparationStep, Target
+
+
+def folding_sentence(target: Target) -> str:
+    """What a single direct gain costs against the recording itself; empty where no octave counts."""
+    rate = target.sample_rate_hz
+    moved = [room_parameters(h, rate, rounding_power=target.rounding_power) for h in folded(target).samples]
+    c80, edt = [0.0], [0.0]
+    for recorded, single in zip(target.parameters, moved, strict=True):
+        for hz, band in recorded.octave.items():
+            other = single.octave[hz]
+            if band.measurability["c80_db"].counts and band.c80_db is not None and other.c80_db is not None:
+                c80.append(abs(other.c80_db - band.c80_db))
+            if band.measurability["edt_s"].counts and band.edt_s and other.edt_s:
+                edt.append(100.0 * abs(other.edt_s / band.edt_s - 1.0))
+    if len(c80) == len(edt) == 1:
+        return ""
+    return (
+        "This model has one direct gain for the recording's direct sound: by itself that moves C80 by up to "
+        f"{max(c80):.1f} dB and EDT by up to {max(edt):.0f} % in single octaves (--model banded keeps it as it is)."
+    )
 
 
 def folded(target: Target) -> Target:

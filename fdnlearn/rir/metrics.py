@@ -1,4 +1,4 @@
-"""How far a fit is from its target, by the same estimators on both."""
+"""How far a fit is from its recording, by the same estimators on both."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fdnlearn.acoustics.coherence import coherence_json, late_part
+from fdnlearn.acoustics.colour import LATE_S, Colour, colour, third_octave_decay_distance_db
 from fdnlearn.acoustics.echo_density import echo_density
 from fdnlearn.acoustics.energy_decay import schroeder
 from fdnlearn.acoustics.onset import find_onset
@@ -29,7 +30,7 @@ from fdnlearn.acoustics.values import (
     measurability_of,
 )
 from fdnlearn.base.types import FloatArray
-from fdnlearn.rir.metrics_document import Coherence, FitComparison
+from fdnlearn.rir.metrics_document import Coherence, ColourComparison, ColourDifference, FitComparison
 
 if TYPE_CHECKING:
     from fdnlearn.rir.target import Target
@@ -53,11 +54,11 @@ EDC_RANGE_DB = 35.0
 
 
 def compare(target: Target, fitted_ir: FloatArray, fitted_rate_hz: float) -> FitComparison:
-    """Measure target and fit alike and take the differences.
+    """Measure recording and fit alike and take the differences.
 
-    The target is measured on `Target.samples` with its noise taken out; the fit, which has none, by plain
-    Schroeder integration. Onset rule, filters and regression ranges are the same. With several channels every
-    quantity is the mean over channels (the spatial average of ISO 3382-1), its error the mean of the
+    The recording is measured on `Target.samples`, in which nothing is moved, with its noise taken out; the fit, which
+    has none, by plain Schroeder integration. Onset rule, filters and regression ranges are the same. With several
+    channels every quantity is the mean over channels (the spatial average of ISO 3382-1), its error the mean of the
     channels' absolute errors, and it counts if it does on every channel.
 
     Parameters
@@ -114,9 +115,35 @@ def compare(target: Target, fitted_ir: FloatArray, fitted_rate_hz: float) -> Fit
             broadband=_measurability(rooms, None), octave={hz: _measurability(rooms, hz) for hz in octaves_hz}
         ),
         ringing=tuple(lines),
+        colour=_colour(target, fitted),
         coherence=None
         if late is None
         else Coherence.model_validate(coherence_json(target.samples, fitted, late)),
+    )
+
+
+def _colour(target: Target, fitted: FloatArray) -> ColourComparison:
+    """Colour and decay by third octave, each channel from its own onset on."""
+    pairs = [(room, f[find_onset(f) :]) for room, f in zip(target.third_octaves, fitted, strict=True)]
+    return ColourComparison(
+        whole=_mean_colour([colour(room, f) for room, f in pairs]),
+        late=_mean_colour([colour(room, f, LATE_S) for room, f in pairs]),
+        decay_rms_db=_mean([third_octave_decay_distance_db(room, f) for room, f in pairs]),
+    )
+
+
+def _mean_colour(channels: list[Colour]) -> ColourDifference:
+    """Means over channels, and the worst band of any."""
+    bands = {int(hz) for one in channels for hz in one.by_band_db}
+    worst = max(channels, key=lambda one: one.worst_db or 0.0)
+    return ColourDifference(
+        rms_db=_mean([one.rms_db for one in channels]),
+        worst_db=worst.worst_db,
+        worst_hz=worst.worst_hz,
+        by_band_db={
+            hz: float(np.mean([one.by_band_db[hz] for one in channels if hz in one.by_band_db]))
+            for hz in sorted(bands)
+        },
     )
 
 

@@ -16,7 +16,8 @@ from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.fdn.fields import Integer, Number, Part
 
 FORMAT: Final = "fdnlearn.metrics"
-VERSION: Final = 1
+#: Since version 2 a fit is held against the recording itself; before, against one whose direct sound was one sample.
+VERSION: Final = 2
 KIND = DocumentKind(
     FORMAT,
     VERSION,
@@ -86,6 +87,39 @@ class Coherence(Part):
         return self
 
 
+class ColourDifference(Part):
+    """Levels of a fit by third octave against its recording, their mean removed.
+
+    Attributes
+    ----------
+    rms_db, worst_db, worst_hz : float or None
+        Over the bands that count; None where none does.
+    by_band_db : mapping of int to float
+        By nominal centre frequency; positive where the fit is louder.
+    """
+
+    rms_db: Value
+    worst_db: Value
+    worst_hz: Value
+    by_band_db: Annotated[dict[Band, Number], Field(json_schema_extra=BAND_KEYS)]
+
+
+class ColourComparison(Part):
+    """Colour and decay by third octave (`fdnlearn.acoustics.colour`), the mean over channels.
+
+    Attributes
+    ----------
+    whole, late : ColourDifference
+        Of the whole response, and from 50 ms on.
+    decay_rms_db : float or None
+        Rms distance of the decays.
+    """
+
+    whole: ColourDifference
+    late: ColourDifference
+    decay_rms_db: Value
+
+
 class StereoChanges(Part):
     """What a second, decorrelated output changes: shifts of each channel (left, right) against the fit."""
 
@@ -95,7 +129,7 @@ class StereoChanges(Part):
 
 
 class FitComparison(Measurement):
-    """A fit held against its target.
+    """A fit held against its recording.
 
     Attributes
     ----------
@@ -104,6 +138,8 @@ class FitComparison(Measurement):
     ringing : tuple of Line or None
         What stands out of the fit's late spectrum and not of the target's, of all channels; None where it has not been
         looked for.
+    colour : ColourComparison or None
+        None where it has not been measured.
     coherence : Coherence or None
         None for a single channel.
     """
@@ -111,6 +147,7 @@ class FitComparison(Measurement):
     fitted: ByBand[BandValues]
     error: ErrorsByBand
     ringing: tuple[Line, ...] | None = None
+    colour: ColourComparison | None = None
     coherence: Coherence | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -122,7 +159,7 @@ class _Head(Part):
     """The fields with which the file begins; a class of their own because fields come in the order of the bases."""
 
     format: Literal["fdnlearn.metrics"] = FORMAT
-    version: Literal[1] = VERSION
+    version: Literal[1, 2] = VERSION
     recording: RecordingFacts
 
 
@@ -132,9 +169,9 @@ class Metrics(FitComparison, _Head):
     Attributes
     ----------
     format, version
-        ``"fdnlearn.metrics"`` and 1.
+        ``"fdnlearn.metrics"`` and 2; 1 in files of older programs.
     recording : RecordingFacts
-    target, fitted, error, measurable, ringing, coherence
+    target, fitted, error, measurable, ringing, colour, coherence
         As in `FitComparison`, of the network as it is written.
     before_snapping : FitComparison or None
         The comparison before the delays were rounded, where they were.

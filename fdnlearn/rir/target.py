@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from fdnlearn.acoustics.colour import ThirdOctaveDecays, third_octave_decays
 from fdnlearn.acoustics.echo_density import WINDOW_S, echo_density, mixing_time_s
 from fdnlearn.acoustics.onset import find_onset
 from fdnlearn.acoustics.parameters import RoomParameters, room_parameters
@@ -100,6 +101,11 @@ class Target:
         return tuple(
             room_parameters(h, self.sample_rate_hz, rounding_power=self.rounding_power) for h in self.samples
         )
+
+    @cached_property
+    def third_octaves(self) -> tuple[ThirdOctaveDecays, ...]:
+        """Decay of each channel in third octaves from its onset on, its noise taken out."""
+        return tuple(third_octave_decays(h[find_onset(h) :], self.sample_rate_hz) for h in self.samples)
 
     @property
     def dense_samples(self) -> int:

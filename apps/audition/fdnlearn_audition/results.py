@@ -106,12 +106,15 @@ def _facts(fdn: FDN, metrics: Metrics | None) -> list[tuple[str, str]]:
 
 
 def _verdict(metrics: Metrics) -> dict[str, Any]:
-    from fdnlearn.acoustics.grading import judge, verdict
-    from fdnlearn.report.sentences import headline
+    from fdnlearn.acoustics.grading import finding, judge, verdict
+    from fdnlearn.report.sentences import colour_sentence, headline, worst_sentence
 
     octaves = verdict(j for hz in metrics.octaves_hz for j in judge(metrics, hz))
+    found = finding(metrics)
+    more = (worst_sentence(found.summary), colour_sentence(metrics))
     return {
-        "headline": headline(verdict(judge(metrics))),
+        "headline": headline(found),
+        "details": " ".join(sentence for sentence in more if sentence),
         "octaves": {"within": octaves.within, "near": octaves.near, "beyond": octaves.beyond},
     }
 

@@ -57,6 +57,7 @@ function verdict(take) {
   const all = octaves ? octaves.within + octaves.near + octaves.beyond : 0;
   return h("section.card.verdict", { "aria-label": "Verdict" },
     h("h2", {}, take.verdict?.headline ?? "A network without measurements"),
+    take.verdict?.details ? h("p", {}, take.verdict.details) : null,
     all ? h("div.share", { role: "img", "aria-label": `In octaves: ${octaves.within} of ${all} within 1 JND, ${octaves.near} within 2, ${octaves.beyond} beyond` },
       ["within", "near", "beyond"].filter((grade) => octaves[grade]).map((grade) => h(`span.${grade}`, { style: `flex:${octaves[grade]}` }, String(octaves[grade])))) : null,
     h("dl.facts", {}, [...take.facts, ...take.curve_errors.map((row) => [row.symbol, row.text])].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
