@@ -88,6 +88,7 @@ def make_target(
         sha256="ab" * 32,
         sample_rate_hz=rate_hz,
         samples=samples,
+        direct_samples=0,
         length_samples=length,
         energy_decay=energy,
         noise_power=np.full(channels, 1e-9),

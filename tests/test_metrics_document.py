@@ -24,14 +24,16 @@ from fdnlearn.rir.metrics_document import (
 )
 
 COHERENCE = {"target": {"0-1": [0.9, 0.5]}, "fitted": {"0-1": [0.8, 0.6]}, "error": {"0-1": [0.1, 0.1]}}
+DIFFERENCE = {"rms_db": 0.4, "worst_db": 1.0, "worst_hz": 80.0, "by_band_db": {"80": -1.0}}
 GOOD = {
     "format": "fdnlearn.metrics",
-    "version": 1,
+    "version": 2,
     **make_document(),
     "ringing": [{"frequency_hz": 900.0, "prominence_db": 14.0, "window_s": [0.1, 0.4]}],
+    "colour": {"whole": DIFFERENCE, "late": DIFFERENCE, "decay_rms_db": 1.5},
     "coherence": COHERENCE,
     "before_snapping": {part: make_document()[part] for part in ("target", "fitted", "error", "measurable")}
-    | {"ringing": [], "coherence": None},
+    | {"ringing": [], "colour": None, "coherence": None},
     "stereo": {"drr_shift_db": [0.5, None], "c80_shift_db": [0.1, -0.1], "correlation": {"1000": 0.02}},
 }
 TEXT = json.dumps(GOOD)
@@ -59,7 +61,7 @@ FILES: HostileFiles = {
     "missing part": (without("fitted"), "fitted: is missing"),
     "null part": (with_field("error", value=None), "error: input should be an object"),
     "missing quantity": (without("fitted", "broadband", "t30_s"), "fitted.broadband.t30_s: is missing"),
-    "unknown": (with_field("colour", value=1), "colour: is not a field"),
+    "unknown": (with_field("timbre", value=1), "timbre: is not a field"),
     "unknown quantity": (with_field(*BROADBAND, "t60_percent", value=1.0), "t60_percent: is not a field"),
     "curve error of an octave": (
         with_field("error", "octave", "125", "edp_rms", value=0.1),
@@ -113,17 +115,17 @@ def test_what_is_read_is_written_again_in_the_same_order() -> None:
     text = json.dumps(GOOD)
     assert json.loads(dumps_metrics(loads_metrics(text))) == GOOD
     order = ["format", "version", "recording", "target", "fitted", "error", "measurable", "ringing"]
-    order += ["coherence", "before_snapping", "stereo", "loss", "seconds", "iterations", "status"]
+    order += ["colour", "coherence", "before_snapping", "stereo", "loss", "seconds", "iterations", "status"]
     assert list(json.loads(dumps_metrics(loads_metrics(text)))) == [*order, "settings", "warnings", "program"]
 
 
 def test_files_of_the_first_programs_are_read() -> None:
     """They had neither format nor version, and less was measured."""
-    later = {"format", "version", "ringing", "coherence", "stereo"}
+    later = {"format", "version", "ringing", "colour", "coherence", "stereo"}
     early = {key: value for key, value in GOOD.items() if key not in later}
     metrics = loads_metrics(json.dumps(early))
     assert metrics.error.broadband.t30_percent == 7.5
-    assert (metrics.ringing, metrics.coherence, metrics.stereo) == (None, None, None)
+    assert (metrics.ringing, metrics.colour, metrics.coherence, metrics.stereo) == (None,) * 4
     jsonschema.validate(early, json_schema())
 
 

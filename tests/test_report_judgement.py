@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,16 +12,12 @@ from pydantic import ValidationError
 from report_data import make_document, typed
 from rich.console import Console
 
-from fdnlearn.acoustics.grading import (
-    Grade,
-    judge,
-    verdict,
-)
+from fdnlearn.acoustics.grading import Finding, Grade, finding, judge, verdict
 from fdnlearn.acoustics.values import Measurement
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.report import metrics_table
+from fdnlearn.report import metrics_table, octave_table
 from fdnlearn.report.formatting import format_band, format_number
-from fdnlearn.report.sentences import headline
+from fdnlearn.report.sentences import colour_sentence, headline, worst_sentence
 
 
 @pytest.mark.parametrize(
@@ -56,9 +53,40 @@ def test_the_verdict_counts_grades_and_names_the_worst() -> None:
     assert (summary.within, summary.near, summary.beyond, summary.counted) == (5, 1, 1, 7)
     assert summary.worst is not None
     assert summary.worst.quantity.symbol == "EDT"
-    assert (
-        headline(summary) == "5 of 7 counted broadband quantities are within one just-noticeable difference"
-    )
+    found = Finding("broadband quantity", summary)
+    assert headline(found) == "5 of 7 counted broadband quantities are within one just-noticeable difference"
+
+
+def test_a_fit_is_headed_by_its_octaves() -> None:
+    """Right broadband, wrong in one octave: it is the octave that is told."""
+    document = make_document()
+    for part in ("broadband", *(("octave", hz) for hz in ("125", "1000", "4000"))):
+        errors = (
+            document["error"]["broadband"] if part == "broadband" else document["error"]["octave"][part[1]]
+        )
+        errors.update(t30_percent=1.0, edt_percent=1.0)
+    document["error"]["octave"]["1000"]["t30_percent"] = 201.0
+    metrics = typed(document)
+    assert verdict(judge(metrics)).within == 7
+    found = finding(metrics)
+    assert headline(found) == "20 of 21 counted octave values are within one just-noticeable difference"
+    assert "T30 at 1 kHz, 201" in worst_sentence(found.summary).replace("\u00a0", " ")
+    for quantities in document["measurable"]["octave"].values():
+        for quantity in quantities.values():
+            quantity["counts"] = False
+    assert headline(finding(typed(document))).startswith("All 7 counted broadband quantities")
+
+
+def test_colour_is_told_where_it_was_measured() -> None:
+    document = make_document()
+    assert colour_sentence(typed(document)) == ""
+    one = {"rms_db": 0.42, "worst_db": 1.26, "worst_hz": 80.0, "by_band_db": {"80": -1.26, "100": 0.3}}
+    nothing = {"rms_db": None, "worst_db": None, "worst_hz": None, "by_band_db": {}}
+    document["colour"] = {"whole": one, "late": nothing, "decay_rms_db": 1.3}
+    told = colour_sentence(typed(document)).replace("\u00a0", " ")
+    assert told == "Colour by third octave: 0.4 dB rms, at most 1.3 dB at 80 Hz."
+    document["colour"]["late"] = one
+    assert "from 50 ms on 0.4 dB rms" in colour_sentence(typed(document)).replace("\u00a0", " ")
 
 
 def test_what_does_not_count_is_left_out_and_says_why() -> None:
@@ -78,17 +106,21 @@ def test_a_fit_that_cannot_be_measured_is_a_miss() -> None:
     assert summary.worst.quantity.key == "t30"
 
 
+def found_broadband(document: dict[str, Any]) -> Finding:
+    return Finding("broadband quantity", verdict(judge(typed(document))))
+
+
 def test_headlines_agree_with_their_numbers() -> None:
     document = make_document()
     for quantity in document["measurable"]["broadband"].values():
         quantity["counts"] = False
-    assert "too little" in headline(verdict(judge(typed(document))))
+    assert "too little" in headline(found_broadband(document))
     document["measurable"]["broadband"]["t20"]["counts"] = True
-    assert headline(verdict(judge(typed(document)))) == (
+    assert headline(found_broadband(document)) == (
         "The only counted broadband quantity is within one just-noticeable difference"
     )
     document["error"]["broadband"]["t20_percent"] = 6.0
-    assert headline(verdict(judge(typed(document)))) == (
+    assert headline(found_broadband(document)) == (
         "The only counted broadband quantity is not within one just-noticeable difference"
     )
 
@@ -160,26 +192,27 @@ def test_any_values_can_be_judged(data: st.DataObject) -> None:
             assert judged.jnds is None or judged.jnds >= 0.0
 
 
-def printed(metrics: Measurement, **options: bool) -> str:
+def printed(*tables: Any) -> str:
     console = Console(width=110, file=io.StringIO(), color_system=None)
-    console.print(metrics_table(metrics, **options))
+    for table in tables:
+        console.print(table)
     return console.file.getvalue().replace("\u00a0", " ")
 
 
 def test_the_table_tells_room_fit_error_and_grade_without_colour() -> None:
-    lines = printed(typed(make_document())).splitlines()
+    lines = printed(metrics_table(typed(make_document()))).splitlines()
     t30 = next(line for line in lines if "T30" in line)
     assert t30.split() == ["T30", "0.50", "s", "0.50", "s", "7.5", "%", "1.5", "≈", "1", "to", "2", "JND"]
     assert any("EDC rms" in line and "0.40 dB" in line for line in lines)
-    assert "5 of 7 counted broadband quantities" in lines[-2] + lines[-1]
 
 
-def test_the_table_without_a_fit_tells_what_counts() -> None:
-    document = {part: make_document()[part] for part in ("target", "measurable")}
-    document["measurable"]["broadband"]["t30"] = {"counts": False, "reason": "only [red]30 dB[/red]"}
-    text = printed(Measurement.model_validate(document), octaves=True)
-    assert "only [red]30 dB[/red]" in text
-    assert "FDN" not in text
-    assert "JND" not in text
-    assert "125 Hz" in text
-    assert "✓ counts" in text
+def test_the_table_of_octaves_tells_what_counts_and_the_finding() -> None:
+    document = make_document()
+    document["measurable"]["octave"]["125"]["edt"] = {"counts": False, "reason": "too short"}
+    text = printed(octave_table(typed(document)))
+    lines = {line.split()[0]: line for line in text.splitlines() if "Hz" in line and "✓" in line}
+    assert "(30.0 %)" in lines["125"]
+    assert "7.5 % ≈" in lines["4"]
+    assert "30.0 % ✗" in lines["4"]
+    assert "1.00 dB ✓" in lines["4"]
+    assert "of 20 counted octave values are within one just-noticeable" in " ".join(text.split())

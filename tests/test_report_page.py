@@ -107,8 +107,8 @@ def test_the_page_asks_for_nothing_from_outside(page: Page, page_text: str) -> N
 def test_the_page_tells_what_was_asked_for(page: Page) -> None:
     for words in (
         "hall.wav",
-        "5 of 7 counted broadband quantities are within one just-noticeable difference.",
-        "Largest difference: EDT, 30.0 % (6.0 JND)",
+        "15 of 21 counted octave values are within one just-noticeable difference.",
+        "Largest difference: EDT at 125 Hz, 30.0 % (6.0 JND)",
         "The recording is clipped.",
         "The fit ended early.",
         "Direct sound at 101 ms",

@@ -240,6 +240,9 @@ def _losses_of_bands(decay: Any) -> None:
     import torch
 
     from fdnlearn.acoustics.bands import Octave
+    from fdnlearn.acoustics.third_octaves import third_octaves
+    from fdnlearn.ops.colour import ColourTarget
+    from fdnlearn.ops.colour import cpu as colour
     from fdnlearn.ops.late_windows import LateWindows
     from fdnlearn.ops.octaves import Bands, OctaveTarget
     from fdnlearn.ops.octaves import cpu as octaves
@@ -254,6 +257,9 @@ def _losses_of_bands(decay: Any) -> None:
     total, _ = octaves.distance(h, OctaveTarget(whole, (octave,), 0, (0,), length, 16000.0), (1.0, 0.0, 0.0))
     goal = torch.ones(1, length // 4 + 1, 2)
     total = total + relief.distance(h, ReliefTarget(goal, goal, torch.ones(5, 2), torch.ones(8), 4, length))
+    starts, bands = np.zeros((1, 1), dtype=np.int64), np.ones((1, 1, len(third_octaves(16000.0))))
+    thirds = ColourTarget(16000.0, starts, starts[0] + length, np.ones(8), (length,), bands, bands)
+    total = total + colour.distance(h, thirds)
     first = torch.zeros(1, 3, dtype=torch.int64)
     late = LateWindows((0,), (0,), torch.ones(1, 32), (64,))
     lines = RingingTarget(late, first, first, first + 3, first, first, torch.ones(1, 3), torch.ones(1, 1))
