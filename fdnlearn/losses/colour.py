@@ -11,14 +11,12 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 import scipy.fft
-import torch
 from torch import Tensor
 
 from fdnlearn.acoustics.onset import find_onset
 from fdnlearn.base.types import Float, Float64, FloatArray, IntArray, shapes_checked
 from fdnlearn.losses.terms import ChannelsTerm, room_means, weighted
 from fdnlearn.ops.colour import ColourTarget, band_filters, distance
-from fdnlearn.ops.colour.reference import energies
 from fdnlearn.rir.target import Target
 
 #: When windows begin, after the onset, and the time in which they are faded in.
@@ -51,7 +49,7 @@ def colour_target(target: Target) -> ColourTarget:
     made = ColourTarget(
         fs, starts, ends, ramp, tuple(_transform_length(n, fs) for n in lengths), nothing, nothing
     )
-    whole = energies(torch.from_numpy(samples)[None], made)[0].numpy()
+    whole = np.stack([_windows(h, channel, made) for channel, h in enumerate(samples)])
     noise = np.stack([_noise(h[end:], fs) for h, end in zip(samples, ends, strict=True)])[:, None]
     noise = noise * (ends[:, None] - starts)[..., None]
     clean = np.maximum(whole - noise, 1e-30)
@@ -75,19 +73,38 @@ def _transform_length(samples: int, sample_rate_hz: float) -> int:
     return int(scipy.fft.next_fast_len(max(samples, round(0.1 * sample_rate_hz)), real=True))
 
 
-@shapes_checked
-def _noise(after: Float64[FloatArray, " samples"], sample_rate_hz: float) -> Float64[FloatArray, " bands"]:
+def _windows(h: FloatArray, channel: int, made: ColourTarget) -> FloatArray:
+    """Energies (windows, bands) of a channel."""
+    rows = []
+    for window, (start, n_fft) in enumerate(zip(made.starts[channel], made.n_fft, strict=True)):
+        part = h[start : made.ends[channel]].copy()
+        if window > 0:
+            part[: made.ramp.size] *= made.ramp
+        rows.append(_energies(part, n_fft, made.sample_rate_hz))
+    return np.stack(rows)
+
+
+def _noise(after: FloatArray, sample_rate_hz: float) -> FloatArray:
     """Noise energy a sample of every band, of what comes after a decay; zero where that is too short to tell."""
-    n = _transform_length(after.size, sample_rate_hz)
-    filters = band_filters(sample_rate_hz, n)
-    if after.size < _NOISE_S * sample_rate_hz:
-        return np.zeros(filters.first.size)
-    power = np.square(np.abs(scipy.fft.rfft(after, n)))
+    n_fft = _transform_length(after.size, sample_rate_hz)
+    energies = _energies(after, n_fft, sample_rate_hz)
+    return energies / after.size if after.size >= _NOISE_S * sample_rate_hz else np.zeros_like(energies)
+
+
+@shapes_checked
+def _energies(
+    x: Float64[FloatArray, " samples"], n_fft: int, sample_rate_hz: float
+) -> Float64[FloatArray, " bands"]:
+    """Energy of every third octave of a signal; once a fit, so that no kernel is compiled for it."""
+    filters = band_filters(sample_rate_hz, n_fft)
+    power = np.square(np.abs(scipy.fft.rfft(x, n_fft)))
     bands = zip(filters.first, filters.offsets[:-1], filters.offsets[1:], strict=True)
-    found: FloatArray = np.array(
-        [power[at : at + stop - start] @ filters.weights[start:stop] for at, start, stop in bands]
+    return np.array(
+        [
+            2.0 / n_fft * power[at : at + stop - start] @ filters.weights[start:stop]
+            for at, start, stop in bands
+        ]
     )
-    return found * (2.0 / n / after.size)
 
 
 def stack(targets: Sequence[ColourTarget]) -> ColourTarget:
