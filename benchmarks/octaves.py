@@ -1,4 +1,4 @@
-"""Fit every measured room with the banded model and tabulate its octaves.
+"""Fit every measured room with the banded model and tabulate its octaves and its colour, against the recording.
 
     FDNLEARN_ROOMS=folder python benchmarks/octaves.py [--seeds K] [--only ROOM,ROOM] [--keep DIR]
                                                        [--write docs/quality-banded.md]
@@ -33,11 +33,14 @@ Metrics = Mapping[str, Any]
 
 #: Quantity, its bar in words, and the share of counted bands (of rooms for DRR) that is to keep it.
 BARS = (
-    ("t30", "T30 within 5 %", 0.88),
-    ("c80", "C80 within 1 dB", 0.94),
-    ("edt", "EDT within max(10 %, 20 ms)", 0.80),
-    ("drr", "DRR within 0.5 dB", 0.90),
+    ("t30", "T30 within 5 %", 0.97),
+    ("c80", "C80 within 1 dB", 0.97),
+    ("edt", "EDT within max(10 %, 20 ms)", 0.94),
+    ("drr", "DRR within 0.5 dB", 1.00),
 )
+#: Part of the colour, and its bar: rms in the median room; and what no third octave is to be beyond, dB.
+COLOUR_BARS = (("whole", "whole", 1.0), ("late", "from 50 ms on", 1.5))
+WORST_DB = 3.0
 
 
 def within(name: str, error: Mapping[str, float | None]) -> bool:
@@ -94,7 +97,15 @@ def fit(room: Path, seed: int, keep: Path) -> Metrics | None:
 def table(title: str, results: Mapping[str, Metrics | None]) -> str:
     """One Markdown table and, below it, how many bands keep each bar."""
     octaves = ("125", "250", "500", "1000", "2000", "4000", "8000")
-    head = ["room", *(f"{hz} Hz" for hz in octaves), "DRR / dB", "EDP rms", "ringing", "lines", "fit / s"]
+    head = [
+        "room",
+        *(f"{hz} Hz" for hz in octaves),
+        "DRR / dB",
+        "colour / dB",
+        "late colour / dB",
+        "decays / dB",
+    ]
+    head += ["EDP rms", "ringing", "lines", "fit / s"]
     lines = [f"## {title}", "", "| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     totals = {name: [0, 0] for name, _, _ in BARS}
     for name, metrics in results.items():
@@ -105,6 +116,8 @@ def table(title: str, results: Mapping[str, Metrics | None]) -> str:
         broad = metrics["error"]["broadband"]
         told = [
             f"{broad['drr_db']:.2f}",
+            *(colour_cell(metrics["colour"][part]) for part, _, _ in COLOUR_BARS),
+            "–" if metrics["colour"]["decay_rms_db"] is None else f"{metrics['colour']['decay_rms_db']:.2f}",
             f"{broad['edp_rms']:.3f}",
             str(len(metrics["ringing"])),
             str(metrics["lines"]),
@@ -119,6 +132,7 @@ def table(title: str, results: Mapping[str, Metrics | None]) -> str:
         good, counted = totals[name]
         share = f"{100 * good / counted:.0f} %" if counted else "–"
         lines.append(f"- {words}: **{good} of {counted}** ({share}; bar {100 * bar:.0f} %)")
+    lines += colour_lines([metrics for metrics in results.values() if metrics is not None])
     errors = [m["error"]["broadband"]["edp_rms"] for m in results.values() if m is not None]
     if errors:
         lines.append(
@@ -127,28 +141,62 @@ def table(title: str, results: Mapping[str, Metrics | None]) -> str:
     return "\n".join(lines)
 
 
+def colour_cell(part: Mapping[str, Any]) -> str:
+    """Rms and worst third octave, bold beyond its bar."""
+    if part["rms_db"] is None:
+        return "–"
+    worst = f"{part['worst_db']:.1f} ({part['worst_hz']:g} Hz)"
+    return f"{part['rms_db']:.2f}, {f'**{worst}**' if part['worst_db'] > WORST_DB else worst}"
+
+
+def colour_lines(rooms: Sequence[Metrics]) -> list[str]:
+    """The median room's colour, and in how many rooms a third octave is beyond its bar."""
+    lines = []
+    for key, words, bar in COLOUR_BARS:
+        parts = [metrics["colour"][key] for metrics in rooms if metrics["colour"][key]["rms_db"] is not None]
+        if parts:
+            median = statistics.median(part["rms_db"] for part in parts)
+            beyond = sum(part["worst_db"] > WORST_DB for part in parts)
+            lines.append(
+                f"- colour, {words}: median rms **{median:.2f} dB** (bar {bar:g} dB), a third octave beyond "
+                f"{WORST_DB:g} dB in **{beyond} of {len(parts)}** rooms (bar 0)"
+            )
+    return lines
+
+
 def seeds_table(found: Mapping[str, Mapping[int, Mapping[str, Metrics | None]]]) -> str:
     """How many bands keep each bar with every seed, and the worst room of each."""
     lines = [
         "## Every seed",
         "",
-        "| rooms | seed | " + " | ".join(words for _, words, _ in BARS) + " | ringing | worst room |",
-        "|---" * (len(BARS) + 4) + "|",
+        "| rooms | seed | "
+        + " | ".join(words for _, words, _ in BARS)
+        + " | colour, late / dB | ringing | worst room |",
+        "|---" * (len(BARS) + 5) + "|",
     ]
     for title, by_seed in found.items():
         for seed, results in by_seed.items():
             done = {name: metrics for name, metrics in results.items() if metrics is not None}
             shares = {name: kept(metrics) for name, metrics in done.items()}
-            cells = []
+            cells, medians = [], []
             for key, _, _ in BARS:
                 good, counted = (sum(share[key][i] for share in shares.values()) for i in (0, 1))
                 cells.append(f"{good} of {counted}")
+            for part in ("whole", "late"):
+                rms = [
+                    m["colour"][part]["rms_db"]
+                    for m in done.values()
+                    if m["colour"][part]["rms_db"] is not None
+                ]
+                medians.append(f"{statistics.median(rms):.2f}" if rms else "–")
             misses = {name: sum(c - g for g, c in share.values()) for name, share in shares.items()}
             worst = max(misses, key=lambda name: misses[name])
             rings = sum(len(metrics["ringing"]) for metrics in done.values())
             failed = len(results) - len(done)
             told = f"{worst} ({misses[worst]} misses)" + (f", {failed} failed" if failed else "")
-            lines.append(f"| {title.split()[0]} | {seed} | {' | '.join(cells)} | {rings} | {told} |")
+            lines.append(
+                f"| {title.split()[0]} | {seed} | {' | '.join(cells)} | {', '.join(medians)} | {rings} | {told} |"
+            )
     return "\n".join(lines)
 
 
@@ -166,7 +214,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "# Quality of the banded model\n\n"
         f"`fdnlearn fit --model banded`, default settings (48 kHz at most, delays whole samples), seed 0, written by "
         "`benchmarks/octaves.py`. Each octave: error of T30 in %, of C80 in dB, of EDT in %; in brackets what does not "
-        "count on this recording, bold what misses its bar. Ringing: lines of the late spectrum more than 12 dB above "
+        "count on this recording, bold what misses its bar; against the recording itself. Colour: third-octave levels, "
+        "mean removed, rms and worst band, of the whole and from 50 ms on; decays: rms distance of third-octave decay "
+        "curves. Ringing: lines of the late spectrum more than 12 dB above "
         "their third of an octave where the target has none, in two windows (mixing time to -30 dB, -30 to -50 dB).\n\n"
         f"{platform.machine()}, {os.cpu_count()} cores, {numba.get_num_threads()} thread(s) a fit, "
         f"Python {platform.python_version()}, "
