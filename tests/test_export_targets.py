@@ -27,7 +27,7 @@ VERIFIED = [name for name in registry.TARGETS if get_target(name).verified]
 #: What a target cannot carry, and says so.
 REFUSED = {
     ("pyfdn", "mono_at_44100"): "cannot low-pass",
-    ("pyfdn", "headed_at_44100"): "cannot low-pass",
+    ("pyfdn", "headed_at_44100"): "at most 512 lines of early taps",
     **{
         (kind, case): "does not know the absorption family"
         for kind in ("vst3", "clap", "lv2")

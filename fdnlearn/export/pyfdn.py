@@ -27,7 +27,7 @@ from fdnlearn.base.types import FloatArray
 from fdnlearn.export.network import ExportNetwork
 from fdnlearn.export.target import DOUBLE_DB, ExportTarget, Proof, TargetLimits
 
-_PROOF = Proof("pyFDN 0.5", DOUBLE_DB, "-296", "pyfdn:render", tapped_longest_s=0.1)
+_PROOF = Proof("pyFDN 0.5", DOUBLE_DB, "-296", "pyfdn:render", tapped_longest_s=0.05)
 _LIMITS = TargetLimits(lines=256)
 #: pyFDN multiplies by a matrix of all lines.
 _TAP_LINES = 512
@@ -44,7 +44,8 @@ def _write(network: ExportNetwork, folder: Path) -> list[str]:
 def tap_lines(network: ExportNetwork) -> dict[tuple[int, int, tuple[float, ...]], dict[int, float]]:
     """Lines for taps: input, delay and gains of its sections, each with its gain in every output that hears it."""
     lines: dict[tuple[int, int, tuple[float, ...]], dict[int, float]] = {}
-    for run in network.pieces(2 * network.line_sections.shape[1] + 1):
+    sections = max(network.line_sections.shape[1], len(network.tone))
+    for run in network.pieces(2 * sections + 1):
         # a line delays by one sample at least
         piece = replace(run, delay_samples=1, gains=run.gains[1:]) if run.delay_samples == 0 else run
         if len(piece.gains) == 1:
