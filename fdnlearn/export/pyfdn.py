@@ -27,7 +27,7 @@ from fdnlearn.base.types import FloatArray
 from fdnlearn.export.network import ExportNetwork
 from fdnlearn.export.target import DOUBLE_DB, ExportTarget, Proof, TargetLimits
 
-_PROOF = Proof("pyFDN 0.5", DOUBLE_DB, "-296", "pyfdn:render", tapped_longest_s=0.05)
+_PROOF = Proof("pyFDN 0.5", DOUBLE_DB, "-279", "pyfdn:render", tapped_longest_s=0.05)
 _LIMITS = TargetLimits(lines=256)
 #: pyFDN multiplies by a matrix of all lines.
 _TAP_LINES = 512
