@@ -105,6 +105,18 @@ def banded(inputs: int, taps: int) -> FDN:
     )
 
 
+def headed(samples: int) -> FDN:
+    """The same, and a head of its own in every output."""
+    rng = np.random.default_rng(2)
+    fields = banded(1, 272).model_dump()
+    shape = np.exp(-np.abs(np.arange(samples) - samples // 2) / (0.1 * samples))
+    head = [
+        {"output": o, "input": 0, "coefficients": (shape * rng.standard_normal(samples)).tolist()}
+        for o in (0, 1)
+    ]
+    return FDN.model_validate(fields | {"version": 2, "head": head, "direct_peak_samples": samples // 2})
+
+
 def figure(command: list[str]) -> list[float]:
     """The numbers that a program prints."""
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -142,6 +154,7 @@ def main() -> None:
             "N = 16 banded, stereo": banded(1, 0),
             "N = 16 banded, 2 in 2 out": banded(2, 0),
             "N = 16 banded, stereo, 272 taps": banded(1, 272),
+            "the same, head of 330 samples": headed(330),
         }
         for index, (title, fdn) in enumerate(cases.items()):
             fit = folder / f"{index}.json"

@@ -24,6 +24,8 @@ SAMPLE_RATE_HZ = 48000
 SECONDS = 10
 REPEATS = 5
 REVERBERATION_TIME_S = 1.5
+#: Samples of a head at full rate: 3 ms of flank, 1.5 ms from the direct sound on, and more.
+HEAD_SAMPLES = 330
 
 
 def network(lines: int) -> FDN:
@@ -39,6 +41,24 @@ def network(lines: int) -> FDN:
         direct_gains=np.ones((1, 1)),
         line_gains=10.0 ** (-3.0 * delays / (SAMPLE_RATE_HZ * REVERBERATION_TIME_S)),
     )
+
+
+def headed(lines: int) -> FDN:
+    """The same with a head."""
+    gains = np.random.default_rng(0).standard_normal(HEAD_SAMPLES) / HEAD_SAMPLES
+    head = [{"output": 0, "input": 0, "coefficients": gains.tolist()}]
+    return FDN.model_validate(network(lines).model_dump() | {"version": 2, "head": head})
+
+
+def speeds(fdn: FDN, x: np.ndarray[Any, Any]) -> tuple[float, float]:
+    """Times real time, in one go and in blocks of 64."""
+
+    def blocks() -> None:
+        renderer = BlockRenderer(fdn)
+        for at in range(0, x.size, 64):
+            renderer.process(x[at : at + 64])
+
+    return SECONDS / seconds(lambda: BlockRenderer(fdn).process(x)), SECONDS / seconds(blocks)
 
 
 def peer(fdn: FDN, x: np.ndarray[Any, Any]) -> Callable[[], np.ndarray[Any, Any]]:
@@ -79,17 +99,7 @@ def main() -> None:
     print(f"{'lines':>5} {'fdnlearn':>12} {'block 64':>12} {'pyFDN':>12} {'ratio':>7}   times real time")
     for lines in (6, 16, 32):
         fdn = network(lines)
-
-        def ours(fdn: FDN = fdn) -> np.ndarray[Any, Any]:
-            return BlockRenderer(fdn).process(x)[0]
-
-        def blocks(fdn: FDN = fdn) -> None:
-            renderer = BlockRenderer(fdn)
-            for at in range(0, x.size, 64):
-                renderer.process(x[at : at + 64])
-
-        own = SECONDS / seconds(ours)
-        blocked = SECONDS / seconds(blocks)
+        own, blocked = speeds(fdn, x)
         if options.record:
             append(f"render N={lines}", own, "times real time")
             append(f"render N={lines} blocks of 64", blocked, "times real time")
@@ -100,10 +110,15 @@ def main() -> None:
             continue
         theirs = SECONDS / seconds(run)
         expected = run()
-        error = np.max(np.abs(ours() - expected)) / np.max(np.abs(expected))
+        error = np.max(np.abs(BlockRenderer(fdn).process(x)[0] - expected)) / np.max(np.abs(expected))
         if error > 1e-9:
             raise SystemExit(f"the two renderers disagree by {error:.1e} at N = {lines}")
         print(f"{lines:>5} {own:>11.0f}x {blocked:>11.0f}x {theirs:>11.0f}x {own / theirs:>7.1f}")
+    for lines in (6, 16):
+        own, blocked = speeds(headed(lines), x)
+        print(f"{lines:>5} {own:>11.0f}x {blocked:>11.0f}x   with a head of {HEAD_SAMPLES} samples")
+        if options.record:
+            append(f"render N={lines} with a head", own, "times real time")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-from fdn_networks import FloatArray, network
+from fdn_networks import FloatArray, head_of, network
 
 from fdnlearn.fdn import FAMILIES, FDN
 from fdnlearn.fdn.families.family import Family
@@ -115,6 +115,29 @@ def measured() -> FDN:
     )
 
 
+def headed() -> FDN:
+    """A head as long as those of fits at full rate, and nothing before it."""
+    return network(6, reverberation_time_s=0.9, delays=(300, 1900), **head_of(330, 150))
+
+
+def headed_stereo() -> FDN:
+    """A head in two outputs, whose first samples the pre-delay takes up in part; echoes and tone behind it."""
+    return network(
+        8,
+        1,
+        2,
+        sample_rate_hz=24000,
+        delays=(200, 1500),
+        tone=TONE,
+        early=[sparse(), sparse(1)],
+        late_delay_samples=400,
+        pre_delay_s=0.001,
+        gain=0.3,
+        polarity=-1,
+        **head_of(110, 70, 2),
+    )
+
+
 #: Name -> network, rate it is exported at. Networks with sections need `shelves_known`.
 CASES = {
     "mono": (mono, None),
@@ -122,4 +145,8 @@ CASES = {
     "stereo": (stereo, None),
     "measured": (measured, None),
     "measured_at_16000": (measured, 16000),
+    "headed": (headed, None),
+    "headed_at_44100": (headed, 44100),
+    "headed_at_11025": (headed, 11025),
+    "headed_stereo": (headed_stereo, None),
 }

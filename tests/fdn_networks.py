@@ -10,6 +10,18 @@ from fdnlearn.base.types import FloatArray
 from fdnlearn.fdn import FDN
 
 
+def head_of(samples: int, peak: int, outputs: int = 1, inputs: int = 1, seed: int = 7) -> dict[str, Any]:
+    """Fields of a head from every input to every output: noise that grows up to the peak and decays from there."""
+    rng = np.random.default_rng(seed)
+    shape = np.exp(-np.abs(np.arange(samples) - peak) / (0.1 * samples))
+    paths = [(o, k) for o in range(outputs) for k in range(inputs)]
+    head = [
+        {"output": o, "input": k, "coefficients": (shape * rng.standard_normal(samples)).tolist()}
+        for o, k in paths
+    ]
+    return {"version": 2, "head": head, "direct_peak_samples": peak}
+
+
 def orthogonal(n: int, rng: np.random.Generator) -> FloatArray:
     """A random orthogonal matrix."""
     return np.linalg.qr(rng.standard_normal((n, n)))[0]

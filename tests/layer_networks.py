@@ -112,7 +112,8 @@ def sample_by_sample(network: NetworkTensors, audio: Tensor, length: int) -> Ten
         late = biquads(late, network.tone_sos[0])
     y = torch.zeros(network.outputs, length + 4096, dtype=audio.dtype)
     y[:, network.late_delay_samples : network.late_delay_samples + length] += late
-    y[:, : audio.shape[1]] += network.direct_gains[0] @ audio
+    direct = network.direct_delay_samples
+    y[:, direct : direct + audio.shape[1]] += network.direct_gains[0] @ audio
     if network.early is not None:
         for at, gains in enumerate(network.early[0].unbind(-1)):
             y[:, at : at + audio.shape[1]] += gains @ audio

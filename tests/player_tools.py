@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fdn_networks import FloatArray, network
+from fdn_networks import FloatArray, head_of, network
 from numpy.random import Generator
 
 from fdnlearn.base.locks import exclusive
@@ -198,4 +198,17 @@ def two_inputs() -> FDN:
     return network(8, 2, 2, sample_rate_hz=44100, reverberation_time_s=1.4, delays=(300, 2500))
 
 
-FITS = {"six": six, "banded": banded, "dense": dense, "two_inputs": two_inputs}
+def headed(**fields: Any) -> FDN:
+    """What a fit of the banded model looks like: a head in each output, echoes behind it."""
+    rng = np.random.default_rng(6)
+    places = np.sort(rng.choice(np.arange(100, 1900), 60, replace=False))
+    early = [
+        {"kind": "sparse", "output": o, "input": 0}
+        | {"taps": [{"samples": int(at), "gain": 0.3 * float(rng.standard_normal())} for at in places]}
+        for o in (0, 1)
+    ]
+    direct = {"direct_gains": [[0.0], [0.0]]}
+    return banded(8, **direct | {"early": early} | head_of(222, 150, 2) | fields)
+
+
+FITS = {"six": six, "banded": banded, "dense": dense, "two_inputs": two_inputs, "headed": headed}

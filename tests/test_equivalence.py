@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from fdn_networks import network
+from fdn_networks import head_of, network
 from targets import target_of
 
 from fdnlearn.base.errors import FdnlearnError, UsageError
@@ -96,9 +96,21 @@ def difference_db(found: FloatArray, expected: FloatArray) -> float:
         TONE,
         EARLY,
         BANDS,
+        head_of(60, 25),
         TONE | EARLY | BANDS | {"pre_delay_s": 0.01, "late_delay_samples": 11, "gain": 2.0},
+        TONE | EARLY | BANDS | {"pre_delay_s": 0.001, "late_delay_samples": 11, **head_of(60, 25)},
     ],
-    ids=["plain", "gain", "delayed", "tone", "early", "banded", "everything"],
+    ids=[
+        "plain",
+        "gain",
+        "delayed",
+        "tone",
+        "early",
+        "banded",
+        "head",
+        "everything",
+        "everything with a head",
+    ],
 )
 def test_every_field_of_the_contract_is_heard_as_learned(fields: dict[str, object]) -> None:
     learned, rendered = responses_of(network(6, reverberation_time_s=0.3, **fields))

@@ -16,10 +16,11 @@ import numpy.typing as npt
 import pytest
 import soundfile
 from command_line import contents, run
-from export_networks import mono, shelves_known, stereo
-from fdn_networks import network
+from export_networks import headed_stereo, mono, shelves_known, stereo
+from fdn_networks import head_of, network
 
 from fdnlearn import registry
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.types import AudioArray
 from fdnlearn.export import export
 from fdnlearn.export.certificate import LONGEST_S, response_hash
@@ -213,6 +214,25 @@ class TestFiles:
         assert outcome.code == 0, outcome.stderr
         assert len(json.loads(outcome.stdout)) == 4
         assert sum(rendered) == round(tail_length_s(mono()) * mono().sample_rate_hz)
+
+    def test_pieces_of_runs_are_the_taps(self) -> None:
+        exported = describe(headed_stereo(), "hall", 16000)
+        taps = [(t.output, t.input, t.delay_samples, t.gain) for t in exported.taps]
+        for longest in (1, 3, 7, 1000):
+            pieces = exported.pieces(longest)
+            assert max(len(piece.gains) for piece in pieces) <= longest
+            assert taps == [
+                (p.output, p.input, p.delay_samples + late, gain)
+                for p in pieces
+                for late, gain in enumerate(p.gains)
+            ]
+        assert exported.pieces(1000) == exported.runs
+
+    def test_a_head_counts_by_what_a_target_takes_at_once(self, tmp_path: Path) -> None:
+        fdn = network(4, **head_of(1500, 700))
+        assert export(fdn, ["supercollider", "puredata"], tmp_path)
+        with pytest.raises(FdnlearnError, match="pyfdn: carries at most 512 lines of early taps, not 1499"):
+            export(fdn, "pyfdn", tmp_path)
 
     def test_a_response_that_grew_is_the_response(self) -> None:
         exported = describe(stereo(), "hall")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -26,15 +27,12 @@ VERIFIED = [name for name in registry.TARGETS if get_target(name).verified]
 #: What a target cannot carry, and says so.
 REFUSED = {
     ("pyfdn", "mono_at_44100"): "cannot low-pass",
-    ("pyfdn", "measured"): "at most 256 early taps",
-    ("pyfdn", "measured_at_16000"): "at most 256 early taps",
+    ("pyfdn", "headed_at_44100"): "at most 512 lines of early taps",
     **{
         (kind, case): "does not know the absorption family"
         for kind in ("vst3", "clap", "lv2")
         for case in ("stereo", "measured", "measured_at_16000")
     },
-    ("supercollider", "measured"): "at most 512 early taps",
-    ("supercollider", "measured_at_16000"): "at most 512 early taps",
 }
 
 
@@ -69,7 +67,10 @@ def test_an_export_sounds_like_the_network(name: str, case: str, tmp_path: Path)
     heard(exported, exported.target.tolerance_of(exported.network))
 
 
-@pytest.mark.parametrize("vector", ["stereo_4", "tone_4", "sparse_early_4", "fir_early_4", "decay_size_4"])
+@pytest.mark.parametrize(
+    "vector",
+    ["stereo_4", "tone_4", "sparse_early_4", "fir_early_4", "decay_size_4", "head_4", "head_stereo_4"],
+)
 @pytest.mark.parametrize("name", ["c99", "faust", "csound"])
 def test_published_vectors_are_met(name: str, vector: str, tmp_path: Path) -> None:
     exported = export(load_fdn(VECTORS / f"{vector}.json"), name, tmp_path)[0]
@@ -81,6 +82,17 @@ def test_what_exports_are_held_to_is_the_learned_response() -> None:
     expected = describe(fdn, "room").impulse_response(LONGEST_S)
     learned = learned_response(fdn, 1 << 17)[..., : expected.shape[2]]
     assert error_db(expected, learned) <= -230.0
+
+
+@pytest.mark.parametrize("case", ["headed", "headed_at_44100", "headed_stereo"])
+def test_the_certificate_says_by_how_much_a_head_makes_everything_late(case: str, tmp_path: Path) -> None:
+    make, rate = CASES[case]
+    fdn = make()
+    exported = export(fdn, "wav", tmp_path, sample_rate_hz=rate)[0]
+    expected = json.loads(exported.certificate.read_text())["expected"]
+    latency = {"headed": 150, "headed_at_44100": 413 + 89, "headed_stereo": 70 - 24}[case]
+    assert expected["latency_samples"] == latency
+    assert expected["direct_delay_samples"] == latency + round(fdn.pre_delay_s * fdn.sample_rate_hz)
 
 
 def c_job(fdn: FDN, folder: Path, input_index: int = 0) -> tuple[HostJob, np.ndarray]:

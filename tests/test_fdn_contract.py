@@ -18,6 +18,7 @@ from fdnlearn.fdn import (
     FAMILIES,
     FDN,
     FirEarly,
+    Head,
     ReverberationTime,
     SparseEarly,
     Tap,
@@ -30,6 +31,11 @@ from fdnlearn.fdn import (
 )
 
 finite = st.floats(-1e6, 1e6)
+HEAD: dict[str, Any] = {
+    "version": 2,
+    "head": [{"output": 0, "input": 0, "coefficients": [0.01, 0.5, -0.25]}],
+    "direct_peak_samples": 1,
+}
 
 
 @st.composite
@@ -48,6 +54,16 @@ def networks(draw: st.DrawFn) -> FDN:
             early.append(SparseEarly(**place, taps=tuple(taps)))
         else:
             early.append(FirEarly(**place, coefficients=tuple(draw(st.lists(finite, max_size=6)))))
+    head = [
+        Head(
+            output=draw(st.integers(0, outputs - 1)),
+            input=draw(st.integers(0, inputs - 1)),
+            coefficients=tuple(draw(st.lists(finite, min_size=1, max_size=6))),
+        )
+        for _ in range(draw(st.integers(0, 3)))
+    ]
+    longest = max((len(path.coefficients) for path in head), default=1)
+    since_2 = {"version": 2, "head": tuple(head), "direct_peak_samples": draw(st.integers(0, longest - 1))}
     times = ReverberationTime(
         family="flat-1",
         frequencies_hz=(1000.0,),
@@ -72,6 +88,7 @@ def networks(draw: st.DrawFn) -> FDN:
         absorption=draw(st.sampled_from([times, gains])),
         tone=tuple(draw(st.lists(section, max_size=2))),
         early=tuple(early),
+        **(since_2 if head or draw(st.booleans()) else {}),
         late_delay_samples=draw(st.integers(0, 10000)),
         pre_delay_s=draw(st.floats(0.0, 10.0)),
         gain=draw(st.floats(1e-9, 1e9)),
@@ -110,6 +127,29 @@ def test_the_schema_is_valid_and_refuses_what_has_the_wrong_form() -> None:
     ):
         assert not validator.is_valid(document | {field: value}), field
     assert not validator.is_valid({key: value for key, value in document.items() if key != "version"})
+
+
+def test_the_schema_knows_heads() -> None:
+    validator = jsonschema.Draft202012Validator(json_schema())
+    document = json.loads(dumps_fdn(network(**HEAD)))
+    assert validator.is_valid(document)
+    for path in (
+        {"output": 0},
+        document["head"][0] | {"coefficients": []},
+        document["head"][0] | {"kind": "fir"},
+    ):
+        assert not validator.is_valid(document | {"head": [path]}), path
+    assert not validator.is_valid(document | {"direct_peak_samples": 2**16})
+
+
+def test_what_has_no_head_is_written_as_it_was_before_there_were_any() -> None:
+    document = json.loads(dumps_fdn(network()))
+    assert document["version"] == 1
+    assert not {"head", "direct_peak_samples"} & set(document)
+    with_one = json.loads(dumps_fdn(network(**HEAD)))
+    assert with_one["version"] == 2
+    assert list(with_one)[:2] == ["format", "version"]
+    assert {name: with_one[name] for name in HEAD} == json.loads(json.dumps(HEAD))
 
 
 def test_a_network_is_frozen() -> None:
@@ -169,6 +209,10 @@ def test_delays_that_are_whole_are_written_as_integers() -> None:
         ({"absorption": {"kind": "per_line_gain", "gains": [0.5] * 3}}, "describes 3 lines"),
         ({"absorption": {"kind": "per_line_gain", "gains": [0.99999995] * 4}}, "not stable"),
         ({"polarity": 0}, "polarity"),
+        ({**HEAD, "version": 1}, "head: is not part of version 1; write version 2"),
+        ({"direct_peak_samples": 0}, "direct_peak_samples: is not part of version 1; write version 2"),
+        ({**HEAD, "direct_peak_samples": 3}, "3 is not within the head, which has 3 samples"),
+        ({"version": 2, "direct_peak_samples": 1}, "1 is not within the head, which has 0 samples"),
     ],
 )
 def test_inconsistent_networks_cannot_be_made(fields: dict[str, Any], message: str) -> None:

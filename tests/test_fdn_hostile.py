@@ -27,6 +27,12 @@ def absorption(**fields: Any) -> Callable[[], str]:
     return with_field("absorption", value=good | {"line_groups": [0] * 4} | fields)
 
 
+def head(*coefficients: float, peak: int = 0, **fields: Any) -> Callable[[], str]:
+    """The good document with a head of one path, or of none where it has no coefficients."""
+    path = {"output": 0, "input": 0, "coefficients": list(coefficients)} | fields
+    return lambda: json.dumps(GOOD | {"version": 2, "head": [path], "direct_peak_samples": peak})
+
+
 FILES: HostileFiles = {
     "empty": (lambda: "", "is empty"),
     "blank": (lambda: " \n\t", "is empty"),
@@ -101,6 +107,39 @@ FILES: HostileFiles = {
         ),
         r"early\[0\].taps\[0\].samples",
     ),
+    "endless head": (
+        lambda: head(0.25)().replace("[0.25]", "[" + "0.5," * 9_999_999 + "0.5]"),
+        r"head\[0\].coefficients: .* at most 65536 items",
+    ),
+    "head of NaN": (head(0.5, float("nan")), "NaN"),
+    "infinite head": (head(0.5, float("inf")), "Infinity"),
+    "head beyond double": (lambda: head(0.25)().replace("[0.25]", "[1e999]"), "beyond double"),
+    "empty head": (head(), r"head\[0\].coefficients: .* at least 1 item"),
+    "head of words": (lambda: head(0.25)().replace("[0.25]", '["0.25"]'), r"head\[0\].coefficients\[0\]"),
+    "head to nowhere": (head(1.0, output=1), r"head\[0\]: joins input 0 to output 1, which do not exist"),
+    "head from nowhere": (head(1.0, input=3), r"head\[0\]: joins input 3 to output 0, which do not exist"),
+    "head from minus one": (head(1.0, input=-1), r"head\[0\].input"),
+    "head of a kind": (head(1.0, kind="fir"), r"head\[0\].kind: is not a field"),
+    "head as an object": (
+        lambda: json.dumps(GOOD | {"version": 2, "head": {}}),
+        "head: input should be a.* array",
+    ),
+    "peak behind the head": (
+        head(0.1, 1.0, peak=2),
+        "direct_peak_samples: 2 is not within the head, which has 2 samples",
+    ),
+    "peak far behind the head": (head(0.1, 1.0, peak=10**12), "direct_peak_samples"),
+    "peak before the head": (head(0.1, 1.0, peak=-1), "direct_peak_samples"),
+    "peak of nothing": (
+        lambda: json.dumps(GOOD | {"version": 2, "direct_peak_samples": 1}),
+        "direct_peak_samples: 1 is not within the head, which has 0 samples",
+    ),
+    "head in version 1": (with_field("head", value=[]), "head: is not part of version 1; write version 2"),
+    "peak in version 1": (
+        with_field("direct_peak_samples", value=0),
+        "direct_peak_samples: is not part of version 1",
+    ),
+    "version 3": (with_field("version", value=3), "newer fdnlearn .*version 3.*reads 2.*upgrade"),
     "silent": (with_field("gain", value=0.0), "gain"),
     "rate": (with_field("sample_rate_hz", value=44100.5), "sample_rate_hz"),
     "provenance": (with_field("provenance", value=[]), "provenance: input should be a.* object"),
@@ -123,7 +162,7 @@ def test_what_cannot_be_opened_is_said(tmp_path: Path) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(damaged(TEXT))
+@given(damaged(TEXT) | damaged(head(0.1, 1.0, -0.5, peak=1)()))
 def test_a_damaged_file_is_refused_or_still_a_network(content: bytes) -> None:
     fdn = read_or_refused(loads_fdn, content)
     assert fdn is None or fdn.stability.stable

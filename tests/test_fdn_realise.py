@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from fdn_networks import network
+from fdn_networks import head_of, network
 from scipy.signal import freqz_sos
 
 from fdnlearn.base.errors import FdnlearnError
@@ -147,3 +147,54 @@ def test_the_latency_of_a_dense_early_part_is_taken_from_the_pre_delay_first() -
     assert late.latency_samples == 0
     assert late.direct_delay_samples == 480
     assert late.early_delay_samples == 480 - 96
+
+
+class TestHead:
+    """Its direct sound is where everything else counts from."""
+
+    def test_its_samples_lie_around_the_direct_sound(self) -> None:
+        r = realise(network(4, early=[sparse(5)], late_delay_samples=9, **head_of(40, 12)))
+        assert r.direct_delay_samples == r.latency_samples == 12
+        assert r.early_delay_samples == 0
+        assert r.tap_delays_samples.tolist() == [17, *range(40)]
+        assert r.late_delay_samples == 21
+
+    @pytest.mark.parametrize(("pre_delay", "latency"), [(0, 12), (5, 7), (12, 0), (20, 0)])
+    def test_a_pre_delay_takes_up_what_lies_before_the_direct_sound(
+        self, pre_delay: int, latency: int
+    ) -> None:
+        r = realise(network(4, pre_delay_s=pre_delay / 16000, **head_of(40, 12)))
+        assert r.latency_samples == latency
+        assert r.direct_delay_samples == pre_delay + latency
+        assert r.early_delay_samples == r.direct_delay_samples - 12
+        assert r.late_delay_samples == r.direct_delay_samples
+
+    def test_size_leaves_it_alone(self) -> None:
+        fdn = network(4, early=[sparse(50)], **head_of(40, 12))
+        plain, large = realise(fdn), realise(fdn, size=1.5)
+        assert large.tap_delays_samples.tolist() == [75 + 12, *range(40)]
+        assert np.array_equal(large.tap_gains, plain.tap_gains)
+        assert large.latency_samples == plain.latency_samples == 12
+
+    @pytest.mark.parametrize(
+        ("fit_rate", "rate"), [(16000, 48000), (44100, 48000), (48000, 44100), (48000, 16000)]
+    )
+    def test_it_keeps_its_frequency_response_around_its_direct_sound(self, fit_rate: int, rate: int) -> None:
+        peak = 31
+        fdn = network(4, sample_rate_hz=fit_rate, **head_of(80, peak))
+        r = realise(fdn, rate)
+        assert r.direct_delay_samples == r.latency_samples
+        assert r.latency_samples == math.floor(peak * rate / fit_rate + 0.5) + fir_latency(fit_rate, rate)
+        f = np.linspace(0.0, 0.45 * min(fit_rate, rate), 200)
+        c = np.array(fdn.head[0].coefficients)
+        before = np.exp(-2j * math.pi * np.outer(f, np.arange(c.size)) / fit_rate) @ c
+        first = (r.early_delay_samples + r.tap_delays_samples - fir_latency(fit_rate, rate)) / rate
+        after = np.exp(-2j * math.pi * np.outer(f, first)) @ r.tap_gains
+        assert np.max(np.abs(after - before)) <= 1e-3 * np.max(np.abs(before))
+
+    def test_the_longer_of_what_lies_before_decides(self) -> None:
+        fir = FirEarly(output=0, input=0, coefficients=(1.0, 0.5)).model_dump()
+        for peak, before in ((0, 96), (2, 6 + 96)):
+            r = realise(network(4, early=[fir], **head_of(10, peak)), 48000)
+            assert r.latency_samples == before
+            assert int(r.tap_delays_samples.min()) == 0

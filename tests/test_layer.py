@@ -41,6 +41,7 @@ RATE_HZ = 16000
     tail=st.integers(0, 90),
     late=st.integers(0, 200),
     pre=st.integers(0, 200),
+    direct=st.integers(0, 30),
 )
 def test_audio_goes_through_as_sample_by_sample(
     delays: list[int],
@@ -54,6 +55,7 @@ def test_audio_goes_through_as_sample_by_sample(
     tail: int,
     late: int,
     pre: int,
+    direct: int,
 ) -> None:
     network = given(
         tuple(delays),
@@ -65,6 +67,7 @@ def test_audio_goes_through_as_sample_by_sample(
         taps=taps,
         late_delay_samples=late,
         pre_delay_samples=pre,
+        direct_delay_samples=direct,
     )
     audio = randn(batch, inputs, samples, seed=9)
     wet = process_audio(network, audio, tail)

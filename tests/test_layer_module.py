@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fdn_networks import network
+from fdn_networks import head_of, network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ops_cases import randn
@@ -67,6 +67,10 @@ NETWORKS: dict[str, FDN] = {
     "one time": network(**FLAT),
     "times of octaves": network(**BANDED),
     "everything": network(inputs=2, outputs=3, **EVERYTHING, **BANDED),
+    "a head": network(4, direct_gains=[[0.7]], **head_of(50, 20)),
+    "everything behind heads": network(
+        inputs=2, outputs=3, **EVERYTHING | {"pre_delay_s": 0.0005}, **BANDED, **head_of(70, 30, 3, 2)
+    ),
     "fractional delays": network(3, delays_samples=[100.4, 200.5, 301.75]),
     "one sample": network(2, delays_samples=[1.0, 3.0]),
 }
@@ -116,8 +120,9 @@ def test_what_was_learned_is_what_is_rendered(name: str, dtype: torch.dtype, bou
     assert distance(module.impulse_response(6000), rendered(fdn, 6000)) < bound
 
 
-def test_there_and_back_is_the_same_network() -> None:
-    fdn = network(inputs=2, outputs=3, **EVERYTHING, **BANDED)
+@pytest.mark.parametrize("head", [{}, head_of(70, 30, 3, 2)], ids=["version 1", "version 2"])
+def test_there_and_back_is_the_same_network(head: dict[str, Any]) -> None:
+    fdn = network(inputs=2, outputs=3, **EVERYTHING, **BANDED, **head)
     back = FeedbackDelayNetwork.from_fdn(fdn, dtype=torch.float64).to_fdn()
     for name, value in fdn.model_dump(exclude={"absorption", "feedback_matrix", "provenance"}).items():
         assert back.model_dump()[name] == value, name
@@ -189,6 +194,24 @@ def test_training_brings_it_to_what_is_asked_for() -> None:
         adam.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.1 * losses[0]
+
+
+@pytest.mark.long
+def test_training_brings_a_head_and_its_direct_sound_to_what_is_asked_for() -> None:
+    aim = network(3, delays=(100, 200), direct_gains=[[0.5]], early=[], **head_of(40, 15))
+    target = torch.from_numpy(rendered(aim, 60))
+    module = disturbed(aim, dtype=torch.float64, scale=0.3)
+    learned = [module.tap_gains]
+    adam = torch.optim.Adam(learned, 0.05)
+    for _ in range(300):
+        adam.zero_grad()
+        (module.impulse_response(60) - target).square().sum().backward()
+        adam.step()
+    fdn = module.to_fdn()
+    assert fdn.direct_peak_samples == 15
+    heard = np.array(fdn.head[0].coefficients)
+    heard[15] += fdn.direct_gains[0][0]
+    np.testing.assert_allclose(heard, rendered(aim, 40)[0, 0], atol=1e-4)
 
 
 def test_its_state_is_tensors_that_another_module_takes() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.signal
-from fdn_networks import FloatArray, network
+from fdn_networks import FloatArray, head_of, network
 from player_tools import Core, Programs, banded, six, written
 
 from fdnlearn.export.checking import error_db
@@ -136,6 +136,7 @@ class TestHardening:
             "six": network(6, reverberation_time_s=0.4, delays=(20, 300)),
             "banded": banded(4, sample_rate_hz=8000),
             "two": network(3, 2, 2, sample_rate_hz=8000, delays=(1, 40)),
+            "headed": network(3, 1, 2, sample_rate_hz=8000, delays=(10, 40), **head_of(30, 12, 2)),
             "dense": network(
                 2, early=[{"kind": "fir", "output": 0, "input": 0, "coefficients": [0.5, -0.25, 0.125]}]
             ),

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fdn_networks import FloatArray
-from player_tools import FITS, Programs, designed, six, written
+from player_tools import FITS, Programs, designed, headed, six, written
 
 from fdnlearn.fdn import FDN, ToneSection, prove, realise
 from fdnlearn.fdn.biquads import tone_sos
@@ -76,7 +76,9 @@ class TestDesign:
             ("absorption", {"kind": "per_line_gain", "gains": [0.5] * 5}, "not one a line"),
             ("absorption", {"kind": "reverberation_time", "family": "peq-9"}, "is missing"),
             ("tune", [], "not of the format"),
-            ("version", 2, "newer"),
+            ("version", 3, "newer"),
+            ("head", [], "not part of version 1"),
+            ("direct_peak_samples", 0, "not part of version 1"),
             ("gain", 1e9, "range"),
             ("gain", "1", "range"),
             ("delays_samples", [1.0] * 65, "64 delay lines"),
@@ -88,6 +90,30 @@ class TestDesign:
         self, field: str, value: object, complaint: str, design: Path, tmp_path: Path
     ) -> None:
         document = json.loads(written(six(), tmp_path).read_text()) | {field: value}
+        assert complaint in self.refusal(design, tmp_path, json.dumps(document))
+
+    @pytest.mark.parametrize(
+        ("fields", "complaint"),
+        [
+            ({"version": 1}, "not part of version 1"),
+            ({"direct_peak_samples": 222}, "direct_peak_samples: is not within the head"),
+            ({"direct_peak_samples": -1}, "direct_peak_samples"),
+            ({"direct_peak_samples": 1.5}, "direct_peak_samples"),
+            ({"head": []}, "direct_peak_samples: is not within the head"),
+            ({"head": {}}, "head: is not an array"),
+            ({"head": [{"output": 0, "input": 0}]}, "coefficients: is missing"),
+            ({"head": [{"output": 0, "input": 0, "coefficients": []}]}, "head"),
+            ({"head": [{"output": 0, "input": 0, "coefficients": [1e9] * 222}]}, "head"),
+            ({"head": [{"output": 2, "input": 0, "coefficients": [0.5] * 222}]}, "range"),
+            ({"head": [{"output": 0, "input": 1, "coefficients": [0.5] * 222}]}, "range"),
+            ({"head": [{"output": 0, "input": 0, "coefficients": [0.5] * 222, "kind": "fir"}]}, "not of the format"),
+            ({"head": [{"output": 0, "input": 0, "coefficients": [0.5] * (2**16 + 1)}]}, "head"),
+        ],
+    )  # fmt: skip
+    def test_a_head_that_is_none_is_refused(
+        self, fields: dict[str, object], complaint: str, design: Path, tmp_path: Path
+    ) -> None:
+        document = json.loads(written(headed(), tmp_path).read_text()) | fields
         assert complaint in self.refusal(design, tmp_path, json.dumps(document))
 
     @pytest.mark.parametrize(

@@ -228,7 +228,7 @@ class TestFinding:
         save_fdn(banded(4), tmp_path / "fdn.json")
         outcome = run("export", tmp_path / "fdn.json", "--to", "vst3", "-o", tmp_path / "out")
         assert outcome.code == 0
-        assert f"the player: {plugins / 'fdnlearn-player.vst3'}, version 1.0.0" in outcome.stdout
+        assert f"the player: {plugins / 'fdnlearn-player.vst3'}, version 1.1.0" in outcome.stdout
         monkeypatch.setenv("FDNLEARN_PLAYER", str(tmp_path))
         outcome = run("export", tmp_path / "fdn.json", "--to", "clap", "-o", tmp_path / "out", "--json")
         assert "is not installed" in json.loads(outcome.stdout)[0]["player"]

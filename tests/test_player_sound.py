@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from player_tools import FITS, Core, banded, six, written
+from player_tools import FITS, Core, banded, headed, six, written
 
 from fdnlearn.acoustics.parameters import room_parameters
 from fdnlearn.export.checking import error_db
-from fdnlearn.fdn import load_fdn, realise
+from fdnlearn.fdn import FDN, load_fdn, realise
 from fdnlearn.render import impulse_response
 
 VECTORS = Path(__file__).parents[1] / "docs" / "testvectors"
@@ -38,6 +38,8 @@ class TestSound:
             "sparse_early_4",
             "fir_early_4",
             "fractional_4",
+            "head_4",
+            "head_stereo_4",
         ],
     )
     def test_published_vectors_are_met(self, vector: str, core: Core) -> None:
@@ -87,6 +89,38 @@ class TestSound:
         assert np.max(np.abs(part[:, colour + 1 : colour + 400])) > 0.0
         assert np.max(np.abs(whole[:, origin])) > 0.0
         assert np.allclose(whole[:, colour + 1 :], part[:, colour + 1 :], atol=1e-6)
+
+    @pytest.mark.parametrize("rate", [48000, 44100])
+    def test_a_head_is_direct_sound_and_what_follows_is_early(self, rate: int, core: Core) -> None:
+        fdn = headed(pre_delay_s=0.0)
+        silent = [{**path.model_dump(), "coefficients": [0.0] * 222} for path in fdn.head]
+        without = FDN.model_validate(fdn.model_dump() | {"head": silent})
+        alone = FDN.model_validate(fdn.model_dump() | {"early": [], "output_gains": [[0.0] * 8] * 2})
+        for settings, expected in (
+            (["direct 0"], impulse_response(without, rate, 0.2)),
+            (
+                ["direct 0", "early -60"],
+                impulse_response(FDN.model_validate(without.model_dump() | {"early": []}), rate, 0.2),
+            ),
+            (
+                ["early -60"],
+                impulse_response(FDN.model_validate(fdn.model_dump() | {"early": []}), rate, 0.2),
+            ),
+        ):
+            assert error_db(core.response(fdn, rate, 0.2, settings=settings), expected) <= -140.0
+        assert error_db(core.response(alone, rate, 0.2), impulse_response(alone, rate, 0.2)) <= -140.0
+
+    @pytest.mark.parametrize("own", [0.0, 0.001, 0.05])
+    def test_a_pre_delay_takes_up_what_a_head_has_before_its_direct_sound(
+        self, own: float, core: Core
+    ) -> None:
+        fdn = headed(pre_delay_s=own)
+        direct = impulse_response(headed(pre_delay_s=0.0), 48000, 0.3)
+        for added_ms in (0, 2, 25):
+            late = max(0, round(48000 * own) + 48 * added_ms - 150)
+            expected = np.pad(direct, ((0, 0), (late, 0)))[:, : direct.shape[1]]
+            heard = core.response(fdn, 48000, 0.3, settings=[f"predelay {added_ms}"])
+            assert error_db(heard, expected) <= -140.0
 
     def test_dry_and_pre_delay(self, core: Core) -> None:
         fdn = six()

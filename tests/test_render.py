@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from fdn_networks import network
+from fdn_networks import head_of, network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import sosfilt
@@ -117,6 +117,27 @@ def test_blocks_equal_the_whole_bit_for_bit(block: int, dtype: npt.DTypeLike, ra
         parts.append(renderer.process(x[:, at : at + size]))
         at += size
     assert np.array_equal(np.concatenate(parts, axis=1), whole)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("block", [1, 64, 1000])
+def test_blocks_equal_the_whole_with_a_head(block: int, dtype: npt.DTypeLike) -> None:
+    fdn = network(7, 2, 2, delays=(5, 400), **EVERYTHING, **head_of(90, 60, 2, 2))
+    x = np.random.default_rng(4).standard_normal((2, 700 if block == 1 else 9000)).astype(dtype)
+    whole = render(fdn, x, tail_s=0.0, dtype=dtype)
+    renderer = BlockRenderer(fdn, dtype=dtype)
+    parts = [renderer.process(x[:, at : at + block]) for at in range(0, x.shape[1], block)]
+    assert np.array_equal(np.concatenate(parts, axis=1), whole)
+
+
+def test_a_head_is_a_convolution_before_everything_else() -> None:
+    plain = network(5, 1, 2, early=[], direct_gains=[[0.7], [-0.3]])
+    fdn = FDN.model_validate(plain.model_dump() | head_of(330, 150, 2))
+    x = np.random.default_rng(5).standard_normal(3000)
+    expected = np.pad(render(plain, x, tail_s=0.0), ((0, 0), (150, 0)))[:, :3000]
+    for path in fdn.head:
+        expected[path.output] += np.convolve(x, path.coefficients)[:3000]
+    assert level_db(render(fdn, x, tail_s=0.0) - expected, expected) <= -270.0
 
 
 def test_blocks_equal_the_whole_with_filters_in_the_lines() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from command_line import QUICK, run
-from fdn_networks import network
+from fdn_networks import head_of, network
 
 from fdnlearn.base.errors import UsageError
 from fdnlearn.fdn import FDN, load_fdn
@@ -51,6 +51,16 @@ def test_direct_sound_and_taps_stay_in_the_middle() -> None:
     left, right = impulse_response(widened(mono(), 0))
     assert left[0] == right[0] != 0
     assert left[40] == right[40] != 0
+
+
+def test_a_head_is_heard_in_the_middle_of_both_channels() -> None:
+    fields = {**mono(6).model_dump(), **head_of(60, 20), "direct_gains": [[0.0]]}
+    fdn = FDN.model_validate(fields)
+    left, right = impulse_response(widened(fdn, 0))
+    middle = impulse_response(fdn)[0]
+    np.testing.assert_array_equal(left[:60], right[:60])
+    np.testing.assert_allclose(left[:60], fdn.head[0].coefficients, atol=1e-15)
+    np.testing.assert_allclose(left + right, 2 * middle, atol=1e-12 * np.abs(middle).max())
 
 
 def test_the_shift_of_the_channels_is_measured() -> None:

@@ -20,6 +20,8 @@ MAX_FILE_BYTES = 64 * 2**20
 #: Deepest nesting of objects and arrays.
 MAX_DEPTH = 64
 _MAX_INTEGER_DIGITS = 40
+#: Without one of these no number is beyond double precision and no integer too long: they need not be looked at singly.
+_LONG_NUMBER = re.compile(r"[eE]\+?\d{3}|\d{41}")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -118,12 +120,13 @@ def parse(data: bytes | str, kind: DocumentKind) -> dict[str, Any]:
         raise FdnlearnError("", "is not UTF-8 text", kind.give) from None
     if not text.strip():
         raise FdnlearnError("", "is empty", kind.damaged)
+    long = _LONG_NUMBER.search(text) is not None
     try:
         document = json.loads(
             text,
             parse_constant=_refuse_constant,
-            parse_float=_finite,
-            parse_int=_short_integer,
+            parse_float=_finite if long else None,
+            parse_int=_short_integer if long else None,
             object_pairs_hook=_unique,
         )
         if depth(document) > MAX_DEPTH:
@@ -177,14 +180,12 @@ def json_schema(model: type[BaseModel], title: str, *also_required: str) -> dict
 
 def depth(value: Any) -> int:
     """Nesting depth, found without recursion; stops counting one beyond the limit."""
-    level, depth = [value], 0
+    level, depth = [[value]], -1
     while level and depth <= MAX_DEPTH:
         following: list[Any] = []
         for item in level:
-            if isinstance(item, dict):
-                following.extend(v for v in item.values() if isinstance(v, (dict, list, tuple)))
-            elif isinstance(item, (list, tuple)):
-                following.extend(v for v in item if isinstance(v, (dict, list, tuple)))
+            inner = item.values() if isinstance(item, dict) else item
+            following += [v for v in inner if isinstance(v, (dict, list, tuple))]
         depth += 1
         level = following
     return depth

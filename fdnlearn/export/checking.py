@@ -52,7 +52,7 @@ def check(exported: Export, *, longest_s: float = LONGEST_S) -> Check:
     ----------
     exported : Export
     longest_s : float
-        How much of the response is compared.
+        How much of the response is compared; less where the host would take too long.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def check(exported: Export, *, longest_s: float = LONGEST_S) -> Check:
     if target.proof.renderer is None:
         return Check(target.name, host, None, tolerance, f"no host: {host}")
     render = load(f"fdnlearn.export.hosts.{target.proof.renderer}")
-    expected = network.impulse_response(longest_s)
+    expected = network.impulse_response(min(longest_s, target.compared_s(network)))
     response = np.empty_like(expected)
     try:
         for k in range(network.inputs):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from fdnlearn.base.files import write_text
-from fdnlearn.export.network import ExportNetwork, TapRun
+from fdnlearn.export.network import ExportNetwork
 from fdnlearn.export.target import DOUBLE_DB, ExportTarget, Proof, TargetLimits
 from fdnlearn.export.text import number, wrapped
 
@@ -51,14 +50,6 @@ def _sum(terms: list[str]) -> str:
     return wrapped(terms, " + ", indent="    ").replace("\n", " \\\n") if terms else "0"
 
 
-def _pieces(runs: tuple[TapRun, ...]) -> Iterator[TapRun]:
-    """Runs, the long ones cut to what one table holds."""
-    for run in runs:
-        for start in range(0, len(run.gains), _TABLE):
-            gains = run.gains[start : start + _TABLE]
-            yield TapRun(run.output, run.input, run.delay_samples + start, gains)
-
-
 def _write(network: ExportNetwork, folder: Path) -> list[str]:
     rate, n = network.sample_rate_hz, network.lines
     period = network.block_samples(_LONGEST_PERIOD)
@@ -93,7 +84,7 @@ def _write(network: ExportNetwork, folder: Path) -> list[str]:
     # delayw writes the delayr that was opened first
     body.extend(f"  delayw aw{i}" for i in range(n))
     echoes: list[list[str]] = [[] for _ in range(network.outputs)]
-    for p, run in enumerate(_pieces(network.runs)):
+    for p, run in enumerate(network.pieces(_TABLE)):
         if len(run.gains) < _DENSE:
             for later, gain in enumerate(run.gains):
                 copy = delayed(inputs[run.input], run.delay_samples + later)

@@ -17,7 +17,9 @@ _PROOF = Proof(
     "-279 (compiled without -double it loses accuracy)",
     "faust_compiler:render",
 )
-_LIMITS = TargetLimits(lines=64, taps=1024, channels=64)
+_LIMITS = TargetLimits(lines=64, taps=4096, channels=64)
+#: Runs from this length on are convolutions, of pieces of this length.
+_DENSE = 16
 
 _HEADER = """\
 declare name "{name}";
@@ -52,15 +54,33 @@ def _cascade(sections: FloatArray) -> str:
     return f"({filters})" if filters else "_"
 
 
-def _echoes(runs: tuple[TapRun, ...], output: int) -> str:
-    """The early part of one output as a sum over its taps, in pieces that the parser takes."""
-    terms = [
-        f"{signed(gain)} * x{run.input}@{run.delay_samples + late}"
-        for run in runs
-        if run.output == output
-        for late, gain in enumerate(run.gains)
-    ]
-    return wrapped(terms, " + ", indent="        ") if terms else "0"
+def _terms(gains: Iterable[float], signal: str, late: int) -> list[str]:
+    return [f"{signed(gain)} * {signal}@{late + step}" for step, gain in enumerate(gains)]
+
+
+def _convolution(name: str, gains: tuple[float, ...]) -> str:
+    """Definitions of a function that convolves: piece by piece, since sums of many terms take Faust long."""
+    starts = range(0, len(gains), _DENSE)
+    text = ""
+    for start in reversed(starts):
+        terms = _terms(gains[start : start + _DENSE], "x", 0)
+        if start != starts[-1]:
+            terms.append(f"{name}_{start + _DENSE}(x)@{_DENSE}")
+        text += f"\n{name}_{start}(x) =\n        {wrapped(terms, ' + ', indent='        ')};\n"
+    return text
+
+
+def _early(runs: Iterable[TapRun], output: int, names: str) -> str:
+    """Head and early part of one output: sums over short runs of taps, and long ones as convolutions."""
+    text, terms = "", []
+    for place, run in enumerate(runs):
+        if len(run.gains) < _DENSE:
+            terms += _terms(run.gains, f"x{run.input}", run.delay_samples)
+        else:
+            name = f"run{output}_{place}"
+            text += _convolution(name, run.gains)
+            terms.append(f"{name}_0(x{run.input}@{run.delay_samples})")
+    return f"{text}\nearly{output}({names}) =\n        {wrapped(terms, ' + ', indent='        ') if terms else '0'};\n"
 
 
 def _write(network: ExportNetwork, folder: Path) -> list[str]:
@@ -86,7 +106,7 @@ def _write(network: ExportNetwork, folder: Path) -> list[str]:
         f"    : collection : par(o, {outputs}, tone);\n"
     )
     for output in range(outputs):
-        text += f"\nearly{output}({names}) =\n        {_echoes(network.runs, output)};\n"
+        text += _early((run for run in network.runs if run.output == output), output, names)
     early = ", ".join(f"early{o}" for o in range(outputs))
     every = f"par(k, {inputs}, _)"
     text += f"\nprocess = {every} <: late, ({every} <: {early}) :> par(o, {outputs}, lowpass);\n"

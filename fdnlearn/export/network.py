@@ -56,7 +56,7 @@ class ExportNetwork:
     tone, lowpass : ndarray, shapes (T, 5), (L, 5)
         On the late part, and on the whole of every output.
     taps : tuple of RoutedTap
-        Early part and direct sound, sorted by output, input and delay; equal delays are one tap, silent ones none.
+        Head, early part and direct sound, by output, input and delay; equal delays are one tap, silent ones none.
     """
 
     name: str
@@ -108,6 +108,14 @@ class ExportNetwork:
     def runs(self) -> tuple[TapRun, ...]:
         """The taps, those at successive delays joined."""
         return tuple(_joined(self.taps))
+
+    def pieces(self, longest: int) -> tuple[TapRun, ...]:
+        """The runs, cut to at most `longest` taps each."""
+        return tuple(
+            TapRun(run.output, run.input, run.delay_samples + start, run.gains[start : start + longest])
+            for run in self.runs
+            for start in range(0, len(run.gains), longest)
+        )
 
     @property
     def longest_tap_samples(self) -> int:

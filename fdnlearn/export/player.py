@@ -22,7 +22,7 @@ from fdnlearn.export.target import FLOAT32_DB, ExportTarget, Proof, TargetLimits
 from fdnlearn.fdn import FDN, ReverberationTime
 
 #: What presets of this program need: the same first number, at least the second.
-VERSION = (1, 0)
+VERSION = (1, 1)
 #: Names a folder that holds the built player, before all others.
 VARIABLE = "FDNLEARN_PLAYER"
 NAME = "fdnlearn-player"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from fdnlearn.base.files import write_text
@@ -13,7 +14,9 @@ from fdnlearn.export.target import FLOAT32_DB, ExportTarget, Proof, TargetLimits
 _PROOF = Proof(
     "pd -batch", FLOAT32_DB, "-142, with sections -128", "puredata:render", sectioned_tolerance_db=-120.0
 )
-_LIMITS = TargetLimits(lines=32, taps=1024, channels=32)
+#: Taps at successive delays that one object takes: its section without poles.
+_RUN = 3
+_LIMITS = TargetLimits(lines=32, taps=1024, channels=32, run=_RUN)
 
 #: Pd's own block; no line may be shorter than a block.
 _LONGEST_BLOCK = 64
@@ -63,14 +66,17 @@ class _Canvas:
     def filtered(self, source: int, sections: FloatArray) -> int:
         """The end of a cascade of sections behind an object."""
         for section in sections:
-            source = self._section(source, section)
+            source = self._by_poles(source, section)
         return source
 
-    def _section(self, source: int, section: FloatArray) -> int:
+    def section(self, source: int, zeros: Iterable[float], poles: Iterable[float] = (0.0, 0.0)) -> int:
+        """A section ``b0 b1 b2`` over ``1 a1 a2`` as one object."""
+        return self._behind(source, f"biquad~ {' '.join(map(_number, (*(-a for a in poles), *zeros)))}")
+
+    def _by_poles(self, source: int, section: FloatArray) -> int:
         form = by_poles(section)
         if form is None:
-            b0, b1, b2, a1, a2 = section
-            return self._behind(source, f"biquad~ {' '.join(map(_number, (-a1, -a2, b0, b1, b2)))}")
+            return self.section(source, section[:3], section[3:])
         collected = self.add("+~")
         self.scaled(source, form.direct, collected)
         if isinstance(form, ComplexPole):
@@ -132,8 +138,12 @@ def _readers(network: ExportNetwork) -> _Canvas:
             canvas.scaled(line_outputs[i], network.output_gains[o, i], collected)
         canvas.connect(canvas.filtered(collected, network.tone), sums[o])
         canvas.connect(canvas.filtered(sums[o], network.lowpass), outlets[o])
-    for tap in network.taps:
-        canvas.scaled(delayed(tap.input, tap.delay_samples), tap.gain, sums[tap.output])
+    for piece in network.pieces(_RUN):
+        source = delayed(piece.input, piece.delay_samples)
+        if len(piece.gains) == 1:
+            canvas.scaled(source, piece.gains[0], sums[piece.output])
+        else:
+            canvas.connect(canvas.section(source, (*piece.gains, 0.0)[:_RUN]), sums[piece.output])
     return canvas
 
 

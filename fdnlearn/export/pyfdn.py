@@ -5,15 +5,21 @@ with more lines, which nothing feeds back into themselves:
 
 * a line that has a loop filter is doubled; both copies are fed alike, one is filtered and only recirculates, the other
   is only heard;
-* a tap is a line of its own from an input to an output, a late delay one from an input to the network.
+* a tap is a line of its own from an input to the outputs that hear it; where lines have S sections anyway, 2 S + 1 taps
+  at successive delays are one line, whose sections have their zeros and no poles;
+* a late delay is a line from an input to the network.
+
+It goes on by the shortest of all lines at once, a sample at a time where there are taps, and so takes its time.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from scipy.signal import zpk2sos
 
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.files import write_text
@@ -21,8 +27,10 @@ from fdnlearn.base.types import FloatArray
 from fdnlearn.export.network import ExportNetwork
 from fdnlearn.export.target import DOUBLE_DB, ExportTarget, Proof, TargetLimits
 
-_PROOF = Proof("pyFDN 0.5", DOUBLE_DB, "-296", "pyfdn:render")
-_LIMITS = TargetLimits(lines=256, taps=256)
+_PROOF = Proof("pyFDN 0.5", DOUBLE_DB, "-279", "pyfdn:render", tapped_longest_s=0.05)
+_LIMITS = TargetLimits(lines=256)
+#: pyFDN multiplies by a matrix of all lines.
+_TAP_LINES = 512
 
 FORMAT, VERSION = "pyfdn-fdn-build", 2
 
@@ -31,6 +39,27 @@ def _write(network: ExportNetwork, folder: Path) -> list[str]:
     name = f"{network.name}.pyfdn.json"
     write_text(folder / name, json.dumps(build(network), indent=1, allow_nan=False) + "\n")
     return [name]
+
+
+def tap_lines(network: ExportNetwork) -> dict[tuple[int, int, tuple[float, ...]], dict[int, float]]:
+    """Lines for taps: input, delay and gains of its sections, each with its gain in every output that hears it."""
+    lines: dict[tuple[int, int, tuple[float, ...]], dict[int, float]] = {}
+    sections = max(network.line_sections.shape[1], len(network.tone))
+    for run in network.pieces(2 * sections + 1):
+        # a line delays by one sample at least
+        piece = replace(run, delay_samples=1, gains=run.gains[1:]) if run.delay_samples == 0 else run
+        if len(piece.gains) == 1:
+            lines.setdefault((piece.input, piece.delay_samples, (1.0,)), {})[piece.output] = piece.gains[0]
+        elif piece.gains:
+            lines.setdefault((piece.input, piece.delay_samples, piece.gains), {})[piece.output] = 1.0
+    return lines
+
+
+def _refuse(network: ExportNetwork) -> None:
+    if (count := len(tap_lines(network))) > _TAP_LINES:
+        raise FdnlearnError(
+            "pyfdn", f"carries at most {_TAP_LINES} lines of early taps, not {count}", "choose another target"
+        )
 
 
 def build(network: ExportNetwork) -> dict[str, object]:
@@ -43,7 +72,7 @@ def build(network: ExportNetwork) -> dict[str, object]:
     """
     n, inputs, outputs = network.lines, network.inputs, network.outputs
     direct = [tap for tap in network.taps if tap.delay_samples == 0]
-    delayed = [tap for tap in network.taps if tap.delay_samples > 0]
+    delayed = tap_lines(network)
     if direct and len(network.lowpass):
         raise FdnlearnError(
             "pyfdn",
@@ -76,10 +105,15 @@ def build(network: ExportNetwork) -> dict[str, object]:
     if late:
         b[copies : copies + inputs] = np.eye(inputs)
         delays[copies : copies + inputs] = late
-    for line, tap in enumerate(delayed, total - len(delayed)):
-        b[line, tap.input] = 1.0
-        c[tap.output, line] = tap.gain
-        delays[line] = tap.delay_samples
+    for line, ((input_, delay, gains), heard) in enumerate(delayed.items(), total - len(delayed)):
+        b[line, input_] = 1.0
+        delays[line] = delay
+        if len(gains) > 1:
+            zeros = np.roots(gains)
+            cascade = zpk2sos(zeros, np.zeros(len(zeros)), gains[0])  # type: ignore[arg-type]  # complex ones too
+            post_delay[: len(cascade), :, line] = cascade
+        for output, gain in heard.items():
+            c[output, line] = gain
     for tap in direct:
         d[tap.output, tap.input] = tap.gain
     outside = network.lowpass if doubled else np.concatenate((network.tone, network.lowpass))
@@ -105,4 +139,4 @@ def _six(sections: FloatArray) -> FloatArray:
     return np.insert(sections, 3, 1.0, axis=-1)
 
 
-TARGET = ExportTarget("pyfdn", "JSON build for pyFDN", _write, _PROOF, _LIMITS)
+TARGET = ExportTarget("pyfdn", "JSON build for pyFDN", _write, _PROOF, _LIMITS, refuse=_refuse)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fdnlearn.base.files import write_text
 from fdnlearn.base.types import FloatArray
-from fdnlearn.export.network import ExportNetwork
+from fdnlearn.export.network import ExportNetwork, TapRun
 from fdnlearn.export.sections import Parametric, parametric
 from fdnlearn.export.target import FLOAT32_DB, ExportTarget, Proof, TargetLimits
 from fdnlearn.export.text import filled
@@ -21,7 +21,9 @@ _PROOF = Proof(
     "supercollider:render",
     sectioned_tolerance_db=-120.0,
 )
-_LIMITS = TargetLimits(lines=32, taps=512, channels=32)
+#: Taps at successive delays that one unit takes: its section without poles.
+_RUN = 3
+_LIMITS = TargetLimits(lines=32, taps=512, channels=32, run=_RUN)
 
 #: scsynth's own block. A loop through LocalOut and LocalIn takes a block more, so no line may be shorter than one.
 _LONGEST_BLOCK = 64
@@ -100,6 +102,14 @@ class SynthDef:
         longest = self.constant((samples + 2.0) / rate_hz)
         return self.add("DelayN", [signal, longest, seconds])[0]
 
+    def echoed(self, signal: _Signal, piece: TapRun, rate_hz: int) -> _Signal:
+        """What a piece of a run of taps makes of a signal."""
+        delayed = self.delayed(signal, piece.delay_samples, rate_hz)
+        if len(piece.gains) == 1:
+            return self.scaled(delayed, piece.gains[0])
+        values = (*piece.gains, *(0.0,) * (5 - len(piece.gains)))
+        return self.add("SOS", [delayed, *map(self.constant, values)])[0]
+
     def filtered(self, signal: _Signal, sections: FloatArray, rate_hz: int) -> _Signal:
         """A signal through sections in series."""
         for section in sections:
@@ -173,9 +183,7 @@ def synth_def(network: ExportNetwork) -> SynthDef:
         collected = graph.total([graph.scaled(line_outputs[i], network.output_gains[o, i]) for i in range(n)])
         terms = [graph.filtered(collected, network.tone, rate)]
         terms += [
-            graph.scaled(graph.delayed(x[tap.input], tap.delay_samples, rate), tap.gain)
-            for tap in network.taps
-            if tap.output == o
+            graph.echoed(x[piece.input], piece, rate) for piece in network.pieces(_RUN) if piece.output == o
         ]
         outs.append(graph.filtered(graph.total(terms), network.lowpass, rate))
     graph.add("Out", [bus, *outs], 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,9 @@ class TargetLimits:
     Attributes
     ----------
     lines, taps, channels : int or None
-        Delay lines; taps of the early part, direct sound included; inputs or outputs.
+        Delay lines; taps of head, early part and direct sound; inputs or outputs.
+    run : int
+        So many taps at successive delays count as one: the target has a filter for them.
     shortest_delay_samples : int
         Of a line.
     """
@@ -30,6 +33,7 @@ class TargetLimits:
     lines: int | None = None
     taps: int | None = None
     channels: int | None = None
+    run: int = 1
     shortest_delay_samples: int = 1
 
 
@@ -49,6 +53,8 @@ class Proof:
         where no program can be driven.
     sectioned_tolerance_db : float or None
         The tolerance for networks that have second-order sections, where the host computes those in single precision.
+    tapped_longest_s : float
+        How much of the response is compared where a network has taps, for hosts that are slow with those.
     """
 
     host: str
@@ -56,6 +62,7 @@ class Proof:
     measured_db: str
     renderer: str | None = None
     sectioned_tolerance_db: float | None = None
+    tapped_longest_s: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,11 @@ class ExportTarget:
             return self.proof.sectioned_tolerance_db
         return self.proof.tolerance_db
 
+    def compared_s(self, network: ExportNetwork) -> float:
+        """How much of a network's response its host is asked for at most."""
+        tapped = any(tap.delay_samples > 0 for tap in network.taps)
+        return self.proof.tapped_longest_s if tapped else math.inf
+
     def admit(self, network: ExportNetwork) -> None:
         """Refuse a network that the target cannot carry.
 
@@ -110,7 +122,7 @@ class ExportTarget:
             ("delay lines", network.lines, limits.lines, "fit with fewer --lines or choose another target"),
             ("inputs", network.inputs, limits.channels, "choose another target"),
             ("outputs", network.outputs, limits.channels, "choose another target"),
-            ("early taps", len(network.taps), limits.taps, "use sparse early taps or choose another target"),
+            ("early taps", len(network.pieces(limits.run)), limits.taps, "choose another target"),
         ):
             if most is not None and has > most:
                 raise FdnlearnError(self.name, f"carries at most {most} {what}, not {has}", remedy)

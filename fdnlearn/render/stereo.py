@@ -55,11 +55,10 @@ def widened(fdn: FDN, seed: int) -> FDN:
 def gram_matrices(fdn: FDN) -> Float64[FloatArray, "bands lines lines"]:
     """Energies and correlations of what each line sounds like, octave by octave, shape (bands, N, N)."""
     n = fdn.lines
-    document = fdn.model_dump() | {
+    document = fdn.model_dump(exclude={"early", "head", "direct_peak_samples"}) | {
+        "version": 1,
         "output_gains": np.eye(n).tolist(),
         "direct_gains": np.zeros((n, 1)).tolist(),
-        "early": [],
-        "version": 1,
     }
     lines = impulse_response(FDN.model_validate(document), length_s=min(tail_length_s(fdn), _LONGEST_S))
     size = scipy.fft.next_fast_len(2 * lines.shape[1], real=True)

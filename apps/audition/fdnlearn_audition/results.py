@@ -93,6 +93,7 @@ def _facts(fdn: FDN, metrics: Metrics | None) -> list[tuple[str, str]]:
         ("Lines", str(fdn.lines)),
         ("Rate", f"{fdn.sample_rate_hz / 1000:g} kHz"),
         ("Channels", f"{fdn.inputs} in, {fdn.outputs} out"),
+        ("Head", _head(fdn)),
         ("Early taps", str(sum(len(getattr(e, "taps", getattr(e, "coefficients", ()))) for e in fdn.early))),
     ]
     if metrics:
@@ -103,6 +104,13 @@ def _facts(fdn: FDN, metrics: Metrics | None) -> list[tuple[str, str]]:
             ("Loss", format_number(metrics.loss, 4)),
         ]
     return facts
+
+
+def _head(fdn: FDN) -> str:
+    if not fdn.head:
+        return "none"
+    longest = max(len(path.coefficients) for path in fdn.head)
+    return f"{longest} samples, {fdn.direct_peak_samples} before the direct sound"
 
 
 def _verdict(metrics: Metrics) -> dict[str, Any]:

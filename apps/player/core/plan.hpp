@@ -22,7 +22,7 @@ namespace fdnlearn {
 constexpr double leastDecay = 0.25, mostDecay = 4.0, leastSize = 0.5, mostSize = 2.0, mostPreDelay = 0.2;
 // What a frozen network loses in one round trip.
 constexpr double freezeGain = 1.0 - 1e-6;
-// So long after its first sample the direct sound lasts: its colour is learned.
+// So long the direct sound lasts in an early part: its colour is learned. A head is all of it direct sound.
 constexpr double directSeconds = 1.5e-3;
 
 // Outputs go through their filters side by side, as lines do.
@@ -145,7 +145,7 @@ private:
             addPath(fit, path, rows[std::size_t(path.output)]);
         for (const HeadPath& path : fit.head)
             addDense(fit, path.input, path.coefficients, static_cast<int>(nearest(fit.directPeak * rate / fitRate)),
-                     rows[std::size_t(path.output)]);
+                     true, rows[std::size_t(path.output)]);
         for (auto& row : rows)
             std::sort(row.begin(), row.end());
         if (outputs == 2) {
@@ -179,11 +179,12 @@ private:
         std::vector<double> coefficients;
         for (const Tap& tap : path.taps)
             coefficients.push_back(tap.gain);
-        addDense(fit, path.input, coefficients, 0, row);
+        addDense(fit, path.input, coefficients, 0, false, row);
     }
 
     // Coefficients one sample apart, of which number `peak` falls on the direct sound.
-    void addDense(const Fit& fit, int input, const std::vector<double>& coefficients, int peak, std::vector<Key>& row)
+    void addDense(const Fit& fit, int input, const std::vector<double>& coefficients, int peak, bool head,
+                  std::vector<Key>& row)
     {
         const int before = peak + firLatency(fitRate, rate);
         if (!coefficients.empty())
@@ -191,7 +192,7 @@ private:
         const std::vector<double> response = resampled(coefficients, fitRate, rate);
         for (std::size_t k = 0; k < response.size(); ++k)
             if (response[k] != 0.0)
-                row.emplace_back(input, double(k) - before <= directSeconds * rate, false, double(k) - before,
+                row.emplace_back(input, head || double(k) - before <= directSeconds * rate, false, double(k) - before,
                                  response[k] * fit.gain);
     }
 
