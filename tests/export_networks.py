@@ -138,6 +138,30 @@ def headed_stereo() -> FDN:
     )
 
 
+def default_fit() -> FDN:
+    """As a fit at full rate writes it: a head of 15 ms, an equaliser of third octaves, taps, a loop of sections."""
+    tone = [
+        {"type": "peaking", "frequency_hz": 1000.0 * 10 ** (k / 10), "gain_db": 3.0 * (-1) ** k, "q": 4.3}
+        for k in range(-13, 13)
+    ]
+    return network(
+        8,
+        sample_rate_hz=48000,
+        delays=(400, 3000),
+        absorption={
+            "kind": "reverberation_time",
+            "family": "peq-1",
+            "frequencies_hz": [62.5 * 2**k for k in range(9)],
+            "times_s": [[0.9, 0.9, 0.8, 0.8, 0.7, 0.7, 0.6, 0.5, 0.3]],
+            "line_groups": [0] * 8,
+        },
+        tone=tone,
+        early=[{**sparse(), "taps": [{**tap, "samples": tap["samples"] + 700} for tap in TAPS]}],
+        late_delay_samples=300,
+        **head_of(720, 240),
+    )
+
+
 #: Name -> network, rate it is exported at. Networks with sections need `shelves_known`.
 CASES = {
     "mono": (mono, None),
@@ -149,4 +173,5 @@ CASES = {
     "headed_at_44100": (headed, 44100),
     "headed_at_11025": (headed, 11025),
     "headed_stereo": (headed_stereo, None),
+    "default_fit": (default_fit, None),
 }

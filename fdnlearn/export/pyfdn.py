@@ -31,6 +31,8 @@ _PROOF = Proof("pyFDN 0.5", DOUBLE_DB, "-279", "pyfdn:render", tapped_longest_s=
 _LIMITS = TargetLimits(lines=256)
 #: pyFDN multiplies by a matrix of all lines.
 _TAP_LINES = 512
+#: Sections among which the zeros of a run of taps are shared out: those of polynomials of a higher degree lose digits.
+_RUN_SECTIONS = 9
 
 FORMAT, VERSION = "pyfdn-fdn-build", 2
 
@@ -44,7 +46,7 @@ def _write(network: ExportNetwork, folder: Path) -> list[str]:
 def tap_lines(network: ExportNetwork) -> dict[tuple[int, int, tuple[float, ...]], dict[int, float]]:
     """Lines for taps: input, delay and gains of its sections, each with its gain in every output that hears it."""
     lines: dict[tuple[int, int, tuple[float, ...]], dict[int, float]] = {}
-    sections = max(network.line_sections.shape[1], len(network.tone))
+    sections = min(max(network.line_sections.shape[1], len(network.tone)), _RUN_SECTIONS)
     for run in network.pieces(2 * sections + 1):
         # a line delays by one sample at least
         piece = replace(run, delay_samples=1, gains=run.gains[1:]) if run.delay_samples == 0 else run
