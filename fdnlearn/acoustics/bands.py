@@ -9,6 +9,7 @@ IEC 61260-1; it rings for 4.4 / bandwidth seconds (60 dB), a quarter of the shor
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,17 +80,40 @@ def filter_octaves(
     list of (ndarray of shape (n,), float)
         For each band the filtered response from the onset on, and the energy in front of the onset.
     """
-    if not bands:
-        return []
+    return filter_zero_phase(
+        h,
+        sample_rate_hz,
+        min((band.bandwidth_hz for band in bands), default=sample_rate_hz),
+        lambda frequency_hz: (octave_magnitude(band, frequency_hz) for band in bands),
+    )
+
+
+def filter_zero_phase(
+    h: FloatArray,
+    sample_rate_hz: float,
+    narrowest_hz: float,
+    magnitudes: Callable[[FloatArray], Iterable[FloatArray]],
+) -> list[tuple[FloatArray, float]]:
+    """The same for any filters.
+
+    Parameters
+    ----------
+    h : ndarray, shape (n,)
+    sample_rate_hz : float
+    narrowest_hz : float
+        Bandwidth of the narrowest filter, which rings longest.
+    magnitudes : callable
+        Gives the magnitude of each filter at given frequencies (bins,).
+    """
     import scipy.fft
 
-    pad = int(np.ceil(8.0 / min(band.bandwidth_hz for band in bands) * sample_rate_hz))
+    pad = int(np.ceil(8.0 / narrowest_hz * sample_rate_hz))
     size = scipy.fft.next_fast_len(h.size + 2 * pad, real=True)
     spectrum = scipy.fft.rfft(h, size)
     frequency_hz = np.arange(spectrum.size, dtype=np.float64) * (sample_rate_hz / size)
     filtered = []
-    for band in bands:
-        x = scipy.fft.irfft(spectrum * octave_magnitude(band, frequency_hz), size)
+    for magnitude in magnitudes(frequency_hz):
+        x = scipy.fft.irfft(spectrum * magnitude, size)
         # The circular end holds what the filter put in front of sample 0.
         filtered.append((x[: h.size].copy(), float(np.sum(np.square(x[-pad:])))))
     return filtered
