@@ -22,16 +22,6 @@ TRAINED_SAMPLES, STEPS = 2**16, 300
 MULTIPLICATIONS = LINES * LINES + 5 * (LINES + 1) + 2 * LINES + 1
 
 
-def is_installed() -> bool:
-    """Whether pyFDN and flamo can be imported."""
-    try:
-        import flamo  # noqa: F401
-        import pyFDN
-    except ImportError:
-        return False
-    return hasattr(pyFDN, "MatchCumulativeEnergy")
-
-
 def fit(rir: FloatArray, rate_hz: int, *, steps: int = STEPS) -> tuple[FloatArray, float]:
     """Train on a recording (n,) that begins with its direct sound; the response (m,) and seconds of training."""
     with warnings.catch_warnings():

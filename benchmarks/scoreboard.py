@@ -16,7 +16,7 @@ import math
 import os
 import platform
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -27,7 +27,7 @@ from rooms import REPORT, TUNE
 from scoreboard_figures import draw
 from scoreboard_measures import COLUMNS, distances
 from scoreboard_page import page
-from scoreboard_room import Room, load_room
+from scoreboard_room import Room, aligned, load_room
 from scoreboard_rows import ROWS, Response, Row, Task
 from scoreboard_sounds import Sounds, load_sounds
 from scoreboard_table import Board, Line, in_order, read_board, replaced, write_board
@@ -44,9 +44,8 @@ _room = lru_cache(maxsize=4)(load_room)
 
 def chosen_rooms(options: argparse.Namespace) -> Iterator[tuple[str, Path]]:
     """Set and recording of every room."""
-    folder = Path(os.environ["FDNLEARN_ROOMS"])
-    names = TUNE if options.tune else REPORT
-    yield from (("tune" if options.tune else "report", folder / f"{name}.wav") for name in names)
+    room_set, names = ("tune", TUNE) if options.tune else ("report", REPORT)
+    yield from ((room_set, options.rooms / f"{name}.wav") for name in names)
     if options.also is not None:
         yield from (("other", path) for path in sorted(options.also.glob("*.wav")) if _FOUND not in path.stem)
 
@@ -70,9 +69,11 @@ def figures(response: Response, recording: Path, sounds: Sounds) -> dict[str, fl
     room: Room = _room(recording, response.rate_hz)
     if room.rate_hz != response.rate_hz:
         raise ValueError(f"a response at {response.rate_hz} Hz, its recording at {room.rate_hz} Hz")
+    h = aligned(response.h, room.rate_hz)
+    heard = room.without_noise(h)
     return {
-        **distances(room, response.h),
-        **sounds.distances(room, response.h),
+        **distances(room, h, heard),
+        **sounds.distances(room, heard),
         "seconds": response.seconds,
         "multiplications": response.multiplications,
     }
@@ -90,6 +91,9 @@ def about(options: argparse.Namespace) -> str:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument(
+        "--rooms", type=Path, default=os.environ.get("FDNLEARN_ROOMS"), help="folder of rooms"
+    )
     parser.add_argument("--also", type=Path, help="more recordings, and what others have found for them")
     parser.add_argument("--clips", type=Path, help="folder of dry sounds")
     parser.add_argument("--keep", type=Path, help="where fits stay and are found again")
@@ -101,23 +105,42 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--no-run", action="store_true", help="write the page from the table alone")
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder of table, page and images/")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.no_run:
+        return options
+    if options.rooms is None:
+        parser.error("no rooms: name their folder by --rooms or in FDNLEARN_ROOMS")
+    there = [path for _, path in chosen_rooms(options)]
+    if absent := [str(path) for path in there if not path.exists()]:
+        parser.error(f"{absent[0]} is not there")
+    for flag, names, known in (
+        ("--only", options.only, [path.stem for path in there]),
+        ("--rows", options.rows, [row.name for row in ROWS]),
+    ):
+        if unknown := _names(names, known) - set(known):
+            parser.error(f"{flag} {min(unknown)}: unknown, choose among {', '.join(known)}")
+    return options
+
+
+def _names(asked: str | None, every: Iterable[str]) -> set[str]:
+    return set(every) if asked is None else set(asked.split(","))
 
 
 def run(options: argparse.Namespace, board: Board, keep: Path) -> Board:
     """Measure what is asked for, and write the table after every row."""
-    only, rows = (set(names.split(",")) if names else None for names in (options.only, options.rows))
     sounds = load_sounds(options.clips) if options.clips else Sounds({})
     if not sounds.clips:
         print("no dry sounds (--clips): what is heard is left out", flush=True)
     elif sounds.visqol is None:
         print('ViSQOL is not installed (pip install "fdnlearn[bench]"): its columns stay empty', flush=True)
+    rows = [row for row in ROWS if row.name in _names(options.rows, [row.name])]
+    for row in rows:
+        if row.missing:
+            print(f"{row.name} stays out: {', '.join(row.missing)} not installed", flush=True)
     for room_set, path in chosen_rooms(options):
-        if only is not None and path.stem not in only:
+        if path.stem not in _names(options.only, [path.stem]):
             continue
-        for row in ROWS:
-            if rows is not None and row.name not in rows:
-                continue
+        for row in (row for row in rows if not row.missing):
             task = Task(path, keep, options.seed, options.budget)
             lines = measure(room_set, row, task, sounds)
             print(f"{path.stem}  {row.name}  {len(lines)} response(s)", flush=True)
@@ -137,7 +160,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with tempfile.TemporaryDirectory() as temporary:
             board = run(options, board, options.keep or Path(temporary))
     board = in_order(board.lines)
-    (options.out / "scoreboard.md").write_text(page(board, about(options)), encoding="utf-8")
+    written = options.out / "scoreboard.md"
+    # Without a run the figures still come from where the page says.
+    words = written.read_text(encoding="utf-8").split("\n\n")[2] if options.no_run else about(options)
+    written.write_text(page(board, words), encoding="utf-8")
     draw(board, options.out / "images" / "scoreboard.png")
 
 

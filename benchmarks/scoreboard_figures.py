@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Picture
+from matplotlib.ticker import LogLocator
 from scoreboard_measures import COLUMNS, Column
 from scoreboard_rows import BANDED, TWIN
 from scoreboard_table import Board
@@ -65,5 +66,6 @@ def _panel(axes: Axes, board: Board, column: Column) -> None:
     if column.key not in _LINEAR:
         axes.set_xscale("log")
         write_plainly(axes.xaxis)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     elif column.best > 0.0:
         axes.invert_xaxis()

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 import scipy.signal
-from scoreboard_room import Room, aligned
+from scoreboard_room import Room
 
 from fdnlearn.acoustics import RoomParameters, find_onset, room_parameters
 from fdnlearn.acoustics.colour import LATE_S, colour, third_octave_decay_distance_db
@@ -26,8 +26,8 @@ from fdnlearn.base.types import FloatArray
 #: A figure; None where the recording does not count, infinite where the response has no value.
 Figure = float | None
 
-#: Of the smoothed spectrogram: transform and hop in samples, and the side of the window in frames and bins.
-_N_FFT, _HOP, _SMOOTHED = 1024, 256, 64
+#: Of the smoothed spectrogram: 1024 samples at 48 kHz, four frames in as many; the window over 64 frames and 64 bins.
+_FRAME_S, _OVERLAPPING, _SMOOTHED = 1024 / 48000, 4, 64
 _DENSITY_HOP_S = 0.5e-3
 
 
@@ -84,9 +84,8 @@ COLUMNS = (
 # fmt: on
 
 
-def distances(room: Room, response: FloatArray) -> dict[str, Figure]:
-    """All columns that need no sounds, of a noiseless response (n,) at the room's rate."""
-    h = aligned(response, room.rate_hz)
+def distances(room: Room, h: FloatArray, heard: FloatArray) -> dict[str, Figure]:
+    """All columns that need no sounds, of an aligned, noiseless response (n,) and what `Room.without_noise` leaves."""
     whole, late = colour(room.thirds, h), colour(room.thirds, h, LATE_S + room.direct / room.rate_hz)
     return {
         **octave_errors(room.parameters, room_parameters(h, room.rate_hz, "none")),
@@ -95,8 +94,8 @@ def distances(room: Room, response: FloatArray) -> dict[str, Figure]:
         "late": late.rms_db,
         "late_worst": late.worst_db,
         "decay": third_octave_decay_distance_db(room.thirds, h),
-        "power": power_convergence(room, h),
-        "density": density_rms(room, h),
+        "power": power_convergence(room, heard),
+        "density": density_rms(room, heard),
         "ringing": ringing_lines(room, h),
     }
 
@@ -120,7 +119,7 @@ def octave_errors(room: RoomParameters, fit: RoomParameters) -> dict[str, Figure
     return found
 
 
-def power_convergence(room: Room, h: FloatArray) -> Figure:
+def power_convergence(room: Room, heard: FloatArray) -> Figure:
     """Distance of two smoothed power spectrograms, of parts of equal energy, relative to their size.
 
     ``|P - Q| / sqrt(|P| |Q|)`` in Frobenius norms, P and Q being squared magnitudes convolved with a Hann window over
@@ -128,13 +127,15 @@ def power_convergence(room: Room, h: FloatArray) -> Figure:
     part is left out; None where nothing is left.
     """
     first = room.direct + round(LATE_S * room.rate_hz)
+    frame = _OVERLAPPING * round(_FRAME_S * room.rate_hz / _OVERLAPPING)
     surfaces = []
-    for side in (room.heard, room.without_noise(h)):
+    for side in (room.heard, heard):
         late = side[first:]
         energy = float(np.square(late).sum())
-        if late.size < _N_FFT or energy <= 0.0:
+        if late.size < frame or energy <= 0.0:
             return None if side is room.heard else math.inf
-        _, _, spectra = scipy.signal.stft(late / math.sqrt(energy), nperseg=_N_FFT, noverlap=_N_FFT - _HOP)
+        part = late / math.sqrt(energy)
+        _, _, spectra = scipy.signal.stft(part, nperseg=frame, noverlap=frame - frame // _OVERLAPPING)
         window = np.hanning(_SMOOTHED + 1)
         window /= window.sum()
         smooth = scipy.signal.oaconvolve(np.square(np.abs(spectra)), window[:, None], mode="same", axes=0)
@@ -143,15 +144,14 @@ def power_convergence(room: Room, h: FloatArray) -> Figure:
     return float(np.linalg.norm(surfaces[0] - surfaces[1])) / math.sqrt(ours * theirs)
 
 
-def density_rms(room: Room, h: FloatArray) -> Figure:
+def density_rms(room: Room, heard: FloatArray) -> Figure:
     """Rms distance of the echo density profiles from the onset to the reverberation time or the knee."""
     decay = room.parameters.broadband
     time_s = decay.t30_s or decay.t20_s or room.usable_s
     length = round(min(time_s, room.usable_s) * room.rate_hz)
     hop = max(1, round(_DENSITY_HOP_S * room.rate_hz))
     profiles = [
-        echo_density(side[find_onset(side) :][:length], room.rate_hz, hop=hop)
-        for side in (room.heard, room.without_noise(h))
+        echo_density(side[find_onset(side) :][:length], room.rate_hz, hop=hop) for side in (room.heard, heard)
     ]
     frames = min(profile.size for profile in profiles)
     if not frames:

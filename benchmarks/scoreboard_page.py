@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from pyfdn_fit import is_installed
-from scoreboard_measures import COLUMNS, Column, Figure
+from scoreboard_measures import COLUMNS, VISQOL_BEST, Column, Figure
 from scoreboard_rows import BANDED, ROWS, TWIN
 from scoreboard_sounds import CLIPS, FLOOR_DB
 from scoreboard_table import Board
@@ -32,7 +31,7 @@ def page(board: Board, about: str) -> str:
         _absent(board),
         "## Medians over the rooms",
         "Of every measure the median over the rooms in which it counts and the row has a response; bold is the nearest "
-        "to the recording but for the twin. GeneticReverb has responses of two rooms only: compare it by the next table.",
+        "to the recording but for the twin. GeneticReverb has responses of two rooms only: the next table compares it.",
         _table("measure", board.rows, there, lambda column: _medians(board, column)) + "\n" + _costs(board),
         "## Is banded nearer to the recording?",
         f"Rooms in which `{BANDED}` is nearer than the row of the column, as near, less near. As near: the distances "
@@ -45,24 +44,22 @@ def page(board: Board, about: str) -> str:
         "## Measures",
         "Where the recording meets its noise neither side counts beyond. Octave and third-octave decays have the noise "
         "taken out by the package's estimators and count by them (impulse-to-noise ratio; bandwidth times "
-        "reverberation time over 16). For spectrogram, echo density and sounds both sides are faded out at the recording's knee, in "
-        "every third octave at its own. Overall level never counts.",
+        "reverberation time over 16). For spectrogram, echo density and sounds both sides are faded out at the "
+        "recording's knee, in every third octave at its own. Overall level never counts. A row at a lower rate than "
+        "the others is judged by the recording at that rate: what it has not is not counted against it.",
         "\n".join(f"- **{column.title}** ({column.unit or 'no unit'}): {column.about}" for column in there),
         f"Sounds: `{CLIPS['drums']}` and `{CLIPS['speech']}`, five seconds at 48 kHz, both sides of equal energy; "
-        f"what is more than {FLOOR_DB:.0f} dB below the loudest cell is silence. ViSQOL (`visqol-python` 3.8, audio mode) "
-        "gives 4.73 to a sound compared with itself, from where its distances are taken. Seconds to fit are wall-clock time, one "
-        "thread. Multiplications a sample count dense matrices, five for a second-order section and one for every gain "
-        "and tap.",
+        f"what is more than {FLOOR_DB:.0f} dB below the loudest cell is silence. ViSQOL (`visqol-python` 3.8, audio "
+        f"mode) gives {VISQOL_BEST} to a sound compared with itself, from where its distances are taken. Seconds to "
+        "fit are wall-clock time. Multiplications a sample: five for a second-order section, one for every gain and "
+        "tap, matrices dense.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _absent(board: Board) -> str:
     missing = [row.name for row in ROWS if row.name not in board.rows]
-    if not missing:
-        return ""
-    hint = "" if is_installed() else " (pyFDN and flamo are not installed)"
-    return f"Not here: {', '.join(missing)}{hint}."
+    return f"Not here: {', '.join(missing)}." if missing else ""
 
 
 def _table(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -85,11 +86,19 @@ class Row:
     name, about : str
     responses : callable
         Those of a room.
+    needs : tuple of str
+        Modules without which it stays out.
     """
 
     name: str
     about: str
     responses: Callable[[Task], list[Response]]
+    needs: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> list[str]:
+        """What it needs and is not installed."""
+        return [module for module in self.needs if find_spec(module) is None]
 
 
 def multiplications(network: Realisation) -> int:
@@ -137,8 +146,6 @@ def _budget_s(task: Task) -> float:
 
 
 def _pyfdn(task: Task) -> list[Response]:
-    if not pyfdn_fit.is_installed():
-        return []
     path = task.folder("pyfdn").with_suffix(".npz")
     if not path.exists():
         room = load_room(task.path, RATE_HZ)
@@ -162,8 +169,8 @@ def _found(suffix: str) -> Callable[[Task], list[Response]]:
     return find
 
 
-def _own(name: str, model: str, method: str, about: str) -> Row:
-    return Row(name, about, lambda task: _fit(task, model, method))
+def _own(name: str, model: str, method: str, about: str, *needs: str) -> Row:
+    return Row(name, about, lambda task: _fit(task, model, method), needs)
 
 
 TWIN, BANDED = "statistical twin", "banded"
@@ -173,9 +180,9 @@ ROWS = (
     _own(BANDED, "banded", "gradient", "`fdnlearn fit`"),
     _own("homogeneous", "homogeneous", "gradient", "`fdnlearn fit --model homogeneous`, 16 kHz"),
     _own("analytic", "banded", "analytic", "`--method analytic`, the banded network in closed form"),
-    _own("genetic", "banded", "genetic", "`--method genetic`, the banded network"),
-    _own("CMA-ES", "banded", "cmaes", "`--method cmaes`, the banded network"),
-    Row("pyFDN", "pyFDN 0.5, sixteen lines, trained as its own example does", _pyfdn),
+    _own("genetic", "banded", "genetic", "`--method genetic`, the banded network", "pymoo"),
+    _own("CMA-ES", "banded", "cmaes", "`--method cmaes`, the banded network", "cma"),
+    Row("pyFDN", "pyFDN 0.5, sixteen lines, trained as its own example does", _pyfdn, ("pyFDN", "flamo")),
     Row("GeneticReverb high", "what edward-ly/GeneticReverb found at its setting high", _found("ga_high")),
     Row("GeneticReverb max", "the same at max", _found("ga_max")),
 )

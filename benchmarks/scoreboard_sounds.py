@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import scipy.signal
-from scoreboard_room import Room, aligned
+from scoreboard_room import Room
 
 from fdnlearn.base.types import FloatArray
 from fdnlearn.rir import read_recording
@@ -54,18 +54,15 @@ class Sounds:
         judge.create(mode="audio")
         return judge
 
-    def distances(self, room: Room, response: FloatArray) -> dict[str, float | None]:
-        """The columns that are heard, of a noiseless response (n,) at the room's rate."""
-        sides = [
-            resample(side, room.rate_hz, RATE_HZ)
-            for side in (room.heard, room.without_noise(aligned(response, room.rate_hz)))
-        ]
+    def distances(self, room: Room, heard: FloatArray) -> dict[str, float | None]:
+        """The columns that are heard, of a response (n,) as `Room.without_noise` leaves it."""
+        sides = [resample(side, room.rate_hz, RATE_HZ) for side in (room.heard, heard)]
         found: dict[str, float | None] = {}
         for name, clip in self.clips.items():
-            wanted, heard = (_played(clip, side) for side in sides)
-            found[f"mel_{name}"] = mel_distance_db(wanted, heard, room.rate_hz)
+            wanted, played = (_played(clip, side) for side in sides)
+            found[f"mel_{name}"] = mel_distance_db(wanted, played, room.rate_hz)
             if self.visqol is not None:
-                result = self.visqol.measure_from_arrays(wanted, heard, RATE_HZ)
+                result = self.visqol.measure_from_arrays(wanted, played, RATE_HZ)
                 found[f"visqol_{name}"] = float(result.moslqo)
         return found
 
