@@ -118,7 +118,7 @@ def _twins(task: Task) -> list[Response]:
     room = load_room(task.path, RATE_HZ)
     return [
         Response(twin, room.rate_hz)
-        for twin in statistical_twins(room.h, room.rate_hz, room.direct, room.thirds, range(TWINS))
+        for twin in statistical_twins(room.h, room.rate_hz, room.direct, range(TWINS))
     ]
 
 

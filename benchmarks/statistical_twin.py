@@ -17,9 +17,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import scipy.fft
-from third_octave_bank import fade, padded_size, split, whole_weights
+from third_octave_bank import every_band, fade, padded_size, split, whole_weights
 
-from fdnlearn.acoustics.colour import ThirdOctaveDecays
+from fdnlearn.acoustics.colour import ThirdOctaveDecays, third_octave_decays
 from fdnlearn.acoustics.energy_decay import EnergyDecay
 from fdnlearn.base.types import FloatArray
 
@@ -32,9 +32,7 @@ HANDOVER_S = 2e-3
 _STEPS = 4
 
 
-def statistical_twins(
-    h: FloatArray, rate_hz: float, direct: int, decays: ThirdOctaveDecays, seeds: Sequence[int]
-) -> list[FloatArray]:
+def statistical_twins(h: FloatArray, rate_hz: float, direct: int, seeds: Sequence[int]) -> list[FloatArray]:
     """Twins of a recording.
 
     Parameters
@@ -43,8 +41,6 @@ def statistical_twins(
     rate_hz : float
     direct : int
         Sample of the direct sound.
-    decays : ThirdOctaveDecays
-        Of `h`.
     seeds : sequence of int
         One for each twin.
 
@@ -53,6 +49,7 @@ def statistical_twins(
     list of ndarray, shape (n,)
         Without noise floor.
     """
+    decays = third_octave_decays(h, rate_hz, bands=every_band(rate_hz))
     generators = [np.random.default_rng(seed) for seed in seeds]
     twins = np.zeros((len(seeds), h.size))
     own = split(h, rate_hz, decays.bands)

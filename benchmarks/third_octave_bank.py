@@ -14,6 +14,15 @@ import scipy.fft
 from fdnlearn.acoustics.third_octaves import ThirdOctave, third_octave_weights
 from fdnlearn.base.types import FloatArray
 
+#: The lowest band of `every_band`, at 20 Hz.
+_LOWEST = -17
+
+
+def every_band(rate_hz: float) -> tuple[ThirdOctave, ...]:
+    """From 20 Hz to half the rate: more than is measured, for what lies beyond has a spectrum too."""
+    highest = int(np.ceil(10.0 * np.log10(0.5 * rate_hz / 1000.0))) - 1
+    return tuple(ThirdOctave(number) for number in range(_LOWEST, highest + 1))
+
 
 def whole_weights(bands: tuple[ThirdOctave, ...], frequency_hz: FloatArray) -> FloatArray:
     """Weights (bands, bins) that add up to one everywhere: the outermost bands take what lies beyond them."""

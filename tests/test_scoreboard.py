@@ -125,7 +125,7 @@ class TestTwin:
     def test_it_keeps_the_head_and_nothing_after(self, bench: SimpleNamespace) -> None:
         h = bench.room.aligned(decay(4), FS)
         room = bench.room.Room(h, FS, 0.0)
-        one, other = bench.twin.statistical_twins(h, FS, room.direct, room.thirds, (0, 1))
+        one, other = bench.twin.statistical_twins(h, FS, room.direct, (0, 1))
         head = slice(0, room.direct + round(0.003 * FS))
         late = slice(room.direct + round(0.1 * FS), None)
         assert np.square(one - h)[head].sum() < 1e-3 * np.square(h)[head].sum()
@@ -141,7 +141,7 @@ class TestTwin:
         h += np.where(t > 0, 3.0 * np.sin(2 * np.pi * 90.0 * t) * 10 ** (-3 * np.maximum(t, 0) / 0.4), 0.0)
         h = bench.room.aligned(h, FS)
         room = bench.room.Room(h, FS, 0.0)
-        twins = bench.twin.statistical_twins(h, FS, room.direct, room.thirds, range(16))
+        twins = bench.twin.statistical_twins(h, FS, room.direct, range(16))
         for from_s in (0.0, 0.055):
             wanted = third_octave_levels_db(h, FS, from_s)
             found = np.mean([10 ** (third_octave_levels_db(twin, FS, from_s) / 10) for twin in twins], axis=0)
@@ -154,7 +154,7 @@ class TestTwin:
     def test_it_is_at_the_distance_of_chance(self, bench: SimpleNamespace) -> None:
         """Not at none, and no further away than another noise of the same decay, which shares no head with it."""
         room = room_of(bench, decay(6))
-        (twin,) = bench.twin.statistical_twins(room.h, FS, room.direct, room.thirds, (7,))  # type: ignore[attr-defined]
+        (twin,) = bench.twin.statistical_twins(room.h, FS, room.direct, (7,))  # type: ignore[attr-defined]
         own, other = measured(bench, room, twin), measured(bench, room, decay(8))
         for key in ("colour", "decay", "power", "density", "mel_drums"):
             assert 0.2 * other[key] < own[key] < 1.3 * other[key], key  # type: ignore[operator]
@@ -163,7 +163,7 @@ class TestTwin:
         noise = 1e-3 * np.random.default_rng(1).standard_normal(decay(4).size)
         h = bench.room.aligned(decay(4) + noise, FS)
         room = bench.room.Room(h, FS, 0.0)
-        (twin,) = bench.twin.statistical_twins(h, FS, room.direct, room.thirds, (0,))
+        (twin,) = bench.twin.statistical_twins(h, FS, room.direct, (0,))
         end = slice(-round(0.1 * FS), None)
         assert np.mean(np.square(twin[end])) < 0.02 * np.mean(np.square(h[end]))
 
