@@ -66,6 +66,7 @@ def _panel(axes: Axes, board: Board, column: Column) -> None:
     if column.key not in _LINEAR:
         axes.set_xscale("log")
         write_plainly(axes.xaxis)
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        least, most = axes.get_xlim()
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if most / least < 500.0 else (1.0,)))
     elif column.best > 0.0:
         axes.invert_xaxis()

@@ -75,6 +75,7 @@ class TestMeasures:
         found = measured(bench, room_of(bench, decay(1)), decay(2))
         assert keys - set(found) == {"mel_speech", "visqol_drums", "visqol_speech"}
 
+    @pytest.mark.long
     def test_a_longer_decay_is_further_in_every_column_that_sees_decays(self, bench: SimpleNamespace) -> None:
         room = room_of(bench, decay(1))
         near = measured(bench, room, decay(2))
@@ -152,12 +153,12 @@ class TestTwin:
 
     @pytest.mark.long
     def test_it_is_at_the_distance_of_chance(self, bench: SimpleNamespace) -> None:
-        """Not at none, and no further away than another noise of the same decay, which shares no head with it."""
+        """Not at none, and about as far as another noise of the same decay, which shares no head with it."""
         room = room_of(bench, decay(6))
         (twin,) = bench.twin.statistical_twins(room.h, FS, room.direct, (7,))  # type: ignore[attr-defined]
         own, other = measured(bench, room, twin), measured(bench, room, decay(8))
         for key in ("colour", "decay", "power", "density", "mel_drums"):
-            assert 0.2 * other[key] < own[key] < 1.3 * other[key], key  # type: ignore[operator]
+            assert 0.2 * other[key] < own[key] < 1.6 * other[key], key  # type: ignore[operator]
 
     def test_the_noise_of_the_recording_is_not_in_it(self, bench: SimpleNamespace) -> None:
         noise = 1e-3 * np.random.default_rng(1).standard_normal(decay(4).size)
