@@ -1,6 +1,6 @@
-"""Room acoustics of a response: energy decay, ISO 3382 parameters, echo density, comparison of two responses.
+"""Room acoustics of a response: energy decay, ISO 3382 parameters, colour, echo density, ringing.
 
-`echo_density`, `energy_decay` and `comparison.compare` are imported from their modules, which have the same names.
+`echo_density`, `energy_decay`, `colour` and `ringing` are imported from their modules, which have the same names.
 SciPy is imported by the functions that need it.
 """
 

@@ -78,7 +78,10 @@ class Colour:
 
 @shapes_checked
 def third_octave_decays(
-    h: Float64[FloatArray, " samples"], sample_rate_hz: float, noise: Noise = "auto"
+    h: Float64[FloatArray, " samples"],
+    sample_rate_hz: float,
+    noise: Noise = "auto",
+    bands: tuple[ThirdOctave, ...] | None = None,
 ) -> ThirdOctaveDecays:
     """Measure the decay of a response in every third octave.
 
@@ -89,9 +92,11 @@ def third_octave_decays(
     sample_rate_hz : float
     noise : {"auto", "none"}
         As for `fdnlearn.acoustics.energy_decay.energy_decay`.
+    bands : tuple of ThirdOctave, optional
+        Those of `third_octaves` by default.
     """
     h = np.asarray(h, dtype=np.float64)
-    bands = third_octaves(sample_rate_hz)
+    bands = third_octaves(sample_rate_hz) if bands is None else bands
     decays = tuple(
         energy_decay(own, sample_rate_hz, noise, early_energy=before, centre_hz=band.centre_hz)
         for band, (own, before) in zip(bands, filter_third_octaves(h, sample_rate_hz, bands), strict=True)
