@@ -78,6 +78,8 @@ def test_the_table_says_what_the_rooms_say(tmp_path: Path, batch: Go) -> None:
     assert float(row["loss"]) == metrics["loss"]
     assert row["sha256"] == metrics["recording"]["sha256"]
     assert row["sample_rate_hz"] == "8000"
+    assert float(row["colour_rms_db"]) == metrics["colour"]["whole"]["rms_db"]
+    assert 0 <= int(row["octave_values_within"]) <= int(row["octave_values"])
     parquet = pytest.importorskip("pyarrow.parquet")
     columnar = parquet.read_table(tmp_path / "out" / "summary.parquet").to_pylist()
     assert [list(row) for row in columnar] == [list(COLUMNS)] * 3

@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from fdnlearn.acoustics.grading import judge, verdict
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.files import replacing, write_text
 from fdnlearn.rir.metrics_document import Metrics, load_metrics
@@ -31,9 +32,13 @@ _NUMBERS = (
     "loss",
 )  # fmt: skip
 
+#: Of octaves: how many values count, how many of them are within one just-noticeable difference; and the colour, by
+#: third octave, of the whole response and from 50 ms on.
+_OCTAVES = ("octave_values", "octave_values_within", "colour_rms_db", "late_colour_rms_db")
+
 #: Columns of the table: errors are those of `metrics.json`, broadband; none where the recording does not allow the
 #: quantity, infinite where it does and the network has no value.
-COLUMNS = (*_TEXT, *_NUMBERS, *(f"{compared.key}_error" for compared in COMPARED), "warnings")
+COLUMNS = (*_TEXT, *_NUMBERS, *_OCTAVES, *(f"{compared.key}_error" for compared in COMPARED), "warnings")
 
 Row = dict[str, Any]
 
@@ -126,6 +131,14 @@ def row_of(room: BatchRoom, metrics: Metrics) -> Row:
         "loss": metrics.loss,
         "warnings": len(metrics.warnings),
     }
+    octaves = verdict(j for hz in metrics.octaves_hz for j in judge(metrics, hz))
+    colour = metrics.colour
+    row |= {
+        "octave_values": octaves.counted,
+        "octave_values_within": octaves.within,
+        "colour_rms_db": None if colour is None else colour.whole.rms_db,
+        "late_colour_rms_db": None if colour is None else colour.late.rms_db,
+    }
     return row | {f"{key}_error": error for key, error in errors_of(metrics).items()}
 
 
@@ -173,7 +186,11 @@ def _parquet(path: Path) -> Iterator[RowWriter]:
         yield lambda row: None
         return
     kinds = {name: arrow.string() for name in _TEXT} | dict.fromkeys(
-        ("channel", "measurement", "sample_rate_hz", "lines", "iterations", "warnings"), arrow.int64()
+        (
+            *("channel", "measurement", "sample_rate_hz", "lines", "iterations", "warnings"),
+            *("octave_values", "octave_values_within"),
+        ),
+        arrow.int64(),
     )
     schema = arrow.schema([(name, kinds.get(name, arrow.float64())) for name in COLUMNS])
     kept: list[Row] = []
