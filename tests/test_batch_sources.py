@@ -160,6 +160,26 @@ class TestManifest:
         with pytest.raises(FdnlearnError, match="cannot be read"):
             find(tmp_path / "rooms.parquet")
 
+    def test_damaged_parquet_is_refused_in_our_words(self, tmp_path: Path) -> None:
+        arrow = pytest.importorskip("pyarrow")
+        from pyarrow import parquet
+
+        whole = tmp_path / "rooms.parquet"
+        parquet.write_table(arrow.table({"path": ["room-1.wav"]}), whole, use_dictionary=False)
+        content = whole.read_bytes()
+        for damaged in (content.replace(b"room-1", b"\x80oom-1"), b"PAR1" + content[20:]):
+            whole.write_bytes(damaged)
+            with pytest.raises(FdnlearnError, match=r"cannot be read \(no parquet, or damaged\); give a CSV"):
+                find(whole)
+
+    def test_a_path_longer_than_any_is_a_fault_of_its_row(self, tmp_path: Path) -> None:
+        manifest = tmp_path / "rooms.csv"
+        manifest.write_text(f"path\n{'x' * 100_000}\n{'y' * 300}.wav\n")
+        too_long, possible = find(manifest)
+        said = f"{manifest}, row 1: names a recording by 100000 characters; write at most 4096 into path"
+        assert too_long.fault == said
+        assert possible.fault is None
+
 
 def test_every_measurement_of_a_sofa_file_is_a_room(tmp_path: Path) -> None:
     path = write_sofa(tmp_path / "many.sofa", 3)
