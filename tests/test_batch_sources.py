@@ -202,6 +202,20 @@ def test_a_folder_name_is_safe_whatever_the_label(label: str) -> None:
     assert name[0] not in ".-"
 
 
+@pytest.mark.parametrize(
+    "label", ["con", "NUL.txt", "aux.wav", "a/Com1.wav", "lpt9.a.b", f"{'x' * 90}/con.flac"]
+)
+def test_a_folder_name_is_no_device_of_windows(label: str) -> None:
+    name = folder_name(label, "-ch1")
+    assert name.endswith("-ch1")
+    assert name.split(".")[0].lower() not in {"con", "nul", "aux", "com1", "lpt9"}
+
+
+@pytest.mark.parametrize("label", ["concert", "com10", "auxiliary.wav", "console.1"])
+def test_names_that_only_begin_like_a_device_stay(label: str) -> None:
+    assert folder_name(label) == label.removesuffix(".wav")
+
+
 def test_labels_that_clean_up_to_the_same_stay_apart() -> None:
     labels = ["a b.wav", "a-b.wav", "a/b.wav", "a_b.wav", "a-b.flac", "ä.wav", "ö.wav"]
     assert len({folder_name(label) for label in labels}) == len(labels)

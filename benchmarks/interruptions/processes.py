@@ -73,7 +73,7 @@ class Running:
             stderr=subprocess.PIPE,
             process_group=0,
         )
-        self._lines: list[tuple[float, bytes]] = []
+        self._lines: list[tuple[IO[bytes], float, bytes]] = []
         self._signalled_s: float | None = None
         assert self._process.stdout is not None
         assert self._process.stderr is not None
@@ -90,8 +90,8 @@ class Running:
         return self
 
     def said(self, text: str) -> bool:
-        """Whether that has been on stderr already."""
-        return any(text.encode() in line for _, line in self._lines)
+        """Whether it has said that already."""
+        return any(text.encode() in line for _, _, line in self._lines)
 
     def send(self, number: signal.Signals, *, group: bool = False) -> None:
         """Send a signal if it is still there, as a terminal does to the whole group."""
@@ -112,15 +112,15 @@ class Running:
         for reader in self._readers:
             if reader.ident is not None:
                 reader.join()
-        answers = [at for at, line in self._lines if any(answer in line for answer in ANSWERS)]
+        told = [(at, line) for pipe, at, line in self._lines if pipe is self.stderr]
+        answers = [at for at, line in told if any(answer in line for answer in ANSWERS)]
         answered_s = answers[0] - self._signalled_s if answers and self._signalled_s else None
-        return Ended(code, b"".join(line for _, line in self._lines).decode(), answered_s, orphans)
+        return Ended(code, b"".join(line for _, line in told).decode(), answered_s, orphans)
 
     def _read(self, pipe: IO[bytes]) -> None:
         with pipe:
             for line in pipe:
-                if pipe is self.stderr:
-                    self._lines.append((time.monotonic(), line))
+                self._lines.append((pipe, time.monotonic(), line))
 
     def _alone_before_long(self) -> bool:
         """Whether no process of its group is left, or none is before long."""
