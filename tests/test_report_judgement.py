@@ -11,11 +11,7 @@ from pydantic import ValidationError
 from report_data import make_document, typed
 from rich.console import Console
 
-from fdnlearn.acoustics.grading import (
-    Grade,
-    judge,
-    verdict,
-)
+from fdnlearn.acoustics.grading import Grade, judge, verdict
 from fdnlearn.acoustics.values import Measurement
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.report import metrics_table

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from fdnlearn.acoustics.grading import JND_TABLE, Judgement, Verdict
+from fdnlearn.acoustics.grading import Judgement, Verdict
+from fdnlearn.acoustics.quantities import JND_TABLE
 from fdnlearn.report.formatting import format_band, format_jnds, format_number
 
 
