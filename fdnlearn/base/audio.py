@@ -51,7 +51,7 @@ class AudioWriter:
     Parameters
     ----------
     path : Path
-        File to write (not atomically: see `fdnlearn.base.files.replacing`).
+        File to write (not atomically: see `fdnlearn.base.replacing`).
     sample_rate_hz, channels, frames : int
     about : Path, optional
         File that errors name, where `path` is only on its way there.
