@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import signal
 import subprocess
@@ -199,15 +200,16 @@ with Interruptible() as interruptible:
         answers: list[int] = []
 
         def interrupted(*args: Any) -> Any:
-            if len(answers) == 2:
+            if not answers and inspect.stack()[1].function == "vio_read":  # of soundfile
                 signal.raise_signal(signal.SIGTERM)
-            answers.append(read(*args))
-            return answers[-1]
+                answers.append(read(*args))
+                return answers[-1]
+            return read(*args)
 
         monkeypatch.setattr(headers._Spliced, "readinto", interrupted)
         with Interruptible(), pytest.raises(KeyboardInterrupt):
             read_recording(path)
-        assert len(answers) > 2
+        assert len(answers) == 1
         assert capfd.readouterr() == ("", "")
         assert read_recording(path).samples.shape[0] == 1
 
