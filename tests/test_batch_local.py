@@ -367,6 +367,19 @@ class TestMemory:
         assert BASE_BYTES < estimates[0] < estimates[1] < estimates[2]
         assert estimates[2] - estimates[1] == pytest.approx(2 * (estimates[1] - estimates[0]), rel=0.05)
 
+    def test_the_estimate_is_of_what_would_be_read(self, tmp_path: Path) -> None:
+        """Of a file from a pipe whose header claims gigabytes, and of none that would be refused."""
+        path = make_rooms(tmp_path / "rooms", 1, 1.0) / "r000.wav"
+        whole = path.read_bytes()
+        size = whole.index(b"data") + 4
+        path.with_name("pipe.wav").write_bytes(whole[:size] + b"\xff\xff\xff\xff" + whole[size + 4 :])
+        path.with_name("text.wav").write_text("no sound")
+        os.mkfifo(path.with_name("fifo.wav"))
+        names = ("r000", "pipe", "text", "fifo", "missing")
+        found = {n: fit_bytes(BatchRoom(n, str(path.with_name(f"{n}.wav"))), TINY) for n in names}
+        assert BASE_BYTES < found["r000"] == found["pipe"] < BASE_BYTES + 1e9
+        assert found["text"] == found["fifo"] == found["missing"] == BASE_BYTES
+
     def test_a_process_that_fits_room_after_room_stays_as_large_as_it_is(
         self, rooms: Path, tmp_path: Path
     ) -> None:

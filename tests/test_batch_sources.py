@@ -160,6 +160,26 @@ class TestManifest:
         with pytest.raises(FdnlearnError, match="cannot be read"):
             find(tmp_path / "rooms.parquet")
 
+    def test_damaged_parquet_is_refused_in_our_words(self, tmp_path: Path) -> None:
+        arrow = pytest.importorskip("pyarrow")
+        from pyarrow import parquet
+
+        whole = tmp_path / "rooms.parquet"
+        parquet.write_table(arrow.table({"path": ["room-1.wav"]}), whole, use_dictionary=False)
+        content = whole.read_bytes()
+        for damaged in (content.replace(b"room-1", b"\x80oom-1"), b"PAR1" + content[20:]):
+            whole.write_bytes(damaged)
+            with pytest.raises(FdnlearnError, match=r"cannot be read \(no parquet, or damaged\); give a CSV"):
+                find(whole)
+
+    def test_a_path_longer_than_any_is_a_fault_of_its_row(self, tmp_path: Path) -> None:
+        manifest = tmp_path / "rooms.csv"
+        manifest.write_text(f"path\n{'x' * 100_000}\n{'y' * 300}.wav\n")
+        too_long, possible = find(manifest)
+        said = f"{manifest}, row 1: names a recording by 100000 characters; write at most 4096 into path"
+        assert too_long.fault == said
+        assert possible.fault is None
+
 
 def test_every_measurement_of_a_sofa_file_is_a_room(tmp_path: Path) -> None:
     path = write_sofa(tmp_path / "many.sofa", 3)
@@ -180,6 +200,20 @@ def test_a_folder_name_is_safe_whatever_the_label(label: str) -> None:
     assert 0 < len(name) <= 100
     assert not set(name) & set('/\\:*?"<>| \n\0')
     assert name[0] not in ".-"
+
+
+@pytest.mark.parametrize(
+    "label", ["con", "NUL.txt", "aux.wav", "a/Com1.wav", "lpt9.a.b", f"{'x' * 90}/con.flac"]
+)
+def test_a_folder_name_is_no_device_of_windows(label: str) -> None:
+    name = folder_name(label, "-ch1")
+    assert name.endswith("-ch1")
+    assert name.split(".")[0].lower() not in {"con", "nul", "aux", "com1", "lpt9"}
+
+
+@pytest.mark.parametrize("label", ["concert", "com10", "auxiliary.wav", "console.1"])
+def test_names_that_only_begin_like_a_device_stay(label: str) -> None:
+    assert folder_name(label) == label.removesuffix(".wav")
 
 
 def test_labels_that_clean_up_to_the_same_stay_apart() -> None:

@@ -44,7 +44,7 @@ class TestAnalyze:
 
 
 class TestRender:
-    def network(self, path: Path, inputs: int = 1, outputs: int = 1) -> Path:
+    def network(self, path: Path, inputs: int = 1, outputs: int = 1, gain: float = 1.0) -> Path:
         fdn = FDN.from_arrays(
             sample_rate_hz=16000,
             delays=[101, 211],
@@ -53,6 +53,7 @@ class TestRender:
             output_gains=np.full((outputs, 2), 0.2),
             direct_gains=np.ones((outputs, inputs)),
             line_gains=[0.9, 0.8],
+            gain=gain,
         )
         save_fdn(fdn, path)
         return path
@@ -137,6 +138,14 @@ class TestRender:
             assert run("render", network, dry, "-o", out, "--decay", decay_factor).code == 0
             frames.append(soundfile.info(out).frames)
         assert frames == sorted(set(frames))
+
+    def test_what_no_file_can_hold_is_refused(self, tmp_path: Path) -> None:
+        network = self.network(tmp_path / "fdn.json", gain=1e300)
+        dry = record(tmp_path / "dry.wav", np.full(100, 0.5))
+        outcome = run("render", network, dry, "-o", tmp_path / "wet.wav")
+        assert outcome.code == 1
+        assert "more than a file can hold; lower the gains" in outcome.complaint
+        assert not (tmp_path / "wet.wav").exists()
 
     @pytest.mark.parametrize("suffix", [".flac", ".aiff", ".aif", ".WAV"])
     def test_the_suffix_decides_the_format_and_clipping_is_told(self, tmp_path: Path, suffix: str) -> None:

@@ -144,6 +144,13 @@ class TestRefusals:
         assert "vanishes" in outcome.complaint
         assert "--sample-rate" in outcome.complaint
 
+    def test_a_response_that_no_target_could_play(self, tmp_path: Path) -> None:
+        save_fdn(network(2, delays=(50, 200), gain=1e300), tmp_path / "loud.json")
+        outcome = run("export", tmp_path / "loud.json", "--to", "wav,c99", "-o", tmp_path / "out")
+        assert outcome.code == 1
+        assert re.search(r"its response reaches \S+e\+\d{3}, more than a target can play", outcome.complaint)
+        assert not (tmp_path / "out").exists()
+
     @pytest.mark.parametrize("name", ["faust", "puredata", "supercollider", "csound", "jsfx"])
     def test_too_many_lines(self, tmp_path: Path, name: str) -> None:
         save_fdn(network(70, delays=(200, 2000)), tmp_path / "large.json")

@@ -229,7 +229,7 @@ def test_trailing_digital_silence_is_no_noise_floor(make_room: Make) -> None:
     assert target.reverberation_time_s == pytest.approx(0.5, rel=0.03)
 
 
-@pytest.mark.parametrize("scale", [1e-200, 1e-12, 1e20, 1e200])
+@pytest.mark.parametrize("scale", [1e-28, 1e-12, 1e20, 1e28])
 def test_level_does_not_matter(make_room: Make, scale: float) -> None:
     reference, target = prepare(make_room()), prepare(make_room() * scale)
     np.testing.assert_allclose(target.samples, reference.samples, rtol=1e-9)
@@ -257,6 +257,7 @@ def _click(noise: float) -> FloatArray:
         (_click(1e-4), "no decay"),
         *((_noise(seconds, seed), "falls by only") for seed, seconds in enumerate((0.3, 1.0, 3.0, 10.0))),
         (np.sin(0.1 * np.arange(16000.0)), "falls by only"),
+        *((scale * _click(0.1), "no level of sound") for scale in (1e-320, 1e-200, 1e200, 1e307)),
         (np.r_[np.nan, _click(0.1)], "NaN"),
         (np.r_[np.inf, _click(0.1)], "NaN or infinite"),
     ],

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 
 import pytest
@@ -57,3 +59,19 @@ def test_it_can_be_killed_and_ended_more_than_once(kills: int) -> None:
     process.kill()
     assert not process.alive
     assert not alive(pid)
+
+
+def test_several_threads_may_end_it_at_once() -> None:
+    for _ in range(3):
+        process = WorkerProcess(sleep)
+        assert process.pipe.recv() == "asleep"
+        pid, together = process.pid, threading.Barrier(8)
+
+        def end(process: WorkerProcess = process, together: threading.Barrier = together) -> bool:
+            together.wait()
+            process.end()
+            return process.alive
+
+        with ThreadPoolExecutor(8) as pool:
+            assert not any(future.result() for future in [pool.submit(end) for _ in range(8)])
+        assert not alive(pid)

@@ -14,18 +14,20 @@ import numpy as np
 
 from fdnlearn.acoustics.bands import Octave, filter_octaves
 from fdnlearn.acoustics.energy_decay import EnergyDecay
+from fdnlearn.acoustics.quantities import JND_TABLE
 from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 
 Values = Mapping[str, float | None]
 
-#: Just-noticeable differences, relative of times and absolute of the others, as in `fdnlearn.acoustics.grading`; of
-#: the direct-to-reverberant ratio, which has none, that of the other energy ratios.
-TOLERANCE: Values = MappingProxyType(
+#: Of ratios of energies that have no just-noticeable difference, in dB: what the others have.
+_UNNAMED = 1.0
+#: How far a value may move: a just-noticeable difference, relative of times and absolute of the others.
+TOLERANCE: Mapping[str, float] = MappingProxyType(
     {
-        "t20_s": 0.05, "t30_s": 0.05, "edt_s": 0.05,
-        "c50_db": 1.0, "c80_db": 1.0, "d50_percent": 5.0, "ts_ms": 10.0, "drr_db": 1.0,
+        quantity.value_key: (quantity.jnd or _UNNAMED) / (100.0 if quantity.error_unit == "%" else 1.0)
+        for quantity in JND_TABLE
     }
-)  # fmt: skip
+)
 #: Part of the recording that is left.
 _SHORTER = 0.9
 #: Power of the noise that is added, re the noise that is there.
@@ -104,8 +106,7 @@ def _near(name: str, value: float | None, other: float | None) -> bool:
     if value is None or other is None:
         return value is other
     scale = abs(value) if name.endswith("_s") and name != "ts_ms" else 1.0
-    tolerance = TOLERANCE[name]
-    return tolerance is not None and abs(other - value) <= tolerance * scale
+    return abs(other - value) <= TOLERANCE[name] * scale
 
 
 def _told(name: str, value: float) -> str:

@@ -21,6 +21,8 @@ FORMATS = {
     ".aiff": ("AIFF", "PCM_24"),
     ".aif": ("AIFF", "PCM_24"),
 }
+#: What files in single precision, and the programs that play them, can hold.
+LOUDEST = float(np.finfo(np.float32).max)
 #: A WAV whose sizes do not fit into 32 bits is an RF64.
 _LARGEST_RIFF = 0xFFFFFFFF
 #: Of a float WAV those whose frames are as long as its header can say, of an AIFF those that libsndfile writes.
@@ -49,7 +51,7 @@ class AudioWriter:
     Parameters
     ----------
     path : Path
-        File to write (not atomically: see `fdnlearn.base.files.replacing`).
+        File to write (not atomically: see `fdnlearn.base.replacing`).
     sample_rate_hz, channels, frames : int
     about : Path, optional
         File that errors name, where `path` is only on its way there.
@@ -106,13 +108,15 @@ class AudioWriter:
         Raises
         ------
         FdnlearnError
-            If it is not finite.
+            If it is not finite in single precision.
         OSError
             If it cannot be written.
         """
         peak = float(np.max(np.abs(block), initial=0.0))
-        if not np.isfinite(peak):
-            raise FdnlearnError(self._subject, "the signal is not finite", "lower the gains")
+        if not peak <= LOUDEST:
+            raise FdnlearnError(
+                self._subject, f"the signal reaches {peak:.3g}, more than a file can hold", "lower the gains"
+            )
         self.peak = max(self.peak, peak)
         self._sink.write(np.clip(block.T, -1.0, 1.0) if self._clips else block.T)
 

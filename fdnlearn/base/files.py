@@ -1,12 +1,10 @@
-"""Writing files so that a reader never meets half of one, and failing in one line when a disk refuses."""
+"""Reading and writing files, failing in one line where a disk refuses."""
 
 from __future__ import annotations
 
 import errno
-import os
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from fdnlearn.base.errors import FdnlearnError
@@ -48,26 +46,6 @@ def reading(path: Path | str) -> Iterator[None]:
         raise FdnlearnError(
             str(path), f"cannot be read ({reason})", "check the disk and its permissions"
         ) from error
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give the name of a temporary sibling, and move it onto `path` once the body has succeeded.
-
-    Raises
-    ------
-    FdnlearnError
-        If the sibling cannot be written or moved. `path` is then what it was before.
-    """
-    # The suffix stays: it tells an audio library which format to write.
-    partial = path.with_name(f".{secrets.token_hex(6)}.partial{path.suffix}")
-    try:
-        with writing(path):
-            yield partial
-            os.replace(partial, path)
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

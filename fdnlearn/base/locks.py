@@ -6,7 +6,7 @@ import errno
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fdnlearn.base.files import writing
@@ -70,6 +70,17 @@ def is_held(path: Path) -> bool:
     return False
 
 
+def remove_unheld(path: Path) -> None:
+    """Remove a file unless somebody holds its lock; nothing where there are no locks, or it cannot be removed."""
+    with suppress(OSError):
+        handle, _ = _lock(path, wait=False, folder=False)
+        if handle is not None:
+            try:
+                path.unlink()
+            finally:
+                os.close(handle)
+
+
 def _lock(path: Path, *, wait: bool, folder: bool) -> tuple[int | None, bool]:
     """An open handle that has the lock, or None, and whether its owner may go on."""
     for attempt in range(_TRIES):
@@ -102,7 +113,7 @@ def _open(path: Path, *, folder: bool) -> int | None:
     if os.name == "nt":
         return None
     how = os.O_RDONLY if folder else os.O_RDWR | os.O_CREAT
-    return os.open(path, how | os.O_CLOEXEC, 0o644)
+    return os.open(path, how | os.O_CLOEXEC, 0o666)
 
 
 def _flock(handle: int, *, wait: bool) -> bool:

@@ -61,6 +61,7 @@ class WorkerProcess:
         name: str = "fdnlearn",
         environment: Mapping[str, str] | None = None,
     ) -> None:
+        self._ending = threading.Lock()
         self.pipe, theirs = SPAWN.Pipe()
         their_line, self._lifeline = SPAWN.Pipe(duplex=False)
         self._process = SPAWN.Process(
@@ -86,20 +87,24 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End it, whatever it is doing, and see it go; from any thread, also if it has ended already."""
-        with suppress(ValueError, OSError):
+        with suppress(ValueError, OSError, AttributeError):  # the last where `end` closes it at this moment
             self._process.kill()
             wait([self._process.sentinel], timeout=_GOES_S)
 
     def end(self, patience_s: float = 0.0) -> None:
-        """Close the pipe, leave the process some time to end by itself, then kill it; a second call does nothing."""
-        self.pipe.close()
-        with suppress(ValueError):
-            if patience_s:
-                self._process.join(patience_s)
-            self._process.kill()
-            self._process.join()
-            self._process.close()
-        self._lifeline.close()
+        """Close the pipe, leave the process some time to end by itself, then kill it.
+
+        From any thread; a second call waits for the first and does nothing.
+        """
+        with self._ending:
+            self.pipe.close()
+            with suppress(ValueError):
+                if patience_s:
+                    self._process.join(patience_s)
+                self._process.kill()
+                self._process.join()
+                self._process.close()
+            self._lifeline.close()
 
 
 def _live(

@@ -17,6 +17,8 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from fdnlearn.base.callbacks import interrupt
+
 EXIT_INTERRUPTED = 130
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -88,6 +90,9 @@ class Interruptible:
             if self._stops:
                 self._asked = 1
                 return
+        interrupt(self._raise)
+
+    def _raise(self) -> None:
         self._raised += 1
         raise Interruption
 

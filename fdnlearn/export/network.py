@@ -9,6 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
+from fdnlearn.base.audio import LOUDEST
+from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.types import Float64, FloatArray, IntArray, shapes_checked
 from fdnlearn.export.response import GrowingResponse
 from fdnlearn.fdn import FDN, Realisation, realise
@@ -136,9 +138,20 @@ class ExportNetwork:
         """The response every export is held to: double precision, its whole tail or at most `longest_s` of it.
 
         Rendered once, however many exports and checks ask for it.
+
+        Raises
+        ------
+        FdnlearnError
+            If it is louder than single precision can say.
         """
         length_s = min(tail_length_s(self.realisation), longest_s)
-        return self._rendered.first(round(length_s * self.sample_rate_hz))
+        response = self._rendered.first(round(length_s * self.sample_rate_hz))
+        peak = float(np.max(np.abs(response), initial=0.0))
+        if not peak <= LOUDEST:
+            raise FdnlearnError(
+                self.name, f"its response reaches {peak:.3g}, more than a target can play", "lower the gains"
+            )
+        return response
 
 
 def describe(

@@ -10,7 +10,8 @@ from typing import Any
 from fdnlearn.base import documents
 from fdnlearn.base.documents import MAX_DEPTH, DocumentKind
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.files import replacing, write_text
+from fdnlearn.base.files import write_text
+from fdnlearn.base.replacing import replacing
 from fdnlearn.fdn.contract import FDN, FORMAT, VERSION
 
 KIND = DocumentKind(

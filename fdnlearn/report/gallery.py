@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fdnlearn.acoustics.grading import CURVE_ERRORS, ECHO_DENSITY_CHANCE_RMS, curve_error
+from fdnlearn.acoustics.grading import curve_error
+from fdnlearn.acoustics.quantities import CURVE_ERRORS, ECHO_DENSITY_CHANCE_RMS
 from fdnlearn.report import figures
 from fdnlearn.report.colour_figures import colour_difference
 from fdnlearn.report.data import ReportData

@@ -12,17 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fdnlearn.acoustics.grading import (
-    CURVE_ERRORS,
-    ECHO_DENSITY_CHANCE_RMS,
-    JND_TABLE,
-    Grade,
-    curve_error,
-    finding,
-    judge,
-    verdict,
-)
-from fdnlearn.base.files import replacing
+from fdnlearn.acoustics.grading import Grade, curve_error, finding, judge, verdict
+from fdnlearn.acoustics.quantities import CURVE_ERRORS, ECHO_DENSITY_CHANCE_RMS, JND_TABLE
+from fdnlearn.base.replacing import replacing
 from fdnlearn.report.data import ReportData
 from fdnlearn.report.html import render_template
 from fdnlearn.report.late import coherence_rows, ringing_sentence

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from fdnlearn.acoustics.grading import JND_TABLE, Finding, Judgement, Verdict
+from fdnlearn.acoustics.grading import Finding, Judgement, Verdict
+from fdnlearn.acoustics.quantities import JND_TABLE
 from fdnlearn.report.formatting import format_band, format_jnds, format_number
 
 if TYPE_CHECKING:

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fdnlearn.acoustics.grading import (
-    CURVE_ERRORS,
-    ECHO_DENSITY_CHANCE_RMS,
-    Grade,
-    Judgement,
-    curve_error,
-    finding,
-    judge,
-)
+from fdnlearn.acoustics.grading import Grade, Judgement, curve_error, finding, judge
+from fdnlearn.acoustics.quantities import CURVE_ERRORS, ECHO_DENSITY_CHANCE_RMS
 from fdnlearn.report.formatting import format_band, format_jnds, format_number
 from fdnlearn.report.sentences import colour_sentence, headline, worst_sentence
 

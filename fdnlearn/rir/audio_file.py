@@ -9,6 +9,7 @@ from typing import NoReturn, Self
 
 import numpy as np
 
+from fdnlearn.base.callbacks import calling_back
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.files import reading
 from fdnlearn.base.formats import NAMES, is_lossy, is_read
@@ -112,9 +113,9 @@ class AudioFile:
 
     @contextmanager
     def _overheard(self) -> Iterator[None]:
-        """Within, what the decoder of MP3 writes to stderr becomes a warning."""
+        """Within, what the decoder of MP3 writes to stderr becomes a warning, and interruptions wait."""
         listening: AbstractContextManager[list[str]] = overheard() if self._mpeg else nullcontext([])
-        with listening as heard:
+        with calling_back(), listening as heard:
             yield
         self.warnings += tuple(one for one in heard if one not in self.warnings)
 

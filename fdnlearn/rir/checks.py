@@ -15,6 +15,9 @@ SHORTEST_DECAY_S = 10e-3
 SMALLEST_DECAY_DB = 15.0
 #: A response that starts later than this is worth a word.
 LATE_ONSET_S = 0.1
+#: Peaks of float files, full scale being 1, beyond which single precision cannot write the results, and squares
+#: leave the range of double precision.
+QUIETEST, LOUDEST = 1e-30, 1e30
 #: Samples at the largest value that make a flat top.
 _FLAT_TOP = 3
 
@@ -35,7 +38,7 @@ def check_content(
     Raises
     ------
     FdnlearnError
-        For NaN or infinity, silence, a constant, or less than 25 ms.
+        For NaN or infinity, silence, a level of no sound, a constant, or less than 25 ms.
     """
     if not np.isfinite(samples).all():
         raise FdnlearnError(subject, "holds NaN or infinite samples", "export the recording again")
@@ -52,7 +55,14 @@ def check_content(
             raise FdnlearnError(
                 subject, f"{where}is silent", "check the recording, or choose another channel"
             )
-        if np.ptp(h) <= 1e-9 * np.abs(h).max():
+        peak = float(np.abs(h).max())
+        if not QUIETEST <= peak <= LOUDEST:
+            raise FdnlearnError(
+                subject,
+                f"{where}peaks at {peak:.1e}, which is no level of sound",
+                "export the recording again",
+            )
+        if np.ptp(h) <= 1e-9 * peak:
             raise FdnlearnError(subject, f"{where}is a constant (DC only)", "check the recording")
 
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from fdnlearn.base.audio import AudioWriter, check_suffix
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.files import replacing, writing
+from fdnlearn.base.files import writing
+from fdnlearn.base.replacing import replacing
 from fdnlearn.base.types import FloatArray
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow
 from pyarrow import parquet
 
+from fdnlearn.runs.many.manifests import LONGEST_PATH
 from fuzz.cases import Case, Fault, Kind
 from fuzz.commands import lay_out
 from fuzz.fits import brief_fits
@@ -82,7 +83,8 @@ def _check(case: Case) -> None:
     before = set(Path().rglob("*"))
     manifest = f"all{case.suffix}"
     Path(manifest).write_bytes(case.content)
-    command("batch", manifest, "-o", "out", "--method", "analytic", "--model", "homogeneous", "--json")
+    settings = ("--method", "analytic", "--model", "homogeneous", "--json")
+    command("batch", manifest, "-o", "out", *settings, repeats=LONGEST_PATH)
     # A name is no way out of the batch's folder.
     strays = [path for path in set(Path().rglob("*")) - before if path.parts[0] not in ("out", manifest)]
     if strays:

@@ -39,8 +39,11 @@ def clear(line: str, given: int = 0) -> None:
         raise Fault(f"is no clear line: {line!r}")
 
 
-def command(*args: str) -> Outcome:
-    """Run a command line in the current folder and judge what it says and leaves; its outcome if that is right."""
+def command(*args: str, repeats: int = 0) -> Outcome:
+    """Run a command line in the current folder and judge what it says and leaves; its outcome if that is right.
+
+    Beside its arguments it may repeat as many characters of what it reads as `repeats` says.
+    """
     before = _tree()
     outcome = run(*args)
     if outcome.code not in (0, 1, 2):
@@ -52,7 +55,7 @@ def command(*args: str) -> Outcome:
     if any(line and not line.startswith("fdnlearn: ") for line in lines):
         raise Fault(f"says more than it should: {outcome.stderr!r}")
     if outcome.code:
-        clear(last, sum(map(len, args)))
+        clear(last, sum(map(len, args)) + repeats)
     if "--json" in args and outcome.stdout and not {"--help", "-h"} & set(args):
         strict(outcome.stdout)
     elif (

@@ -75,7 +75,7 @@ def _without_silent_end(h: Any) -> Any:
 
 def _write(path: Path, samples: Any, sample_rate_hz: int) -> None:
     from fdnlearn.base.audio import write_audio
-    from fdnlearn.base.files import replacing
+    from fdnlearn.base.replacing import replacing
 
     with replacing(path) as partial:
         write_audio(partial, samples, sample_rate_hz)

@@ -17,7 +17,8 @@ def octave_rows(metrics: Measurement) -> dict[str, Any]:
         ``columns`` (text), ``rows``: ``symbol``, ``title``, ``cells``; a cell has ``text`` and ``note``, and where a
         fit is compared ``room``, ``fit``, ``grade``, ``mark``, ``words``.
     """
-    from fdnlearn.acoustics.grading import JND_TABLE, judge
+    from fdnlearn.acoustics.grading import judge
+    from fdnlearn.acoustics.quantities import JND_TABLE
     from fdnlearn.report.formatting import format_band, format_jnds, format_number
 
     compared = metrics.fitted is not None
@@ -47,7 +48,8 @@ def octave_rows(metrics: Measurement) -> dict[str, Any]:
 
 def curve_rows(metrics: Measurement) -> list[dict[str, str]]:
     """Distances between whole curves."""
-    from fdnlearn.acoustics.grading import CURVE_ERRORS, curve_error
+    from fdnlearn.acoustics.grading import curve_error
+    from fdnlearn.acoustics.quantities import CURVE_ERRORS
     from fdnlearn.report.formatting import format_number
 
     return [

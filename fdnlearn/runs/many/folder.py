@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.files import replacing, write_text, writing
+from fdnlearn.base.files import write_text, writing
+from fdnlearn.base.replacing import replacing
 from fdnlearn.base.store import Store
 from fdnlearn.runs.many.task import BatchRoom, RoomOutcome
 

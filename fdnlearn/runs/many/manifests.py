@@ -18,6 +18,8 @@ from fdnlearn.runs.many.task import BatchRoom
 
 COLUMNS = ("path", "name", "channel", "measurement")
 
+#: Characters of a path: no system takes more.
+LONGEST_PATH = 4096
 #: Digits of a number of a channel or measurement.
 _LONGEST_INDEX = 9
 
@@ -46,6 +48,11 @@ def _room(manifest: Path, number: int, row: ManifestRow) -> BatchRoom:
         return BatchRoom(
             folder_name(name or f"row-{number}"), where, fault=f"{where}: names no recording; fill in path"
         )
+    if len(text) > LONGEST_PATH:
+        fault = (
+            f"{where}: names a recording by {len(text)} characters; write at most {LONGEST_PATH} into path"
+        )
+        return BatchRoom(folder_name(name or text), where, fault=fault)
     path = manifest.parent / text
     try:
         channel = _channel(_text(row.get("channel")))
@@ -105,8 +112,9 @@ def _parquet(manifest: Path) -> Iterator[ManifestRow]:
             _check_columns(manifest, names)
             for batch in file.iter_batches(columns=names, batch_size=4096):
                 yield from batch.to_pylist()
-    except (ArrowException, OSError) as error:
-        raise _unreadable(manifest, str(error).splitlines()[0]) from None
+    except (ArrowException, OSError, ValueError) as error:  # the last of texts that are no UTF-8
+        system = error.strerror if isinstance(error, OSError) else None
+        raise _unreadable(manifest, (system or "no Parquet, or damaged").lower()) from None
 
 
 def _check_columns(manifest: Path, names: list[str]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from fdnlearn.base.errors import UsageError
+from fdnlearn.base.errors import FdnlearnError, UsageError
 from fdnlearn.options import AUTO, Banded, Gradient
 from fdnlearn.runs.ends import FAILED
 from fdnlearn.runs.many.task import BatchRoom, RoomOutcome
@@ -59,9 +59,11 @@ def size_class(room: BatchRoom) -> tuple[int, int]:
 @functools.lru_cache(maxsize=4 * _LOOK_AHEAD)
 def _header(path: Path) -> tuple[float, int, float]:
     """Seconds, channels and bytes of samples, without reading any."""
-    import soundfile
+    from fdnlearn.rir.audio_file import AudioFile
+    from fdnlearn.rir.limits import check_file
 
     try:
+        check_file(path)
         if path.suffix.lower() == ".sofa":
             import netCDF4
 
@@ -74,9 +76,13 @@ def _header(path: Path) -> tuple[float, int, float]:
                 sizes["R"] * sizes.get("E", 1),
                 float(_SAMPLE_BYTES * math.prod(sizes.values())),
             )
-        about = soundfile.info(str(path))
-        return about.duration, about.channels, float(_SAMPLE_BYTES * about.frames * about.channels)
-    except (OSError, RuntimeError, KeyError, IndexError):
+        with AudioFile(path, math.inf, math.inf) as file:
+            seconds, bytes_read = (
+                file.frames / file.sample_rate_hz,
+                _SAMPLE_BYTES * file.frames * file.channels,
+            )
+            return seconds, file.channels, float(bytes_read)
+    except (FdnlearnError, OSError, RuntimeError, KeyError, IndexError):
         return 0.0, 1, 0.0
 
 

@@ -9,6 +9,8 @@ from pathlib import PurePath
 #: Recordings whose suffix needs no mention in the name of their folder.
 _PLAIN_SUFFIX = ".wav"
 _LONGEST = 80
+#: Devices of Windows, whatever follows their first dot.
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
 
 
 def folder_name(label: PurePath | str, part: str = "") -> str:
@@ -27,7 +29,8 @@ def folder_name(label: PurePath | str, part: str = "") -> str:
     label = str(label)
     stem = label[: -len(_PLAIN_SUFFIX)] if label.lower().endswith(_PLAIN_SUFFIX) else label
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.")
-    if safe == stem and len(safe) <= _LONGEST and safe:
+    if safe == stem and 0 < len(safe) <= _LONGEST and not _DEVICE.match(safe):
         return f"{safe}{part}"
     digest = hashlib.sha256(label.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    return f"{safe[-_LONGEST:].lstrip('-.') or 'room'}-{digest}{part}"
+    kept = safe[-_LONGEST:].lstrip("-.") or "room"
+    return f"{'room-' if _DEVICE.match(kept) else ''}{kept}-{digest}{part}"

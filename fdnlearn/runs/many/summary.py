@@ -14,7 +14,8 @@ from typing import Any
 
 from fdnlearn.acoustics.grading import judge, verdict
 from fdnlearn.base.errors import FdnlearnError
-from fdnlearn.base.files import replacing, write_text
+from fdnlearn.base.files import write_text
+from fdnlearn.base.replacing import replacing
 from fdnlearn.rir.metrics_document import Metrics, load_metrics
 from fdnlearn.runs.many.folder import OVERVIEW, SUMMARY, TABLE, BatchFolder
 from fdnlearn.runs.many.task import BatchRoom, RoomOutcome

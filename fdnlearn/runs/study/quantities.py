@@ -5,14 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from fdnlearn.acoustics.grading import (
-    CURVE_ERRORS,
-    ECHO_DENSITY_CHANCE_RMS,
-    JND_TABLE,
-    Quantity,
-    curve_error,
-    judge,
-)
+from fdnlearn.acoustics.grading import curve_error, judge
+from fdnlearn.acoustics.quantities import CURVE_ERRORS, ECHO_DENSITY_CHANCE_RMS, JND_TABLE, Quantity
 from fdnlearn.acoustics.values import Measurement
 
 #: Share of a just-noticeable difference by which a median may be larger without counting as worse.
