@@ -38,17 +38,19 @@ def room(folder: str, sample_rate_hz: int) -> str:
 
 
 def network(folder: str, sample_rate_hz: int) -> str:
-    """The response of the network of a folder, as every export at that rate plays it."""
+    """The response of the network of a folder as exports at that rate play it, its direct sound with the room's."""
     import numpy as np
 
-    from fdnlearn.fdn import load_fdn
+    from fdnlearn.fdn import load_fdn, realise
     from fdnlearn.render import impulse_response
 
     written = Path(folder) / f"network-{sample_rate_hz}.wav"
     if not written.is_file():
-        h = np.asarray(
-            impulse_response(load_fdn(Path(folder) / "fdn.json"), sample_rate_hz), dtype=np.float64
-        )
+        fdn = load_fdn(Path(folder) / "fdn.json")
+        h = np.asarray(impulse_response(fdn, sample_rate_hz), dtype=np.float64)
+        # What another rate puts in front of a head makes everything late.
+        direct = realise(fdn).direct_delay_samples * sample_rate_hz / fdn.sample_rate_hz
+        h = h[:, max(0, realise(fdn, sample_rate_hz).direct_delay_samples - round(direct)) :]
         _write(written, _without_silent_end(h)[:, : round(_LONGEST_S * sample_rate_hz)], sample_rate_hz)
     return str(written)
 
