@@ -82,7 +82,7 @@ def test_the_document_has_every_key_and_no_nan(make_room: Make) -> None:
     target = target_of(make_room())
     document = compare(target, make_room(noise_db=None)[0], 16000).to_json()
     assert json.loads(json.dumps(document, allow_nan=False)) == document
-    assert set(document) == {"target", "fitted", "error", "measurable", "ringing", "coherence"}
+    assert set(document) == {"target", "fitted", "error", "measurable", "ringing", "colour", "coherence"}
     octaves = {"125", "250", "500", "1000", "2000", "4000"}
     for part, keys in (("target", VALUES), ("fitted", VALUES), ("error", ERRORS)):
         assert set(document[part]["octave"]) == octaves

@@ -234,7 +234,7 @@ class TestFinding:
         assert "is not installed" in json.loads(outcome.stdout)[0]["player"]
         assert f"make -C {source_folder()} install" in json.loads(outcome.stdout)[0]["player"]
 
-    @pytest.mark.parametrize("version", ["0.9.0", "2.0.0"])
+    @pytest.mark.parametrize("version", ["0.9.0", "1.0.3", "2.0.0"])
     def test_another_version_is_refused(
         self, version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -242,7 +242,7 @@ class TestFinding:
             b"\x7fELF\0fdnlearn-player/" + version.encode() + b"\0"
         )
         monkeypatch.setenv("FDNLEARN_PLAYER", str(tmp_path))
-        with pytest.raises(FdnlearnError, match=f"is version {version}, where 1.0 or a later 1.x is needed"):
+        with pytest.raises(FdnlearnError, match=f"is version {version}, where 1.1 or a later 1.x is needed"):
             find_player("clap")
 
     def test_versions_of_both_sides_agree(self) -> None:
