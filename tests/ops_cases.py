@@ -203,7 +203,7 @@ def colour_case(name: str, rate_hz: int, n: int, **how: Any) -> Case:
         colour.colour_target(target_of(decaying_noise(1, length, rate_hz=rate_hz).numpy(), rate_hz))
         for length in (1200, 2400)
     ]
-    assert len(rooms[0].n_fft) < len(rooms[1].n_fft)
+    assert rooms[0].n_fft.shape[1] < rooms[1].n_fft.shape[1]
     target = colour.stack(rooms)
     h = decaying_noise(3, 2, n, time_s=0.2, rate_hz=rate_hz, seed=2)
     bends = randn(3, n, seed=3)

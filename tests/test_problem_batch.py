@@ -247,7 +247,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, falls: dict[int, float]) -> None:
         step = descent.step
         found = real(descent, problem, *arguments)
         return [
-            (falls[id(one.target)] ** step, terms)
+            (falls[id(one.recording)] ** step, terms)
             for one, (_, terms) in zip(problem.problems, found, strict=True)
         ]
 

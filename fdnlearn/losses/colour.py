@@ -44,11 +44,9 @@ def colour_target(target: Target) -> ColourTarget:
             for onset in onsets
         ]
     )
-    lengths = [int((ends - starts[:, window]).max()) for window in range(len(starts_s))]
+    n_fft = np.array([[_transform_length(n, fs) for n in row] for row in (ends[:, None] - starts).tolist()])
     nothing = np.zeros((len(samples), len(starts_s), band_filters(fs, 1024).first.size))
-    made = ColourTarget(
-        fs, starts, ends, ramp, tuple(_transform_length(n, fs) for n in lengths), nothing, nothing
-    )
+    made = ColourTarget(fs, starts, ends, ramp, n_fft, nothing, nothing)
     whole = np.stack([_windows(h, channel, made) for channel, h in enumerate(samples)])
     noise = np.stack([_noise(h[end:], fs) for h, end in zip(samples, ends, strict=True)])[:, None]
     noise = noise * (ends[:, None] - starts)[..., None]
@@ -69,14 +67,20 @@ def _end(target: Target, channel: int, onset: int) -> int:
 
 
 def _transform_length(samples: int, sample_rate_hz: float) -> int:
-    """A good length of at least so many samples, long enough to tell the lowest bands apart."""
-    return int(scipy.fft.next_fast_len(max(samples, round(0.1 * sample_rate_hz)), real=True))
+    """A power of two, or one and a half, of at least so many samples, long enough to tell the lowest bands apart.
+
+    So rooms of about one length have transforms of one length, and go through them together.
+    """
+    power = 1 << (max(samples, round(0.1 * sample_rate_hz)) - 1).bit_length()
+    return 3 * power // 4 if 3 * power // 4 >= max(samples, round(0.1 * sample_rate_hz)) else power
 
 
 def _windows(h: FloatArray, channel: int, made: ColourTarget) -> FloatArray:
     """Energies (windows, bands) of a channel."""
     rows = []
-    for window, (start, n_fft) in enumerate(zip(made.starts[channel], made.n_fft, strict=True)):
+    for window, (start, n_fft) in enumerate(
+        zip(made.starts[channel], made.n_fft[channel].tolist(), strict=True)
+    ):
         part = h[start : made.ends[channel]].copy()
         if window > 0:
             part[: made.ramp.size] *= made.ramp
@@ -109,7 +113,7 @@ def _energies(
 
 def stack(targets: Sequence[ColourTarget]) -> ColourTarget:
     """The channels of several targets of one rate one after the other; windows that one has not count for nothing."""
-    windows = max(len(target.n_fft) for target in targets)
+    windows = max(target.n_fft.shape[1] for target in targets)
 
     def filled(rows: FloatArray | IntArray) -> FloatArray | IntArray:
         return np.concatenate(
@@ -121,7 +125,7 @@ def stack(targets: Sequence[ColourTarget]) -> ColourTarget:
         np.concatenate([filled(target.starts) for target in targets]),
         np.concatenate([target.ends for target in targets]),
         targets[0].ramp,
-        tuple(max(target.n_fft[w] for target in targets if w < len(target.n_fft)) for w in range(windows)),
+        np.concatenate([filled(target.n_fft) for target in targets]),
         np.concatenate([filled(target.goal_db) for target in targets]),
         np.concatenate([filled(target.weight) for target in targets]),
     )

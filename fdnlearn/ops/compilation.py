@@ -258,7 +258,7 @@ def _losses_of_bands(decay: Any) -> None:
     goal = torch.ones(1, length // 4 + 1, 2)
     total = total + relief.distance(h, ReliefTarget(goal, goal, torch.ones(5, 2), torch.ones(8), 4, length))
     starts, bands = np.zeros((1, 1), dtype=np.int64), np.ones((1, 1, len(third_octaves(16000.0))))
-    thirds = ColourTarget(16000.0, starts, starts[0] + length, np.ones(8), (length,), bands, bands)
+    thirds = ColourTarget(16000.0, starts, starts[0] + length, np.ones(8), starts + length, bands, bands)
     total = total + colour.distance(h, thirds)
     first = torch.zeros(1, 3, dtype=torch.int64)
     late = LateWindows((0,), (0,), torch.ones(1, 32), (64,))

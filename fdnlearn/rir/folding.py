@@ -8,6 +8,7 @@ import numpy as np
 
 from fdnlearn.acoustics.onset import find_onset
 from fdnlearn.acoustics.parameters import room_parameters
+from fdnlearn.base.types import Float64, FloatArray, shapes_checked
 from fdnlearn.rir.target import PreparationStep, Target
 
 
@@ -31,6 +32,17 @@ def folding_sentence(target: Target) -> str:
     )
 
 
+@shapes_checked
+def fold(
+    samples: Float64[FloatArray, "channels samples"], direct: int
+) -> tuple[Float64[FloatArray, "channels later"], Float64[FloatArray, " channels"]]:
+    """Responses from sample `direct` on, the energy between onset and there in their first one; and that energy."""
+    cut = samples[:, direct:].copy()
+    flank = np.array([np.sum(np.square(h[min(find_onset(h), direct) : direct])) for h in samples])
+    cut[:, 0] = np.where(cut[:, 0] < 0.0, -1.0, 1.0) * np.sqrt(np.square(cut[:, 0]) + flank)
+    return cut, flank
+
+
 def folded(target: Target) -> Target:
     """The target cut at its direct sound, whose rising flank is put into sample 0 as energy.
 
@@ -39,9 +51,7 @@ def folded(target: Target) -> Target:
     are. A sample is white, though, and a flank is not: in single octaves clarity moves by up to 3 dB.
     """
     direct = target.direct_samples
-    cut = target.samples[:, direct:].copy()
-    flank = np.array([np.sum(np.square(h[min(find_onset(h), direct) : direct])) for h in target.samples])
-    cut[:, 0] = np.where(cut[:, 0] < 0.0, -1.0, 1.0) * np.sqrt(np.square(cut[:, 0]) + flank)
+    cut, flank = fold(target.samples, direct)
     energy_decay = target.energy_decay[:, direct:].copy()
     energy_decay[:, 0] += flank
     length = target.length_samples - direct

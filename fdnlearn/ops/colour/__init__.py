@@ -70,7 +70,8 @@ class ColourTarget:
     ends : ndarray of int, shape (channels,)
         Where channels are no longer compared.
     ramp : ndarray, shape (samples,)
-    n_fft : tuple of int, length windows
+    n_fft : ndarray of int, shape (channels, windows)
+        Length of each window's transform; 0 where a channel has none.
     goal_db : ndarray, shape (channels, windows, bands)
     weight : ndarray, shape (channels, windows, bands)
     """
@@ -79,7 +80,7 @@ class ColourTarget:
     starts: Int64[IntArray, "channels windows"]
     ends: Int64[IntArray, " channels"]
     ramp: Float64[FloatArray, " samples"]
-    n_fft: tuple[int, ...]
+    n_fft: Int64[IntArray, "channels windows"]
     goal_db: Float64[FloatArray, "channels windows bands"]
     weight: Float64[FloatArray, "channels windows bands"]
 

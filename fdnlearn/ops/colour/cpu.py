@@ -64,29 +64,37 @@ def _compared(h: Array, target: ColourTarget, learn: bool) -> tuple[Array, Array
     channels = len(target.ends)
     distances, grad = np.zeros(len(h)), np.zeros_like(h) if learn else h[:, :0]
     ramp = target.ramp.astype(h.dtype)
-    for window, n_fft in enumerate(target.n_fft):
-        filters = band_filters(target.sample_rate_hz, n_fft)
-        starts = [int(start) for start in target.starts[:, window]]
-        spans = [
-            (start, max(start, min(int(end), h.shape[1], start + n_fft)))
-            for start, end in zip(starts, target.ends, strict=True)
-        ]
-        parts = np.zeros((len(h), n_fft), h.dtype)
-        for row, part in enumerate(parts):
-            start, end = spans[row % channels]
-            part[: end - start] = h[row, start:end]
-            if window > 0:
-                part[: ramp.size] *= ramp
-        spectra = spectrum_of(parts)
-        goal_db, counts = (np.ascontiguousarray(x[:, window]) for x in (target.goal_db, target.weight))
-        weights = filters.weights.astype(h.dtype, copy=False)
-        with KERNEL_LOCK:
-            _compare(
-                spectra, n_fft, filters.first, filters.offsets, weights, goal_db, counts, learn, distances
+    for window in range(target.n_fft.shape[1]):
+        # Channels of one length go together; where a channel has no such window, it has no length.
+        for n_fft in np.unique(target.n_fft[:, window]).tolist():
+            among = np.flatnonzero(target.n_fft[:, window] == n_fft)
+            if n_fft == 0:
+                continue
+            rows = (np.arange(0, len(h), channels)[:, None] + among).ravel()
+            spans = [
+                (start, max(start, min(end, h.shape[1])))
+                for start, end in zip(
+                    target.starts[among, window].tolist(), target.ends[among].tolist(), strict=True
+                )
+            ] * (len(h) // channels)
+            parts = np.zeros((len(rows), n_fft), h.dtype)
+            for part, row, (start, end) in zip(parts, rows, spans, strict=True):
+                part[: end - start] = h[row, start:end]
+                if window > 0:
+                    part[: ramp.size] *= ramp
+            spectra = spectrum_of(parts)
+            filters = band_filters(target.sample_rate_hz, n_fft)
+            goal_db, counts = (
+                np.ascontiguousarray(x[among, window]) for x in (target.goal_db, target.weight)
             )
-        if learn:
-            for row, pull in enumerate(signal_of(spectra, n_fft)):
-                start, end = spans[row % channels]
+            own = np.zeros(len(rows))
+            weights = filters.weights.astype(h.dtype, copy=False)
+            with KERNEL_LOCK:
+                _compare(spectra, n_fft, filters.first, filters.offsets, weights, goal_db, counts, learn, own)
+            distances[rows] += own
+            if not learn:
+                continue
+            for pull, row, (start, end) in zip(signal_of(spectra, n_fft), rows, spans, strict=True):
                 if window > 0:
                     pull[: ramp.size] *= ramp
                 grad[row, start:end] += pull[: end - start]

@@ -17,19 +17,29 @@ def energies(
     h: Float[Tensor, "batch channels samples"], target: ColourTarget
 ) -> Float[Tensor, "batch channels windows bands"]:
     """Energy of every band in every window; see `fdnlearn.ops.colour`."""
-    longest = max(int(start) + n for row in target.starts for start, n in zip(row, target.n_fft, strict=True))
-    h = torch.nn.functional.pad(h, (0, max(0, longest - h.shape[-1])))
-    found = []
-    for window, n_fft in enumerate(target.n_fft):
-        samples = torch.from_numpy(target.starts[:, window, None]) + torch.arange(n_fft)
-        fade = (samples < torch.from_numpy(target.ends)[:, None]).double()
+    rows = [_energies_of(h[:, channel], target, channel) for channel in range(h.shape[1])]
+    return torch.stack(rows, dim=1)
+
+
+def _energies_of(h: Tensor, target: ColourTarget, channel: int) -> Tensor:
+    """Of one channel (S, n): (S, windows, bands)."""
+    found: list[Tensor] = []
+    for window, (start, n_fft) in enumerate(
+        zip(target.starts[channel].tolist(), target.n_fft[channel].tolist(), strict=True)
+    ):
+        if n_fft == 0:
+            found.append(torch.zeros_like(found[0]))
+            continue
+        part = h[:, start : int(target.ends[channel])]
         if window > 0:
-            fade[:, : target.ramp.size] *= torch.from_numpy(target.ramp)
-        part = h.gather(2, samples.to(h.device).expand(h.shape[0], -1, -1)) * fade.to(h)
-        spectrum = rfft(part)
+            fade = torch.ones(part.shape[-1], dtype=torch.float64)
+            ramp = torch.from_numpy(target.ramp)[: part.shape[-1]]
+            fade[: len(ramp)] = ramp
+            part = part * fade.to(h)
+        spectrum = rfft(torch.nn.functional.pad(part, (0, n_fft - part.shape[-1])))
         power = spectrum.real.square() + spectrum.imag.square()
         found.append(power @ _weights(target.sample_rate_hz, n_fft, h.device).to(h) * (2.0 / n_fft))
-    return torch.stack(found, dim=2)
+    return torch.stack(found, dim=1)
 
 
 @shapes_checked

@@ -126,12 +126,16 @@ def _body(name: str, evaluation: Evaluation, seconds: float) -> dict[str, Any]:
 
 
 def _common_loss(target: Target, response: FloatArray) -> float:
-    """Loss of what is rendered, all terms, whatever the method itself has minimised."""
+    """Loss of what is rendered, all terms, whatever the method itself has minimised, both folded for that loss."""
     import torch
 
     from fdnlearn.losses.definitions import HOMOGENEOUS
     from fdnlearn.losses.objective import objective_for
+    from fdnlearn.rir.folding import fold, folded
 
+    response = fold(response, target.direct_samples)[0] * target.gain
+    target = folded(target)
+    response /= target.gain
     heard = math.ceil(target.reverberation_time_s * target.sample_rate_hz)
     missing = max(0, max(target.length_samples, heard) - response.shape[1])
     h = np.pad(response, ((0, 0), (0, missing))).astype(np.float32)
