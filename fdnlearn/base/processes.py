@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +18,8 @@ from typing import Any
 SPAWN = get_context("spawn")
 #: How long a process that has been killed is waited for.
 _GOES_S = 1.0
+#: From linux/prctl.h.
+_PR_SET_PDEATHSIG = 1
 _THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -124,6 +128,25 @@ def _die_with(lifeline: Connection) -> None:
     with suppress(OSError, EOFError):
         lifeline.recv_bytes()
     os._exit(1)
+
+
+def end_with_parent() -> None:
+    """Let this process, whose standard input is a pipe from whoever started it, be over when that one is.
+
+    On Linux the kernel sees to it, whatever this process is in the middle of; elsewhere, and where that one has ended
+    before this was called, the end of the pipe does.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    def wait() -> None:
+        with suppress(OSError):
+            while os.read(0, 4096):
+                pass
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 @contextmanager

@@ -45,7 +45,8 @@ def ensure_compiled(way: str) -> None:
 def _compile(marker: Path, parts: tuple[str, ...]) -> None:
     """Let child processes fill the cache, and say so if they did."""
     command = (
-        "import sys; from fdnlearn.ops.compilation import PARTS; [PARTS[name]() for name in sys.argv[1:]]"
+        "import sys; from fdnlearn.base.processes import end_with_parent; end_with_parent(); "
+        "from fdnlearn.ops.compilation import PARTS; [PARTS[name]() for name in sys.argv[1:]]"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     count = min(len(parts), max(2, os.cpu_count() or 1))
@@ -53,7 +54,7 @@ def _compile(marker: Path, parts: tuple[str, ...]) -> None:
         subprocess.Popen(
             [sys.executable, "-c", command, *parts[child::count]],
             env=environment,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -68,6 +69,8 @@ def _compile(marker: Path, parts: tuple[str, ...]) -> None:
             if child.poll() is None:
                 child.kill()
                 child.wait()
+            if child.stdin:
+                child.stdin.close()
     if all(succeeded):
         marker.touch()
 
