@@ -64,6 +64,25 @@ def test_a_diverged_start_stays_put_and_does_not_end_the_others(target: Target) 
     assert bool(descent.best_values[[0, 2]].isfinite().all())
 
 
+def test_a_row_that_has_run_away_begins_again_where_it_was_best(target: Target) -> None:
+    problem = problem_for(target, BRIEF)
+    free = problem.draw(3, seed=0)
+    state = AdamState.start(free)
+    rates = torch.zeros_like(column_rates(problem, free))
+    advance(state, problem, free, None, rates)
+    state.first += 1.0
+    state.second += 1.0
+    state.best_values = state.best_values + 0.25
+    before, best = state.values.clone(), state.best_values.clone()
+    state.best_loss[1] /= 1000.0
+    advance(state, problem, free, None, rates)
+    torch.testing.assert_close(state.values[1], best[1])
+    torch.testing.assert_close(state.values[[0, 2]], before[[0, 2]])
+    assert not state.first[1].any()
+    assert not state.second[1].any()
+    assert state.first[0].any()
+
+
 @pytest.mark.parametrize("rooms", [1, 2])
 def test_rows_that_take_turns_for_memory_take_the_same_steps(
     target: Target, rooms: int, monkeypatch: pytest.MonkeyPatch

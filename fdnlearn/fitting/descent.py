@@ -16,6 +16,9 @@ from fdnlearn.fitting.problem import Problem
 from fdnlearn.ops import adam
 from fdnlearn.options import Gradient
 
+#: So many times its best loss a row has run away; what begins a stage well is within six.
+_RUN_AWAY = 10.0
+
 
 @shapes_checked
 @dataclass
@@ -85,7 +88,8 @@ def advance(
 
     Returns the loss of every room's best row and its terms; row r belongs to room ``r % rooms``.
 
-    A row whose loss or gradient is not finite stays where it is: one diverged start does not end the others.
+    A row whose loss or gradient is not finite stays where it is: one diverged start does not end the others. One that
+    has run away begins again where it was best, without momentum: far out in their spans parameters have no slope.
     """
     gradient, loss, terms = _gradient(descent.values, problem, like, delays_samples)
     now, *parts = _on_cpu(loss, *terms.values())
@@ -93,6 +97,7 @@ def advance(
     d = descent
     rows = adam.Rows(d.values, d.first, d.second, d.best_values, d.best_loss)
     adam.step(rows, gradient, now, rates, d.step)
+    _call_back(d, loss)
     losses = now.tolist()
     of_rows = {name: value.tolist() for name, value in zip(terms, parts, strict=True)}
     of_rooms = []
@@ -103,6 +108,16 @@ def advance(
         )
         of_rooms.append((losses[lead], {name: values[lead] for name, values in of_rows.items()}))
     return of_rooms
+
+
+def _call_back(d: AdamState, loss: Tensor) -> None:
+    """Take rows of a loss far beyond their best back to where that was."""
+    lost = loss.double() > _RUN_AWAY * d.best_loss.to(loss.device)
+    if lost.device.type == "cpu" and not bool(lost.any()):
+        return
+    away = lost[:, None]
+    d.values = torch.where(away, d.best_values, d.values)
+    d.first, d.second = (moment.masked_fill(away, 0.0) for moment in (d.first, d.second))
 
 
 def _gradient(
