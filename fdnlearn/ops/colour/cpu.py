@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from fdnlearn.base.jit import FAST, KERNEL_LOCK, jit
 from fdnlearn.base.types import Array, Float, shapes_checked
 from fdnlearn.ops.colour import TINY, ColourTarget, band_filters
 from fdnlearn.ops.fourier.cpu import signal_of, spectrum_of
-
-#: About so many responses are transformed at a time: memory does not grow with a batch.
-_ROWS = 8
+from fdnlearn.ops.row_distances import row_distances
 
 
 @jit(fastmath=FAST)
@@ -101,30 +97,9 @@ def _compared(h: Array, target: ColourTarget, learn: bool) -> tuple[Array, Array
     return distances, grad
 
 
-class _Distance(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, h: Tensor, target: ColourTarget) -> Tensor:
-        channels, n = h.shape[1:]
-        rows = np.ascontiguousarray(h.detach().numpy()).reshape(-1, n)
-        step = max(1, _ROWS // channels) * channels
-        parts = [
-            _compared(rows[first : first + step], target, ctx.needs_input_grad[0])
-            for first in range(0, len(rows), step)
-        ]
-        distances, grads = zip(*parts, strict=True)
-        if ctx.needs_input_grad[0]:
-            ctx.grad = torch.from_numpy(np.concatenate(grads)).reshape(h.shape)
-        return torch.from_numpy(np.concatenate(distances)).to(h.dtype).reshape(h.shape[:2])
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return ctx.grad * grad[..., None], None
-
-
 @shapes_checked
 def distance(
     h: Float[Tensor, "batch channels samples"], target: ColourTarget
 ) -> Float[Tensor, "batch channels"]:
     """Distance (S, channels); see `fdnlearn.ops.colour`."""
-    result: Tensor = _Distance.apply(h, target)
-    return result
+    return row_distances(h, lambda rows, learn: _compared(rows, target, learn))

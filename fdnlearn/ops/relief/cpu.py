@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numba
 import numpy as np
-import torch
 from torch import Tensor
 
 from fdnlearn.base.jit import FAST, KERNEL_LOCK, jit
 from fdnlearn.base.types import Array, Float, shapes_checked
 from fdnlearn.ops.fourier.cpu import signal_of, spectrum_of
 from fdnlearn.ops.relief import TINY, ReliefTarget
-
-#: About so many responses are cut into frames at a time: enough for all cores, and memory does not grow with a batch.
-_ROWS = 8
+from fdnlearn.ops.row_distances import row_distances
 
 
 @jit(parallel=True)
@@ -139,30 +135,9 @@ def _compared(h: Array, target: ReliefTarget, learn: bool) -> tuple[Array, Array
     return distances, grad
 
 
-class _Distance(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, h: Tensor, target: ReliefTarget) -> Tensor:
-        channels, n = h.shape[1:]
-        rows = np.ascontiguousarray(h.detach().numpy()).reshape(-1, n)
-        step = max(1, _ROWS // channels) * channels
-        parts = [
-            _compared(rows[first : first + step], target, ctx.needs_input_grad[0])
-            for first in range(0, len(rows), step)
-        ]
-        distances, grads = zip(*parts, strict=True)
-        if ctx.needs_input_grad[0]:
-            ctx.grad = torch.from_numpy(np.concatenate(grads)).reshape(h.shape)
-        return torch.from_numpy(np.concatenate(distances)).to(h.dtype).reshape(h.shape[:2])
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return ctx.grad * grad[..., None], None
-
-
 @shapes_checked
 def distance(
     h: Float[Tensor, "batch channels samples"], target: ReliefTarget
 ) -> Float[Tensor, "batch channels"]:
     """Distance of reliefs, (S, channels); see `fdnlearn.ops.relief`."""
-    result: Tensor = _Distance.apply(h, target)
-    return result
+    return row_distances(h, lambda rows, learn: _compared(rows, target, learn))
