@@ -97,6 +97,11 @@ def verdict(judgements: Iterable[Judgement]) -> Verdict:
     return Verdict(number[Grade.WITHIN], number[Grade.NEAR], number[Grade.BEYOND], worst)
 
 
+def octave_verdict(measurement: Measurement) -> Verdict:
+    """The verdict over every quantity of every octave."""
+    return verdict(j for hz in measurement.octaves_hz for j in judge(measurement, hz))
+
+
 @dataclass(frozen=True)
 class Finding:
     """What a fit is headed by: its octaves, or where none counts the whole spectrum.
@@ -117,7 +122,7 @@ class Finding:
 
 def finding(measurement: Measurement) -> Finding:
     """Judge a fit by its octaves, by its broadband quantities where no octave counts."""
-    octaves = verdict(j for hz in measurement.octaves_hz for j in judge(measurement, hz))
+    octaves = octave_verdict(measurement)
     if octaves.counted:
         return Finding("octave value", octaves)
     return Finding("broadband quantity", verdict(judge(measurement)))

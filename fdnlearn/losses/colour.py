@@ -71,8 +71,9 @@ def _transform_length(samples: int, sample_rate_hz: float) -> int:
 
     So rooms of about one length have transforms of one length, and go through them together.
     """
-    power = 1 << (max(samples, round(0.1 * sample_rate_hz)) - 1).bit_length()
-    return 3 * power // 4 if 3 * power // 4 >= max(samples, round(0.1 * sample_rate_hz)) else power
+    needed = max(samples, round(0.1 * sample_rate_hz))
+    power = 1 << (needed - 1).bit_length()
+    return 3 * power // 4 if 3 * power // 4 >= needed else power
 
 
 def _windows(h: FloatArray, channel: int, made: ColourTarget) -> FloatArray:

@@ -93,6 +93,7 @@ def _metrics_view(metrics: Metrics) -> dict[str, Any]:
         )
         for quantity in CURVE_ERRORS
     ]
+    found = finding(metrics)
     coherence_bands, coherence = coherence_rows(metrics)
     return {
         "Grade": Grade,
@@ -104,10 +105,10 @@ def _metrics_view(metrics: Metrics) -> dict[str, Any]:
         "chance_rms": ECHO_DENSITY_CHANCE_RMS,
         "verdict": verdict(broadband),
         "octave_verdict": verdict(in_octaves),
-        "headline": headline(finding(metrics)),
-        "worst_sentence": worst_sentence(finding(metrics).summary),
+        "headline": headline(found),
+        "worst_sentence": worst_sentence(found.summary),
         "colour_sentence": colour_sentence(metrics),
-        "leading": finding(metrics).summary,
+        "leading": found.summary,
         "octave_worst": worst_sentence(verdict(in_octaves)),
         "reasons": reasons((*broadband, *in_octaves)),
         "octave_spread": octave_spread(in_octaves),

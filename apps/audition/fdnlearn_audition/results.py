@@ -114,10 +114,10 @@ def _head(fdn: FDN) -> str:
 
 
 def _verdict(metrics: Metrics) -> dict[str, Any]:
-    from fdnlearn.acoustics.grading import finding, judge, verdict
+    from fdnlearn.acoustics.grading import finding, octave_verdict
     from fdnlearn.report.sentences import colour_sentence, headline, worst_sentence
 
-    octaves = verdict(j for hz in metrics.octaves_hz for j in judge(metrics, hz))
+    octaves = octave_verdict(metrics)
     found = finding(metrics)
     more = (worst_sentence(found.summary), colour_sentence(metrics))
     return {

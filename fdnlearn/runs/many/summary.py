@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from fdnlearn.acoustics.grading import judge, verdict
+from fdnlearn.acoustics.grading import octave_verdict
 from fdnlearn.base.errors import FdnlearnError
 from fdnlearn.base.files import write_text
 from fdnlearn.base.replacing import replacing
@@ -132,7 +132,7 @@ def row_of(room: BatchRoom, metrics: Metrics) -> Row:
         "loss": metrics.loss,
         "warnings": len(metrics.warnings),
     }
-    octaves = verdict(j for hz in metrics.octaves_hz for j in judge(metrics, hz))
+    octaves = octave_verdict(metrics)
     colour = metrics.colour
     row |= {
         "octave_values": octaves.counted,
